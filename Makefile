@@ -1,0 +1,29 @@
+# make demo    environment, synthetic data, a short training, its evaluation: minutes on two CPU cores
+# make test    environment and the whole test suite
+# make check   formatting, lint and types
+# make setup   environment only, in .venv, from pinned constraints
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test check
+
+setup: $(READY)
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed; name one with PYTHON=…")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/python train.py hydra.run.dir=logs/demo
+	$(BIN)/python eval.py ckpt_path=logs/demo/checkpoints/best.ckpt hydra.run.dir=logs/demo/eval
+
+test: setup
+	$(BIN)/python -m pytest -q
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy

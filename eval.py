@@ -1,0 +1,24 @@
+"""Evaluate a checkpoint, ours or an official one, or several together.
+
+python eval.py ckpt_path=RUN/checkpoints/best.ckpt                      # on the data it was trained on
+python eval.py ckpt_path=X.ckpt split=val data.path=F.h5
+python eval.py ckpt_path=official.pt experiment=ma52_bone               # the experiment says modality and data
+python eval.py ckpt_path=[joint.ckpt,bone.ckpt] weights=[0.5,0.5]       # streams added up
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from mmn.entry import run
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="eval")
+def main(cfg: DictConfig) -> None:
+    """Evaluate by the composed config."""
+    from mmn.evaluation.run import evaluate  # here, so that --help answers at once
+
+    evaluate(cfg)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,19 @@
+"""The ``mmn`` command."""
+
+import argparse
+from collections.abc import Sequence
+
+from mmn.cli import convert, synthesize
+from mmn.entry import run
+
+_COMMANDS = (convert, synthesize)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run one command."""
+    parser = argparse.ArgumentParser(prog="mmn", description="Skeleton data for the Motion-guided Modulation Network.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in _COMMANDS:
+        command.register(commands)
+    options = parser.parse_args(arguments)
+    run(lambda: options.run(options))

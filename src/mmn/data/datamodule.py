@@ -1,0 +1,152 @@
+"""The LightningDataModule: one HDF5 file to batches."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from mmn.data.augment import Augmentation
+from mmn.data.batches import BatchDataset, BatchSampler
+from mmn.data.clips import UNKNOWN, Clips
+from mmn.data.hdf5 import read_data
+from mmn.data.modality import Modality
+from mmn.data.preprocess import Batch, ClipFetcher, Training
+from mmn.data.skeletons import SkeletonData
+from mmn.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class SkeletonDataModule(L.LightningDataModule):
+    """Clips of one file, held in memory, fetched a whole batch at a time.
+
+    Args:
+        path: the HDF5 file; it is the source of truth for layout, classes and splits.
+        modality: what the network sees.
+        augmentation: applied to training clips.
+        num_frames: frames T of a sample.
+        batch_size: clips a process and training step.
+        num_workers: loader processes; 0 is fastest, since a batch costs less than handing it over.
+        seed: of order, frame sampling and augmentation.
+        name: short name of the data set, for run names.
+        get_it: what to run where the file is missing, told in the error.
+        maker: makes the file where it is missing; None for data that cannot be made.
+
+    Raises:
+        UserError: a missing or unusable file, on ``setup``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        modality: Modality,
+        augmentation: Augmentation,
+        num_frames: int = 64,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        seed: int = 1,
+        name: str = "",
+        get_it: str = "mmn convert",
+        maker: Callable[[Path], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.modality, self.augmentation = Path(path), modality, augmentation
+        self.num_frames, self.batch_size, self.num_workers, self.seed = num_frames, batch_size, num_workers, seed
+        self.name, self.get_it, self.maker = name, get_it, maker
+        self._data: SkeletonData | None = None
+        self._fetchers: dict[tuple[str, bool], ClipFetcher] = {}
+        if batch_size < 1 or num_workers < 0:
+            raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
+
+    @property
+    def data(self) -> SkeletonData:
+        """The file's content, read and checked at first use."""
+        if self._data is None:
+            self.prepare_data()
+            self._data = read_data(self.path)
+        return self._data
+
+    @property
+    def val_split(self) -> str:
+        """The split that epochs are judged on: ``val``, or ``test`` in a file without it.
+
+        Raises:
+            UserError: a file with neither, labelled.
+        """
+        for split in ("val", "test"):
+            clips = self.data.splits.get(split)
+            if clips is not None and (clips.labels != UNKNOWN).any():
+                return split
+        raise UserError(f"{self.path} has no labelled val or test split to judge epochs on; add one.")
+
+    def prepare_data(self) -> None:
+        """Make the file where it is missing and can be made."""
+        if self.path.exists():
+            return
+        if self.maker is None:
+            raise UserError(f"there is no data file {self.path}; make it with `{self.get_it}` or give data.path.")
+        self.maker(self.path)
+
+    def setup(self, stage: str) -> None:
+        """Check what the stage needs; says once if epochs are judged on the test clips."""
+        if stage != "fit":
+            return
+        self._clips("train")
+        unlabelled = (self._clips("train").labels == UNKNOWN).nonzero()[0]
+        if len(unlabelled):
+            raise UserError(
+                f"{self.path}, split train: clip {self._clips('train').names[unlabelled[0]]} has no label; "
+                "label it or remove it."
+            )
+        if self.val_split == "test":
+            log.warning("%s has no val split: epochs are judged, and the best picked, on its test clips.", self.path)
+
+    def _clips(self, split: str) -> Clips:
+        if split not in self.data.splits:
+            raise UserError(f"{self.path} has no split {split}; it has {', '.join(self.data.splits)}.")
+        return self.data.splits[split]
+
+    def _fetcher(self, split: str, training: bool) -> ClipFetcher:
+        key = (split, training)
+        if key not in self._fetchers:
+            random = Training(self.seed, self.augmentation) if training else None
+            self._fetchers[key] = ClipFetcher(
+                self._clips(split), self.data.layout, self.modality, self.num_frames, random
+            )
+        return self._fetchers[key]
+
+    def loader(self, split: str, training: bool = False) -> DataLoader[Batch]:
+        """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
+
+        Raises:
+            UserError: a split the file does not have, or one too small for a single training batch.
+        """
+        fetcher = self._fetcher(split, training)
+        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        if training and len(fetcher) < self.batch_size * world_size:
+            raise UserError(
+                f"{self.path} has {len(fetcher)} training clips, fewer than one batch of {self.batch_size} on "
+                f"{world_size} processes; lower data.batch_size."
+            )
+        sampler = BatchSampler(
+            torch.arange(len(fetcher)), self.batch_size, self.seed if training else None, rank, world_size
+        )
+        return DataLoader(
+            BatchDataset(fetcher),
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The training clips."""
+        return self.loader("train", training=True)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The clips that epochs are judged on."""
+        return self.loader(self.val_split)

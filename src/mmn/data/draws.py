@@ -1,0 +1,48 @@
+"""Random numbers that belong to a clip: a pure function of seed, epoch, clip and purpose.
+
+They depend on no generator's state, so a clip is sampled and augmented alike whatever the batch size, the number of
+workers or processes, the device, and whether the run was interrupted.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# The finaliser of SplitMix64 (Steele, Lea, Flood 2014), its constants as signed 64-bit integers.
+_GAMMA = 0x9E3779B97F4A7C15 - (1 << 64)
+_MULTIPLIERS = (0xBF58476D1CE4E5B9 - (1 << 64), 0x94D049BB133111EB - (1 << 64))
+
+
+def _shift_right(x: Tensor, bits: int) -> Tensor:
+    return (x >> bits) & ((1 << (64 - bits)) - 1)  # logical: torch shifts the sign in
+
+
+def _mix(x: Tensor) -> Tensor:
+    x = x * _GAMMA
+    x = (x ^ _shift_right(x, 30)) * _MULTIPLIERS[0]
+    x = (x ^ _shift_right(x, 27)) * _MULTIPLIERS[1]
+    return x ^ _shift_right(x, 31)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The source of randomness for a batch.
+
+    Attributes:
+        seed: the run's seed.
+        epoch: counted from 0.
+        clips: ``(B,)`` int64, each clip's index in its split.
+    """
+
+    seed: int
+    epoch: int
+    clips: Tensor
+
+    def uniform(self, purpose: int, count: int) -> Tensor:
+        """``(B, count)`` float32 in [0, 1); ``purpose`` keeps different uses of one clip independent."""
+        key = torch.full_like(self.clips, self.seed)
+        for part in (self.epoch, self.clips, purpose):
+            key = _mix(_mix(key) + part)
+        numbers = _mix(key.unsqueeze(1) + _mix(torch.arange(1, count + 1, device=key.device)))
+        return _shift_right(numbers, 40).to(torch.float32) * 2.0**-24

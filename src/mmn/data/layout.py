@@ -1,0 +1,173 @@
+"""Skeleton layouts: what the joints are, how they are connected, in which order the network sees them."""
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mmn.errors import UserError
+
+NAMED = ("ma52", "imigue", "jhmdb")
+"""The layouts that come with the package, each a file in ``mmn/data/layouts``."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A skeleton definition; joints are named by the *subject's* left and right.
+
+    Attributes:
+        joints: V joint names; a joint's index is its place here.
+        bones: ``(start, end)`` pairs; a bone's vector is start − end, kept at its start.
+        parts: body parts, in network order, each the joints it shows the network.
+        centre: the joint that is moved to the origin.
+        flip_pairs: ``(left, right)`` joints that swap when the picture is mirrored.
+    """
+
+    joints: list[str]
+    bones: list[tuple[int, int]]
+    parts: dict[str, list[int]]
+    centre: int
+    flip_pairs: list[tuple[int, int]]
+
+    @property
+    def num_joints(self) -> int:
+        return len(self.joints)
+
+    @property
+    def order(self) -> list[int]:
+        """Joint indices in network order."""
+        return [joint for part in self.parts.values() for joint in part]
+
+    def bone_end(self) -> NDArray[np.int64]:
+        """The end of each joint's bone ``(V,)``, the joint itself where it starts none.
+
+        The official rule: the pairs are written in their order, so that of two with one start the later stays.
+        """
+        end = np.arange(self.num_joints, dtype=np.int64)
+        for start, stop in self.bones:
+            end[start] = stop
+        return end
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        plain = asdict(self)
+        return {**plain, "bones": [list(b) for b in self.bones], "flip_pairs": [list(p) for p in self.flip_pairs]}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any], where: str) -> "Layout":
+        """The inverse of ``as_dict``, checked.
+
+        Joints may be given by name or by index wherever a joint is meant.
+
+        Raises:
+            UserError: naming the key, the joint and the place ``where``.
+        """
+        unknown = sorted(set(plain) - {"joints", "bones", "parts", "centre", "flip_pairs"})
+        missing = sorted({"joints", "bones", "parts", "centre"} - set(plain))
+        if unknown or missing:
+            raise UserError(
+                f"the layout {where} has unknown keys {unknown} and lacks {missing}; it has joints, bones, parts, "
+                "centre and, if any, flip_pairs."
+            )
+        joints = [str(name) for name in plain["joints"]]
+        if len(set(joints)) != len(joints) or not joints:
+            raise UserError(f"the layout {where} has no joints or names one twice; each needs a name of its own.")
+        index = {name: i for i, name in enumerate(joints)}
+
+        def joint(value: Any, key: str) -> int:
+            number = index.get(value, -1) if isinstance(value, str) else value
+            if not isinstance(number, int) or not 0 <= number < len(joints):
+                raise UserError(
+                    f"the layout {where} names joint {value!r} in {key}, which is not among its {len(joints)}."
+                )
+            return number
+
+        def pairs(key: str) -> list[tuple[int, int]]:
+            found = []
+            for pair in plain.get(key) or []:
+                if not isinstance(pair, list | tuple) or len(pair) != 2:
+                    raise UserError(f"the layout {where} has {pair!r} in {key}; it has to be a pair of joints.")
+                found.append((joint(pair[0], key), joint(pair[1], key)))
+            return found
+
+        parts = plain["parts"]
+        if not isinstance(parts, dict) or not isinstance(plain["joints"], list):
+            raise UserError(f"the layout {where} needs joints as a list and parts as a table of part: [joints].")
+        layout = cls(
+            joints=joints,
+            bones=pairs("bones"),
+            parts={str(part): [joint(value, f"parts.{part}") for value in values] for part, values in parts.items()},
+            centre=joint(plain["centre"], "centre"),
+            flip_pairs=pairs("flip_pairs"),
+        )
+        if sorted(layout.order) != list(range(len(joints))):
+            counts = np.bincount(layout.order, minlength=len(joints))
+            wrong = joints[int(np.flatnonzero(counts != 1)[0])]
+            raise UserError(
+                f"the layout {where} has joint {wrong} in no part or in several; each belongs to exactly one."
+            )
+        return layout
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What is recognised.
+
+    Attributes:
+        names: K class names.
+        group_of_class: the group of each class, empty where there are no groups.
+        group_names: G group names.
+    """
+
+    names: list[str]
+    group_of_class: list[int]
+    group_names: list[str]
+
+
+def load_layout(layout: str | Path) -> Layout:
+    """A named layout (``ma52``, ``imigue``, ``jhmdb``) or one from a YAML file.
+
+    Raises:
+        UserError: an unknown name, an unreadable file, or a layout that does not hold together.
+    """
+    content = _read(layout)
+    content.pop("classes", None)
+    return Layout.from_dict(content, str(layout))
+
+
+def load_classes(layout: str | Path) -> Classes | None:
+    """The class names and groups that come with a layout; None where it brings none.
+
+    Groups are written by name beside each class, so that no index can slip.
+    """
+    classes = _read(layout).get("classes")
+    if not classes:
+        return None
+    if isinstance(classes, dict):  # group → its classes, in index order
+        names = [str(name) for members in classes.values() for name in members]
+        groups = [group for group, members in enumerate(classes.values()) for _ in members]
+        return Classes(names, groups, [str(group) for group in classes])
+    return Classes([str(name) for name in classes], [], [])
+
+
+def _read(layout: str | Path) -> dict[str, Any]:
+    if str(layout) in NAMED:
+        text = resources.files("mmn.data").joinpath(f"layouts/{layout}.yaml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(layout).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(
+                f"there is no layout {layout}; use {', '.join(NAMED)} or the path of a YAML file."
+            ) from None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"the layout {layout} is not YAML: {str(error).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"the layout {layout} is not a table of joints, bones, parts and centre.")
+    return content

@@ -1,0 +1,179 @@
+"""Synthetic micro-actions: seeded, for any layout; for demonstration, tests and benchmarks, never for results.
+
+A class is a small set of joints of one or two body parts that moves briefly, in a direction and rhythm of its own.
+Around it the body sways as a whole, every joint trembles, and the person differs in size, place and proportions, so
+that the action is small against what else moves.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mmn.data.clips import Clips
+from mmn.data.hdf5 import write_data
+from mmn.data.layout import Layout, load_classes, load_layout
+from mmn.data.skeletons import SkeletonData
+from mmn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Action:
+    """How one class moves.
+
+    Attributes:
+        joints: weight of the movement at each joint ``(V,)``, 0 for most.
+        direction: unit vector ``(2,)``.
+        cycles: oscillations in the action; a half cycle moves there and back once.
+        hold: share of the action spent at its extreme, 0–1.
+    """
+
+    joints: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    cycles: float
+    hold: float
+
+
+def synthesize(
+    output: str | Path,
+    layout: str | Path = "ma52",
+    *,
+    clips_per_class: int = 24,
+    val_per_class: int = 6,
+    test_per_class: int = 6,
+    frames: tuple[int, int] = (40, 120),
+    amplitude: float = 0.35,
+    sway: float = 0.25,
+    noise: float = 0.01,
+    seed: int = 1,
+) -> SkeletonData:
+    """Write a synthetic data set with the classes of ``layout``.
+
+    Args:
+        output: the HDF5 file.
+        layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file that brings class names.
+        clips_per_class: training clips of each class.
+        val_per_class: validation clips of each class.
+        test_per_class: test clips of each class.
+        frames: shortest and longest clip.
+        amplitude: reach of an action, in torso lengths.
+        sway: reach of the whole body's movement, in torso lengths.
+        noise: standard deviation of every joint in every frame, in torso lengths.
+        seed: equal seeds are equal files.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: counts or lengths that make no data set, or a layout without classes.
+    """
+    counts = {"train": clips_per_class, "val": val_per_class, "test": test_per_class}
+    if min(counts.values()) < 0 or clips_per_class < 1 or not 2 <= frames[0] <= frames[1]:
+        raise UserError(
+            f"no data set has {counts} clips a class of {frames[0]}–{frames[1]} frames; use positive counts."
+        )
+    skeleton, classes = load_layout(layout), load_classes(layout)
+    if classes is None:
+        raise UserError(f"the layout {layout} brings no class names, which synthetic data needs; add classes to it.")
+    rng = np.random.default_rng(seed)
+    pose = rest_pose(skeleton, rng)
+    actions = [_action(skeleton, rng) for _ in classes.names]
+    splits = {
+        split: _split(
+            split, pose, actions, count, frames, amplitude, sway, noise, np.random.default_rng([seed, number])
+        )
+        for number, (split, count) in enumerate(counts.items())
+        if count > 0
+    }
+    data = SkeletonData(Path(output).stem, f"synthetic micro-actions, seed {seed}", skeleton, classes, splits)
+    write_data(output, data)
+    return data
+
+
+def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
+    """A standing pose ``(V, 2)`` in torso lengths: joints laid out along the bones, away from the centre."""
+    neighbours: dict[int, list[int]] = {joint: [] for joint in range(layout.num_joints)}
+    for start, end in layout.bones:
+        neighbours[start].append(end)
+        neighbours[end].append(start)
+    pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
+    reached, queue = {layout.centre}, [layout.centre]
+    pose[layout.centre] = 0.0
+    while queue:
+        joint = queue.pop(0)
+        for other in neighbours[joint]:
+            if other not in reached:
+                outward = pose[joint] + rng.normal(0.0, 0.35, 2)
+                length = max(float(np.linalg.norm(outward)), 1e-6)
+                pose[other] = pose[joint] + outward / length * rng.uniform(0.2, 0.5)
+                reached.add(other)
+                queue.append(other)
+    return pose
+
+
+def _action(layout: Layout, rng: Generator) -> Action:
+    parts = list(layout.parts.values())
+    part = parts[rng.integers(len(parts))]
+    chosen = rng.choice(part, size=min(len(part), int(rng.integers(2, 5))), replace=False)
+    weights = np.zeros(layout.num_joints)
+    weights[chosen] = rng.uniform(0.5, 1.0, len(chosen))
+    angle = rng.uniform(0.0, 2 * np.pi)
+    return Action(
+        weights, np.array([np.cos(angle), np.sin(angle)]), float(rng.choice([0.5, 1.0, 2.0, 3.0])), rng.uniform(0, 0.5)
+    )
+
+
+def _split(
+    split: str,
+    pose: NDArray[np.float64],
+    actions: list[Action],
+    count: int,
+    frames: tuple[int, int],
+    amplitude: float,
+    sway: float,
+    noise: float,
+    rng: Generator,
+) -> Clips:
+    labels = rng.permutation(np.repeat(np.arange(len(actions)), count))
+    arrays = []
+    for label in labels:
+        length = int(rng.integers(frames[0], frames[1] + 1))
+        body = _body(pose, length, sway, rng)
+        body += amplitude * _movement(actions[label], length, rng)
+        body += rng.normal(0.0, noise, body.shape)
+        scale, place = rng.uniform(80.0, 160.0), rng.uniform(300.0, 700.0, 2)  # pixels
+        arrays.append(body * scale + place)
+    names = [f"{split}{i:04d}" for i in range(len(labels))]
+    return Clips.from_arrays(arrays, [int(label) for label in labels], names)
+
+
+def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:
+    """One person swaying as a whole ``(T, V, 2)``: slow, smooth, the same for every joint but for a slight lean."""
+    person = pose * rng.normal(1.0, 0.08, (1, 2)) + rng.normal(0.0, 0.02, pose.shape)
+    time = np.linspace(0.0, 1.0, length)[:, None]
+    waves = sum(
+        rng.normal(0.0, 1.0 / k, 2) * np.sin(2 * np.pi * k * time + rng.uniform(0, 2 * np.pi, 2))
+        for k in (0.5, 1.0, 1.5)
+    )
+    lean = 1.0 + 0.1 * rng.normal() * person[None, :, 1:]
+    return person[None] + sway * np.asarray(waves)[:, None, :] * lean
+
+
+def _movement(action: Action, length: int, rng: Generator) -> NDArray[np.float64]:
+    """The action's displacement ``(T, V, 2)``: nothing outside a brief window somewhere in the clip."""
+    duration = max(4, int(length * rng.uniform(0.3, 0.5)))
+    start = int(rng.integers(0, max(1, length - duration)))
+    phase = np.clip((np.arange(length) - start) / duration, 0.0, 1.0)
+    window = np.sin(np.pi * phase) ** (1.0 - action.hold)
+    wave = window if action.cycles == 0.5 else window * np.sin(2 * np.pi * action.cycles * phase)
+    reach = rng.uniform(0.8, 1.2) * wave
+    return reach[:, None, None] * action.joints[:, None] * action.direction
+
+
+def make_demo(path: Path, **options: Any) -> None:
+    """Write the demo's data set and say so; what ``configs/data/demo.yaml`` calls where it is missing."""
+    print(f"making a synthetic data set for the demo: {path}", flush=True)
+    synthesize(path, **options)

@@ -1,0 +1,42 @@
+"""How every command ends: errors a user can cause in one sentence and exit status 1, others with their traceback."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from mmn.errors import UserError
+
+
+def run(main: Callable[[], Any]) -> None:
+    """Run a command's ``main``; on a user's mistake print the sentence to stderr and exit with status 1."""
+    # Hydra would print its own shortened traceback and hide the cause from us.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
+    except Exception as error:
+        sentence = _sentence(error)
+        if sentence is None:
+            raise
+        sys.exit(f"error: {sentence}")
+
+
+def _sentence(error: BaseException) -> str | None:
+    """The sentence of a user's mistake, looked for along the causes; None for any other error."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, UserError):
+            return str(cause)
+        cause = cause.__cause__ or cause.__context__
+    if type(error).__module__.startswith(("hydra.errors", "omegaconf.errors")):
+        return _config_sentence(error)
+    return None
+
+
+def _config_sentence(error: BaseException) -> str:
+    """Hydra's and OmegaConf's paragraphs on one line, without the search path."""
+    lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
+    text = " ".join(line for line in lines if line and not line.startswith(("full_key:", "object_type=")))
+    return f"{text.rstrip('.')} (see `--help` for what can be configured)."

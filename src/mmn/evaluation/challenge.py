@@ -1,0 +1,42 @@
+"""The MA-52 challenge file: the five best actions of each clip and the body groups they belong to."""
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import torch
+
+from mmn.data.hdf5 import replacing
+from mmn.evaluation.figures import top_classes
+from mmn.evaluation.scores import Scores
+
+_PLACES = 5
+
+
+def prediction_rows(scores: Scores) -> list[list[str]]:
+    """Header and one row a clip: ``vid, action_pred_1…5`` and, where there are groups, ``body_pred_1…5``."""
+    groups = scores.classes.group_of_class
+    best = top_classes(torch.from_numpy(scores.logits), _PLACES).tolist()
+    places = range(1, len(best[0]) + 1)
+    header = ["vid", *(f"action_pred_{i}" for i in places)]
+    if groups:
+        header += [f"body_pred_{i}" for i in places]
+    rows = [header]
+    for name, actions in zip(scores.names, best, strict=True):
+        bodies = [groups[action] for action in actions] if groups else []
+        rows.append([f"{name.removesuffix('.mp4')}.mp4", *map(str, actions), *map(str, bodies)])
+    return rows
+
+
+def write_predictions(folder: Path, scores: Scores) -> None:
+    """Write ``prediction.csv`` and the same file in ``prediction.zip``, ready to be submitted."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(prediction_rows(scores))
+    with replacing(folder / "prediction.csv") as part:
+        part.write_text(text.getvalue(), encoding="utf-8", newline="")
+    with replacing(folder / "prediction.zip") as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+        # A fixed date: equal predictions are equal files.
+        archive.writestr(
+            zipfile.ZipInfo("prediction.csv", (1980, 1, 1, 0, 0, 0)), text.getvalue(), zipfile.ZIP_DEFLATED
+        )

@@ -1,0 +1,46 @@
+"""The stateful metric over the figures; its counts add up over batches and processes."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from mmn.data.clips import UNKNOWN
+from mmn.data.layout import Classes
+from mmn.evaluation.figures import action_figures, top_classes
+
+
+class ActionMetrics(Metric):
+    """Top-1, Top-5, F1 of actions and body groups, and their mean, in percent.
+
+    Clips whose label is unknown are not counted.
+
+    Args:
+        classes: class names and, if any, their groups.
+    """
+
+    full_state_update = False
+    confusion: Tensor
+    top5_hits: Tensor
+    group_of_class: Tensor | None
+
+    def __init__(self, classes: Classes) -> None:
+        super().__init__()
+        k = len(classes.names)
+        self.add_state("confusion", torch.zeros(k, k, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("top5_hits", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
+        groups = torch.tensor(classes.group_of_class) if classes.group_names else None
+        self.register_buffer("group_of_class", groups, persistent=False)
+
+    def update(self, logits: Tensor, labels: Tensor) -> None:
+        """Count ``logits (B, K)`` against ``labels (B,)``."""
+        known = labels != UNKNOWN
+        weight = known.long()
+        best = top_classes(logits)
+        k = self.confusion.shape[0]
+        cells = labels.clamp(min=0) * k + best[:, 0]
+        self.confusion += torch.zeros_like(self.confusion).view(-1).index_add_(0, cells, weight).view(k, k)
+        self.top5_hits += ((best == labels.unsqueeze(1)).any(dim=1) & known).sum()
+
+    def compute(self) -> dict[str, float]:
+        """The figures of ``action_figures``."""
+        return action_figures(self.confusion, self.top5_hits, self.group_of_class)

@@ -1,0 +1,82 @@
+"""Scores: the logits of every clip of a split, and what is computed and written from them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmn.data.clips import UNKNOWN
+from mmn.data.hdf5 import replacing
+from mmn.data.layout import Classes
+from mmn.errors import UserError
+from mmn.evaluation.figures import loss_of
+from mmn.evaluation.metrics import ActionMetrics
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown)."""
+
+    names: list[str]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    classes: Classes
+
+
+def figures(scores: Scores) -> dict[str, float]:
+    """Number of labelled clips, loss, and the figures of ``ActionMetrics``; only the number where none is labelled."""
+    known = scores.labels != UNKNOWN
+    result: dict[str, float] = {"clips": int(known.sum())}
+    if known.any():
+        logits, labels = torch.from_numpy(scores.logits[known]), torch.from_numpy(scores.labels[known])
+        metrics = ActionMetrics(scores.classes)
+        metrics.update(logits, labels)
+        result |= {"loss": loss_of(logits, labels), **metrics.compute()}
+    return result
+
+
+def combine(streams: Sequence[Scores], weights: Sequence[float]) -> Scores:
+    """Weighted sum of several streams' logits, clips matched by name, in the order of the first.
+
+    Raises:
+        UserError: another number of weights than streams, or streams of other clips, labels or classes.
+    """
+    if len(weights) != len(streams):
+        raise UserError(f"there are {len(streams)} checkpoints and {len(weights)} weights; give one for each.")
+    first = streams[0]
+    total = np.zeros_like(first.logits, dtype=np.float64)
+    for number, (stream, weight) in enumerate(zip(streams, weights, strict=True), start=1):
+        if stream.classes.names != first.classes.names:
+            raise UserError(f"stream {number} recognises other classes than the first; only like can be combined.")
+        place = {name: i for i, name in enumerate(stream.names)}
+        if set(place) != set(first.names):
+            name = min(set(place) ^ set(first.names))
+            raise UserError(f"stream {number} has other clips than the first (such as {name}); score the same split.")
+        order = [place[name] for name in first.names]
+        if not np.array_equal(stream.labels[order], first.labels):
+            raise UserError(f"stream {number} has other labels than the first; score the same file.")
+        total += weight * stream.logits[order].astype(np.float64)
+    return replace(first, logits=total.astype(np.float32))
+
+
+def write_scores(path: Path, scores: Scores, provenance: dict[str, str]) -> None:
+    """Write ``scores.h5``: names, labels, logits, class_names, and where they come from as attributes."""
+    with replacing(path) as part, h5py.File(part, "w") as file:
+        file.attrs.update(format="mmn-scores", version=1, created_with=f"mmn {version('mmn')}", **provenance)
+        file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
+        file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
+        file["labels"] = scores.labels
+        file["logits"] = scores.logits
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write indented JSON, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

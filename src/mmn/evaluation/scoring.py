@@ -1,0 +1,71 @@
+"""Scoring a split with Lightning: any device, precision and number of processes, every clip once."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from mmn.data.datamodule import SkeletonDataModule
+from mmn.data.preprocess import Batch
+from mmn.evaluation.scores import Scores
+from mmn.inference import infer
+from mmn.network.mmn import MMN
+
+
+class _Collector(Metric):
+    """Logits and clip indices of all processes."""
+
+    full_state_update = False
+    logits: list[Tensor]
+    index: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("logits", [], dist_reduce_fx="cat")
+        self.add_state("index", [], dist_reduce_fx="cat")
+
+    def update(self, logits: Tensor, index: Tensor) -> None:
+        self.logits.append(logits)
+        self.index.append(index)
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        return dim_zero_cat(self.logits), dim_zero_cat(self.index)
+
+
+class ScoringModule(L.LightningModule):
+    """Runs the network over a split and keeps the logits in the order of the file."""
+
+    def __init__(self, network: MMN, precision: str = "32") -> None:
+        super().__init__()
+        self.network, self.precision = network, precision
+        self.collector = _Collector()
+        self.logits: Tensor | None = None
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score one batch; fillers are left out."""
+        logits = infer(self.network, batch.clips, batch.times, self.precision)
+        real = batch.indices >= 0
+        self.collector.update(logits[real], batch.indices[real])
+
+    def on_test_epoch_end(self) -> None:
+        """Bring the clips of all processes into the order of the file."""
+        logits, index = self.collector.compute()
+        self.logits = torch.empty_like(logits).index_copy_(0, index, logits).cpu()
+        self.collector.reset()
+
+
+def score(trainer: L.Trainer, network: MMN, datamodule: SkeletonDataModule, split: str, **options: Any) -> Scores:
+    """The scores of one split.
+
+    Raises:
+        UserError: a split the file does not have.
+    """
+    module = ScoringModule(network, **options)
+    datamodule.trainer = trainer
+    trainer.test(module, datamodule.loader(split), verbose=False)
+    clips = datamodule.data.splits[split]
+    assert module.logits is not None
+    return Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes)

@@ -1,0 +1,36 @@
+"""A table of figures on the terminal."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+_TITLES = {
+    "clips": "clips",
+    "loss": "loss",
+    "top1": "Top-1",
+    "top5": "Top-5",
+    "action_f1_macro": "action F1 macro",
+    "action_f1_micro": "action F1 micro",
+    "body_f1_macro": "body F1 macro",
+    "body_f1_micro": "body F1 micro",
+    "f1_mean": "F1 mean",
+}
+
+
+def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
+    """Print ``{column: {figure: value}}``, a row a figure; percentages with two decimals."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for column in figures:
+        table.add_column(column, justify="right")
+    for name, text in _TITLES.items():
+        if any(name in column for column in figures.values()):
+            table.add_row(text, *(_cell(name, column.get(name)) for column in figures.values()))
+    Console().print(table)
+
+
+def _cell(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.0f}" if name == "clips" else f"{value:.4f}" if name == "loss" else f"{value:.2f} %"

@@ -1,0 +1,95 @@
+"""The LightningModule: network, loss, optimiser, schedule, and the figures an epoch is judged by."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from mmn.checkpoint import KEY, Description, describe
+from mmn.data.preprocess import Batch
+from mmn.evaluation.metrics import ActionMetrics
+from mmn.inference import infer
+from mmn.network.mmn import MMN
+from mmn.training.loss import MotionConsistencyLoss
+
+
+class MMNModule(L.LightningModule):
+    """Trains a network.
+
+    Args:
+        network: the network to train.
+        loss: its loss.
+        optimizer: makes the optimiser from parameters.
+        scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
+        description: what checkpoints say of themselves.
+    """
+
+    def __init__(
+        self,
+        network: MMN,
+        loss: MotionConsistencyLoss,
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        scheduler: Callable[..., LRScheduler],
+        description: Description,
+    ) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+        self.make_optimizer, self.make_scheduler = optimizer, scheduler
+        self.description = description
+        self.val_metrics = ActionMetrics(description.classes)
+
+    def forward(self, clips: Tensor, times: Tensor) -> Tensor:
+        """``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``."""
+        return self.network(clips, times)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        scale_logits = None
+        if self.loss.needs_scales:
+            logits, scale_logits = self.network.forward_scales(batch.clips, batch.times)
+        else:
+            logits = self.network(batch.clips, batch.times)
+        parts = self.loss(logits, batch.labels, scale_logits)
+        size = len(batch.labels)
+        self.log("train/loss", parts.total.detach(), on_step=True, on_epoch=True, batch_size=size, prog_bar=True)
+        if parts.consistency is not None:
+            self.log("train/classification", parts.classification, on_step=False, on_epoch=True, batch_size=size)
+            self.log("train/consistency", parts.consistency, on_step=False, on_epoch=True, batch_size=size)
+        top1 = (logits.detach().argmax(dim=1) == batch.labels).float().mean() * 100
+        self.log("train/top1", top1, on_step=False, on_epoch=True, batch_size=size)
+        return parts.total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count one batch; the loss logged is the plain cross entropy."""
+        logits = infer(self.network, batch.clips, batch.times)
+        known = batch.labels >= 0
+        if known.any():
+            loss = torch.nn.functional.cross_entropy(logits[known], batch.labels[known])
+            self.log("val/loss", loss, batch_size=int(known.sum()), sync_dist=True)
+        self.val_metrics.update(logits, batch.labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures; nothing of the sanity check stays."""
+        figures = self.val_metrics.compute()
+        self.val_metrics.reset()
+        for name, value in figures.items():
+            self.log(f"val/{name}", value, prog_bar=name == "top1")
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """The optimiser over all parameters, and the schedule stepped at every step."""
+        optimizer = self.make_optimizer(self.network.parameters())
+        scheduler = self.make_scheduler(
+            optimizer,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            epochs=self.trainer.max_epochs or 1,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what evaluation needs to know."""
+        checkpoint[KEY] = describe(self.network, self.description)

@@ -1,0 +1,52 @@
+"""What the tests share: fixtures, small data sets, and where the larger reference data may lie."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mmn.data.hdf5 import read_data
+from mmn.data.skeletons import SkeletonData
+from mmn.data.synthetic import synthesize
+
+ROOT = Path(__file__).parents[1]
+FIXTURES = Path(__file__).parent / "fixtures"
+REFERENCE = Path(os.environ.get("MMN_REFERENCE", ROOT.parent / "shared"))
+"""Reference data that is too large for the repository; tests that need it skip without it."""
+
+torch.set_num_threads(2)
+
+
+def reference(path: str) -> Path:
+    """A file or folder of the reference data; the test is skipped where it is absent."""
+    found = REFERENCE / path
+    if not found.exists():
+        pytest.skip(f"reference data {path} is absent")
+    return found
+
+
+def official_fixture(path: Path) -> tuple[dict[str, np.ndarray], dict[str, torch.Tensor]]:
+    """Arrays of a parity fixture, and the official state dict in it as float32."""
+    arrays = dict(np.load(path))
+    state = {}
+    for name, array in arrays.items():
+        if name.startswith("state/"):
+            tensor = torch.from_numpy(array)
+            state[name.removeprefix("state/")] = tensor.float() if tensor.is_floating_point() else tensor
+    return arrays, state
+
+
+@pytest.fixture(scope="session")
+def jhmdb_like(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small synthetic file in the JHMDB layout: 14 classes, 4 + 2 + 2 clips each."""
+    path = tmp_path_factory.mktemp("data") / "small.h5"
+    synthesize(path, "jhmdb", clips_per_class=4, val_per_class=2, test_per_class=2, frames=(12, 30), seed=3)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small(jhmdb_like: Path) -> SkeletonData:
+    """The content of that file."""
+    return read_data(jhmdb_like)

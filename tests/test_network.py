@@ -1,0 +1,123 @@
+"""The network by itself."""
+
+import pytest
+import torch
+
+import mmn
+from mmn.network.layers import DropPath, pad_replicate
+from mmn.network.modulation import SkeletalModulation
+from mmn.network.motion import frame_difference
+
+SMALL = {"width": 32, "depth": 1}
+
+
+def batch(network: mmn.MMN, clips: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    config = network.config
+    shape = (clips, config["num_frames"], config["num_joints"], config["coordinates"])
+    return torch.randn(shape), torch.linspace(-1, 1, config["num_frames"]).expand(clips, -1)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"num_joints": 1, "num_classes": 1, "width": 16},
+        {"num_joints": 5, "num_classes": 3, "coordinates": 3},
+        {"num_joints": 5, "num_classes": 3, "num_frames": 8},
+        {"num_joints": 5, "num_classes": 3, "scales": 2, "num_frames": 6},
+        {"num_joints": 133, "num_classes": 3, "heads": 2, "depth": 2},
+        {"num_joints": 5, "num_classes": 3, "corrected": True},
+    ],
+)
+def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
+    network = mmn.MMN(**{**SMALL, **sizes})
+    logits = mmn.infer(network, *batch(network))
+    assert logits.shape == (2, sizes["num_classes"])
+    if sizes["num_joints"] > 1:  # one joint in one frame has no deviation to divide by
+        assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "sizes, sentence",
+    [
+        ({"num_joints": 0}, "num_joints is 0"),
+        ({"num_classes": 0}, "num_classes is 0"),
+        ({"coordinates": 4}, "coordinates is 4"),
+        ({"width": 90}, "width is 90; with 4 heads it has to be a multiple of 16"),
+        ({"num_frames": 60}, "num_frames is 60; with 4 scales it has to be a multiple of 8"),
+        ({"heads": 0}, "heads is 0"),
+        ({"drop_path": 1.0}, "drop_path is 1.0"),
+        ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_in_one_sentence(sizes: dict, sentence: str) -> None:
+    with pytest.raises(mmn.UserError, match=sentence):
+        mmn.MMN(**{"num_joints": 5, "num_classes": 3, **sizes})
+
+
+def test_clips_of_another_shape_are_refused() -> None:
+    network = mmn.MMN(5, 3, **SMALL)
+    clips, times = batch(network)
+    with pytest.raises(mmn.UserError, match=r"takes clips \(B, 64, 5, 2\)"):
+        network(clips[:, :, :4], times)
+    with pytest.raises(mmn.UserError, match="with times"):
+        network(clips, times[:, :10])
+
+
+def test_a_clip_is_scored_alike_alone_and_in_a_batch() -> None:
+    network = mmn.MMN(5, 3, **SMALL)
+    clips, times = batch(network, 4)
+    together = mmn.infer(network, clips, times)
+    alone = torch.cat([mmn.infer(network, clips[i : i + 1], times[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=0)
+
+
+def test_bf16_inference_stays_close_and_returns_float32() -> None:
+    network = mmn.MMN(5, 3, **SMALL)
+    clips, times = batch(network)
+    low = mmn.infer(network, clips, times, precision="bf16")
+    assert low.dtype == torch.float32
+    torch.testing.assert_close(low, mmn.infer(network, clips, times), atol=0.1, rtol=0)
+
+
+def test_scales_share_the_classifier() -> None:
+    network = mmn.MMN(5, 3, **SMALL).eval()
+    clips, times = batch(network)
+    logits, scales = network.forward_scales(clips, times)
+    assert scales.shape == (4, 2, 3)
+    torch.testing.assert_close(logits, network(clips, times))
+
+
+def test_the_official_graph_step_never_mixes_joints_and_the_corrected_one_does() -> None:
+    motion = torch.randn(1, 3, 4, 8)
+    changed = motion.clone()
+    changed[:, :, 0] += 1.0
+    for mix, moved in ((False, False), (True, True)):
+        msm = SkeletalModulation(8, 4, mix_joints=mix).eval()
+        torch.nn.init.normal_(msm.graph)
+        difference = msm(motion)[0] - msm(changed)[0]
+        assert bool(difference[:, :, 1:].abs().max() > 0) is moved
+
+
+def test_the_last_frame_difference_is_repeated() -> None:
+    x = torch.tensor([1.0, 3.0, 7.0]).view(1, 3, 1, 1)
+    assert frame_difference(x).flatten().tolist() == [2.0, 4.0, 4.0]
+    assert frame_difference(x[:, :1]).flatten().tolist() == [0.0]
+
+
+def test_padding_repeats_the_end_frames() -> None:
+    x = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
+    assert pad_replicate(x, 1, 2).flatten().tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
+
+
+def test_drop_path_drops_whole_clips_in_training_and_none_in_evaluation() -> None:
+    drop = DropPath(0.5)
+    x = torch.ones(1000, 1, 1, 2)
+    y = drop(x)
+    assert set(y.flatten().tolist()) == {0.0, 2.0}
+    assert (y[..., 0] == y[..., 1]).all()
+    assert drop.eval()(x) is x
+
+
+def test_drop_path_rises_linearly_over_all_blocks() -> None:
+    rates = [m.rate for m in mmn.MMN(5, 3, width=32).modules() if isinstance(m, DropPath)]
+    assert rates == pytest.approx(torch.linspace(0, 0.3, 12).tolist())

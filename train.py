@@ -1,0 +1,24 @@
+"""Train a network.
+
+python train.py                                             # the synthetic demo
+python train.py experiment=ma52_joint data.path=F.h5        # a published recipe
+python train.py experiment=ma52_joint ckpt_path=RUN/checkpoints/last.ckpt   # go on with an interrupted run
+python train.py -m experiment=ma52_joint modality=joint,bone,joint_motion,bone_motion
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from mmn.entry import run
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="train")
+def main(cfg: DictConfig) -> float | None:
+    """Train by the composed config; returns the optimised metric."""
+    from mmn.training.run import train  # here, so that --help answers at once
+
+    return train(cfg)
+
+
+if __name__ == "__main__":
+    run(main)
