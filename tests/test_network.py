@@ -37,7 +37,7 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes, sentence",
+    ("sizes", "sentence"),
     [
         ({"num_joints": 0}, "num_joints is 0"),
         ({"num_classes": 0}, "num_classes is 0"),

@@ -67,7 +67,7 @@ def test_a_data_parallel_prefix_is_accepted() -> None:
     mmn.from_official({f"module.{name}": value for name, value in state.items()})
 
 
-@pytest.mark.parametrize("joints, classes, count", [(44, 52, 1_325_186), (22, 32, 1_234_014)])
+@pytest.mark.parametrize(("joints", "classes", "count"), [(44, 52, 1_325_186), (22, 32, 1_234_014)])
 def test_published_sizes_have_the_official_number_of_parameters(joints: int, classes: int, count: int) -> None:
     network = mmn.MMN(num_joints=joints, num_classes=classes)
     assert sum(p.numel() for p in network.parameters()) == count
@@ -75,7 +75,7 @@ def test_published_sizes_have_the_official_number_of_parameters(joints: int, cla
 
 
 @pytest.mark.parametrize(
-    "damage, sentence",
+    ("damage", "sentence"),
     [
         (lambda s: s.pop("head.bias"), "1 entries missing"),
         (lambda s: s.update(extra=torch.zeros(1)), "1 unexpected"),

@@ -17,3 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.register(commands)
     options = parser.parse_args(arguments)
     run(lambda: options.run(options))
+
+
+if __name__ == "__main__":
+    main()

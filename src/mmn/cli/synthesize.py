@@ -16,7 +16,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--val-per-class", type=int, default=6, help="validation clips of each class")
     parser.add_argument("--test-per-class", type=int, default=6, help="test clips of each class")
     parser.add_argument("--frames", type=int, nargs=2, default=(40, 120), metavar=("MIN", "MAX"), help="clip lengths")
-    parser.add_argument("--amplitude", type=float, default=0.35, help="reach of an action, in torso lengths")
+    parser.add_argument("--amplitude", type=float, default=0.45, help="reach of an action, in torso lengths")
     parser.add_argument("--sway", type=float, default=0.25, help="reach of the body's sway, in torso lengths")
     parser.add_argument("--noise", type=float, default=0.01, help="tremble of every joint, in torso lengths")
     parser.add_argument("--seed", type=int, default=1, help="equal seeds are equal data")

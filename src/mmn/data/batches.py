@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
@@ -46,9 +47,8 @@ class BatchSampler(Sampler[BatchKey]):
     def __iter__(self) -> Iterator[BatchKey]:
         clips = self.clips
         if self.shuffle_seed is not None:
-            # One number of both; a generator's streams for neighbouring seeds are unrelated.
-            generator = torch.Generator().manual_seed((self.shuffle_seed << 32) + self.epoch)
-            clips = clips[torch.randperm(len(clips), generator=generator)]
+            generator = np.random.default_rng([self.shuffle_seed, self.epoch])
+            clips = clips[torch.from_numpy(generator.permutation(len(clips)))]
         else:
             filler = -len(clips) % self.world_size
             clips = torch.cat([clips, clips.new_full((filler,), -1)])

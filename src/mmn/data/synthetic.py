@@ -45,7 +45,7 @@ def synthesize(
     val_per_class: int = 6,
     test_per_class: int = 6,
     frames: tuple[int, int] = (40, 120),
-    amplitude: float = 0.35,
+    amplitude: float = 0.45,
     sway: float = 0.25,
     noise: float = 0.01,
     seed: int = 1,

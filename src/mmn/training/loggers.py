@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ def wandb_logger(save_dir: str, **options: Any) -> WandbLogger:
             save_dir,
         )
     Path(save_dir).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(save_dir=save_dir, offline=offline, **options)
+    settings = wandb.Settings(silent=offline)  # online, its own lines say where to look
+    return WandbLogger(save_dir=save_dir, offline=offline, settings=settings, **options)
 
 
 def _logged_in() -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
@@ -27,6 +28,7 @@ class MMNModule(L.LightningModule):
         optimizer: makes the optimiser from parameters.
         scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
         description: what checkpoints say of themselves.
+        seed: of dropout and stochastic depth.
     """
 
     def __init__(
@@ -36,19 +38,26 @@ class MMNModule(L.LightningModule):
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         scheduler: Callable[..., LRScheduler],
         description: Description,
+        seed: int,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.description = description
+        self.description, self.seed = description, seed
         self.val_metrics = ActionMetrics(description.classes)
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``."""
         return self.network(clips, times)
 
+    def seed_step(self, batch_idx: int) -> None:
+        """Make dropout depend on seed, epoch, batch and process alone: a resumed run draws what it would have drawn."""
+        numbers = np.random.SeedSequence([self.seed, self.current_epoch, batch_idx, self.global_rank])
+        torch.manual_seed(int(numbers.generate_state(1)[0]))
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
+        self.seed_step(batch_idx)
         scale_logits = None
         if self.loss.needs_scales:
             logits, scale_logits = self.network.forward_scales(batch.clips, batch.times)
@@ -60,6 +69,7 @@ class MMNModule(L.LightningModule):
         if parts.consistency is not None:
             self.log("train/classification", parts.classification, on_step=False, on_epoch=True, batch_size=size)
             self.log("train/consistency", parts.consistency, on_step=False, on_epoch=True, batch_size=size)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
         top1 = (logits.detach().argmax(dim=1) == batch.labels).float().mean() * 100
         self.log("train/top1", top1, on_step=False, on_epoch=True, batch_size=size)
         return parts.total

@@ -6,7 +6,7 @@ from pathlib import Path
 import lightning as L
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from mmn.checkpoint import Description, load_network
@@ -37,33 +37,17 @@ def train(cfg: DictConfig) -> float | None:
     tune_runtime()
     quiet_libraries()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    folder = Path(cfg.paths.output_dir)
     datamodule: SkeletonDataModule = instantiate(cfg.data)
     datamodule.setup("fit")
     module = build_module(cfg, datamodule)
-    callbacks: list[Callback] = [instantiate(callback) for callback in cfg.callbacks.values() if callback]
-    loggers: list[Logger] = [instantiate(logger) for logger in cfg.logger.values() if logger]
-    if not on_terminal():
-        callbacks.append(EpochLines(cfg.optimized_metric))
-    trainer: L.Trainer = instantiate(
-        cfg.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=on_terminal(), _convert_="all"
-    )
-    if trainer.is_global_zero:
-        folder.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
-    for logger in loggers:
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-    parameters = sum(p.numel() for p in module.network.parameters())
-    log.info("%s parameters; run folder %s", f"{parameters:,}", folder)
-
-    trainer.fit(module, datamodule=datamodule, ckpt_path=_resume_path(cfg.ckpt_path))
-    best = next((c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor), None)
-    if cfg.test:
-        report(trainer, module, datamodule, best.best_model_path if best else "", folder)
-    if best is None or best.best_model_score is None or best.monitor != cfg.optimized_metric:
-        value = trainer.callback_metrics.get(cfg.optimized_metric)
-        return None if value is None else float(value)
-    return float(best.best_model_score)
+    resume = _resume_path(cfg.ckpt_path)
+    loggers: list[Logger] = [instantiate(logger) for logger in cfg.logger.values()]
+    try:
+        return _fit(cfg, module, datamodule, loggers, resume)
+    finally:
+        for logger in loggers:
+            if isinstance(logger, WandbLogger):
+                logger.experiment.finish()  # the next job in this process gets a run of its own
 
 
 def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
@@ -81,16 +65,43 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
         loss=instantiate(cfg.loss),
         optimizer=instantiate(cfg.optimizer),
         scheduler=instantiate(cfg.scheduler),
+        seed=cfg.seed,
         description=Description(
             datamodule.modality, data.layout, data.classes, datamodule.name or data.name, str(datamodule.path)
         ),
     )
 
 
+def _fit(
+    cfg: DictConfig, module: MMNModule, datamodule: SkeletonDataModule, loggers: list[Logger], resume: str | None
+) -> float | None:
+    folder = Path(cfg.paths.output_dir)
+    callbacks: list[Callback] = [instantiate(callback) for callback in cfg.callbacks.values()]
+    best = next((c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor == cfg.optimized_metric), None)
+    if not on_terminal():
+        callbacks.append(EpochLines(cfg.optimized_metric))
+    trainer: L.Trainer = instantiate(
+        cfg.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=on_terminal(), _convert_="all"
+    )
+    if trainer.is_global_zero:
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    for logger in loggers:
+        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
+    parameters = sum(parameter.numel() for parameter in module.network.parameters())
+    log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)
+
+    trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
+    if cfg.test:
+        report(trainer, module, datamodule, best.best_model_path if best else "", folder)
+    value = best.best_model_score if best else trainer.callback_metrics.get(cfg.optimized_metric)
+    return None if value is None else float(value)
+
+
 def report(
     trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_path: str, folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Score the best epoch (the last one where none was kept) on every labelled split but train; write and print it."""
+    """Score the best epoch (the last where none was kept) on the labelled clips of val and test; write and print it."""
     network = load_network(best_path) if best_path else module.network
     result = {}
     for split in ("val", "test"):

@@ -1,0 +1,132 @@
+"""Batches depend on seed and epoch alone: not on workers, processes or batch size."""
+
+import numpy as np
+import pytest
+import torch
+
+from mmn.data.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.batches import BatchSampler
+from mmn.data.datamodule import SkeletonDataModule
+from mmn.data.draws import Draws
+from mmn.data.modality import Modality
+from mmn.errors import UserError
+
+OFFICIAL = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
+
+
+def datamodule(path, **options) -> SkeletonDataModule:
+    return SkeletonDataModule(path, Modality("joint"), OFFICIAL, **{"batch_size": 8, **options})
+
+
+def epochs(path, count: int = 2, **options) -> list:
+    loader = datamodule(path, **options).loader("train", training=True)
+    batches = []
+    for epoch in range(count):
+        loader.sampler.set_epoch(epoch)
+        batches.append(list(loader))
+    return batches
+
+
+def equal(a, b) -> bool:
+    return all(torch.equal(x, y) for one, other in zip(a, b, strict=True) for x, y in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_any_number_of_workers_gives_the_same_batches(jhmdb_like, workers: int) -> None:
+    for a, b in zip(epochs(jhmdb_like), epochs(jhmdb_like, num_workers=workers), strict=True):
+        assert equal(a, b)
+
+
+def test_epochs_and_seeds_differ(jhmdb_like) -> None:
+    first, second = epochs(jhmdb_like)
+    assert not equal(first, second)
+    other = epochs(jhmdb_like, seed=2)[0]
+    assert not equal(first, other)
+    assert not torch.equal(first[0].indices, other[0].indices)
+    assert equal(first, epochs(jhmdb_like)[0])
+
+
+def test_a_clip_is_drawn_alike_in_batches_of_any_size(jhmdb_like) -> None:
+    fetch = datamodule(jhmdb_like)._fetcher("train", training=True).fetch
+    together = fetch(torch.arange(10), epoch=5)
+    for i in range(10):
+        alone = fetch(torch.tensor([i]), epoch=5)
+        assert all(torch.equal(a[0], b[i]) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3])
+def test_processes_share_the_global_batches_of_one(world_size: int) -> None:
+    clips = torch.arange(50)
+    one = BatchSampler(clips, 12, shuffle_seed=1)
+    ranks = [BatchSampler(clips, 12 // world_size, 1, rank, world_size) for rank in range(world_size)]
+    for sampler in (one, *ranks):
+        sampler.set_epoch(3)
+    shares = zip(*ranks, strict=True)
+    for (_, whole), parts in zip(one, shares, strict=True):
+        assert torch.equal(whole, torch.cat([clips for _, clips in parts]))
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9])
+def test_evaluation_sees_every_clip_once_on_two_processes_of_equal_length(count: int) -> None:
+    ranks = [BatchSampler(torch.arange(count), 2, None, rank, 2) for rank in range(2)]
+    seen = [torch.cat([clips for _, clips in rank]) for rank in ranks]
+    assert len(list(ranks[0])) == len(list(ranks[1])) == len(ranks[0])
+    everything = torch.cat(seen)
+    assert sorted(everything[everything >= 0].tolist()) == list(range(count))
+
+
+def test_training_drops_the_incomplete_batch_and_evaluation_keeps_it() -> None:
+    clips = torch.arange(10)
+    assert len(list(BatchSampler(clips, 4, shuffle_seed=1))) == len(BatchSampler(clips, 4, shuffle_seed=1)) == 2
+    assert len(list(BatchSampler(clips, 4))) == len(BatchSampler(clips, 4)) == 3
+
+
+def test_fewer_clips_than_a_batch_are_refused(jhmdb_like) -> None:
+    with pytest.raises(UserError, match=r"lower data\.batch_size"):
+        datamodule(jhmdb_like, batch_size=1000).train_dataloader()
+
+
+def test_draws_are_uniform_and_independent() -> None:
+    draws = Draws(1, 0, torch.arange(5000)).uniform(0, 16).numpy()
+    assert draws.min() >= 0
+    assert draws.max() < 1
+    counts = np.histogram(draws, bins=20, range=(0, 1))[0]
+    assert np.abs(counts - 4000).max() < 6 * np.sqrt(4000)
+    assert np.abs(np.corrcoef(draws.T) - np.eye(16)).max() < 0.08
+    assert abs(np.corrcoef(draws[:-1].ravel(), draws[1:].ravel())[0, 1]) < 0.02
+    for other in (Draws(2, 0, torch.arange(5000)), Draws(1, 1, torch.arange(5000))):
+        assert abs(np.corrcoef(draws.ravel(), other.uniform(0, 16).numpy().ravel())[0, 1]) < 0.02
+
+
+def test_zero_axis_zeroes_one_axis_of_a_share_of_the_clips() -> None:
+    clips = torch.ones(4000, 8, 3, 2)
+    zeroed = ZeroAxis(0.2)(clips, Draws(1, 0, torch.arange(4000)), 1) == 0
+    per_axis = zeroed.flatten(1, 2).float().mean(dim=1)  # (B, axes)
+    assert set(per_axis.flatten().tolist()) == {0.0, 1.0}
+    assert per_axis.sum(dim=1).max() == 1
+    assert per_axis.sum(dim=1).mean().item() == pytest.approx(0.2, abs=0.03)
+    assert per_axis[:, 0].mean().item() == pytest.approx(0.1, abs=0.03)
+
+
+def test_zero_frames_zeroes_one_block_of_4_to_16_frames() -> None:
+    clips = torch.ones(4000, 64, 3, 2)
+    zeroed = (ZeroFrames(0.2)(clips, Draws(1, 0, torch.arange(4000)), 2) == 0).all(dim=(2, 3))  # (B, T)
+    lengths = zeroed.sum(dim=1)
+    assert (lengths > 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
+    assert set(lengths.tolist()) == {0, *range(4, 17)}
+    starts = (zeroed[:, 1:] & ~zeroed[:, :-1]).sum(dim=1) + zeroed[:, 0]
+    assert starts.max() == 1
+
+
+def test_augmentation_leaves_its_input_alone_and_none_changes_nothing() -> None:
+    clips = torch.ones(50, 64, 3, 2)
+    draws = Draws(1, 0, torch.arange(50))
+    assert not torch.equal(Augmentation([ZeroAxis(1.0)])(clips, draws), clips)
+    assert (clips == 1).all()
+    assert Augmentation()(clips, draws) is clips
+
+
+@pytest.mark.parametrize("make", [lambda: ZeroAxis(1.5), lambda: ZeroFrames(0.2, 5, 4), lambda: ZeroFrames(-0.1)])
+def test_impossible_augmentations_are_refused(make) -> None:
+    with pytest.raises(UserError):
+        make()

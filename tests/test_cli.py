@@ -1,0 +1,52 @@
+"""The ``mmn`` command and synthetic data."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmn.cli.main import main
+from mmn.data.hdf5 import read_data
+from mmn.data.synthetic import synthesize
+from mmn.errors import UserError
+
+
+def test_synthesize_writes_every_class_and_is_seeded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--layout", "imigue", "--clips-per-class", "2", "--val-per-class", "1", "--test-per-class", "1"]
+    for name in ("a.h5", "b.h5"):
+        main(["synthesize", str(tmp_path / name), *arguments])
+    assert "32 classes; clips: train 64, val 32, test 32" in capsys.readouterr().out
+    a, b = read_data(tmp_path / "a.h5"), read_data(tmp_path / "b.h5")
+    np.testing.assert_array_equal(a.splits["train"].keypoints, b.splits["train"].keypoints)
+    assert sorted(a.splits["test"].labels.tolist()) == list(range(32))
+    assert "synthetic" in a.source
+
+
+def test_synthetic_splits_share_classes_but_no_clip(tmp_path: Path) -> None:
+    data = synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=2, val_per_class=2, test_per_class=2)
+    first = {split: clips.clip(0).tobytes() for split, clips in data.splits.items()}
+    assert len(set(first.values())) == 3
+
+
+def test_impossible_synthetic_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="use positive counts"):
+        synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=0)
+
+
+def test_convert_ends_in_one_sentence_and_status_1(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "mmn.cli.main", "convert", "nothing", "x.h5", "--layout", "ma52"],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert result.stderr == "error: there is no folder nothing; give the one that holds train_data.pkl and its like.\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [[], ["convert"], ["nothing"]])
+def test_a_wrong_command_line_exits_with_status_2(command: list[str]) -> None:
+    with pytest.raises(SystemExit) as error:
+        main(command)
+    assert error.value.code == 2

@@ -1,0 +1,69 @@
+"""Every config composes, and the published recipes are the published ones."""
+
+import pytest
+from conftest import ROOT
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+CONFIGS = ROOT / "configs"
+
+
+def group(name: str) -> list[str]:
+    return sorted(path.stem for path in (CONFIGS / name).glob("*.yaml"))
+
+
+def composed(*overrides: str, config: str = "train") -> DictConfig:
+    """A config with every interpolation resolved, but for the folder that Hydra makes."""
+    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+        cfg = compose(config, [*overrides, "paths.output_dir=run"])
+    OmegaConf.resolve(cfg)
+    return cfg
+
+
+def choices() -> list[str]:
+    groups = [path.name for path in sorted(CONFIGS.iterdir()) if path.is_dir()]
+    return [f"{name}={choice}" for name in groups for choice in group(name)]
+
+
+@pytest.mark.parametrize("choice", choices())
+def test_every_choice_of_every_group_composes(choice: str) -> None:
+    composed(choice)
+
+
+@pytest.mark.parametrize("experiment", group("experiment"))
+def test_every_experiment_composes_for_evaluation_and_builds_its_parts(experiment: str) -> None:
+    composed(f"experiment={experiment}", config="eval")
+    cfg = composed(f"experiment={experiment}")
+    instantiate(cfg.data)
+    instantiate(cfg.loss)
+    instantiate(cfg.model, num_joints=5, num_classes=3)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "modality", "p"),
+    [
+        ("ma52_joint", "joint", 0.2),
+        ("ma52_bone", "bone", 0.2),
+        ("imigue_joint", "joint", 0.0),
+        ("imigue_bone", "bone", 0.2),
+        ("jhmdb_joint", "joint", 0.2),
+        ("jhmdb_bone", "bone", 0.2),
+    ],
+)
+def test_the_recipes_are_the_published_ones(experiment: str, modality: str, p: float) -> None:
+    cfg = composed(f"experiment={experiment}")
+    assert cfg.modality.name == modality
+    assert [step.p for step in cfg.augmentation.get("steps", [])] == ([p, p] if p else [])
+    assert (cfg.optimizer._target_, cfg.optimizer.lr, cfg.optimizer.weight_decay) == ("torch.optim.AdamW", 1e-3, 0.1)
+    assert (cfg.trainer.max_epochs, cfg.data.batch_size, cfg.data.num_frames, cfg.seed) == (120, 64, 64, 1)
+    schedule = cfg.scheduler
+    assert (schedule.warmup_epochs, schedule.warmup_lr, schedule.min_lr) == (20, 1e-7, 1e-5)
+    assert (cfg.loss.label_smoothing, cfg.loss.consistency_weight) == (0.1, 0.0)
+    assert cfg.trainer.gradient_clip_val is None
+    assert not cfg.model.corrected
+    assert set(cfg.logger) == {"csv", "wandb"}
+
+
+def test_the_default_is_the_demo() -> None:
+    assert composed().data.name == "demo"

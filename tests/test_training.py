@@ -1,0 +1,222 @@
+"""Training, resuming and evaluating from the command line, on two small files."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import FIXTURES, ROOT
+
+import mmn
+from mmn.checkpoint import load_checkpoint
+from mmn.data.synthetic import synthesize
+
+TINY = [
+    "experiment=jhmdb_joint",
+    "logger=csv",
+    "model.width=16",
+    "model.depth=1",
+    "data.batch_size=16",
+    "data.num_frames=16",
+    "scheduler.warmup_epochs=1",
+]
+
+
+def command(script: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments], capture_output=True, text=True, timeout=300, **options
+    )
+
+
+def train(folder: Path, data: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    return command("train.py", *TINY, f"data.path={data}", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)
+
+
+def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
+    return torch.load(checkpoint, weights_only=True)["state_dict"]
+
+
+@pytest.fixture(scope="module")
+def run(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    result = train(folder, jhmdb_like, "trainer.max_epochs=4")
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.mark.slow
+def test_a_run_leaves_the_promised_files(run: Path) -> None:
+    assert {"config.yaml", "metrics.csv", "metrics.json", ".hydra", "checkpoints"} <= {p.name for p in run.iterdir()}
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    figures = json.loads((run / "metrics.json").read_text())
+    assert set(figures) == {"val", "test"}
+    assert figures["val"]["clips"] == figures["test"]["clips"] == 28
+    columns = next(csv.reader((run / "metrics.csv").open()))
+    assert {"train/loss_step", "val/top1", "val/top5", "val/loss", "lr"} <= set(columns)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_knows_what_it_is_and_loads_without_executing_anything(run: Path, jhmdb_like: Path) -> None:
+    checkpoint = load_checkpoint(run / "checkpoints" / "best.ckpt")
+    assert checkpoint.network.config["num_joints"] == 15
+    description = checkpoint.description
+    assert (description.modality.name, description.data, description.data_path) == ("joint", "jhmdb", str(jhmdb_like))
+    assert description.classes.names[0] == "catch"
+
+
+@pytest.mark.slow
+def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figures(run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    for size in (1, 7, 64):
+        folder = tmp_path / str(size)
+        result = command(
+            "eval.py", f"ckpt_path={checkpoint}", f"hydra.run.dir={folder}", f"data.batch_size={size}", cwd=tmp_path
+        )
+        assert result.returncode == 0, result.stderr
+        assert {"metrics.json", "scores.h5", "prediction.csv", "prediction.zip"} <= {p.name for p in folder.iterdir()}
+        figures = json.loads((folder / "metrics.json").read_text())
+        assert figures == {"test": json.loads((run / "metrics.json").read_text())["test"]}
+
+
+@pytest.mark.slow
+def test_two_checkpoints_are_added_up(run: Path, tmp_path: Path) -> None:
+    best, last = (run / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    result = command(
+        "eval.py", f"ckpt_path=[{best},{last}]", "weights=[1.0,0.0]", "hydra.run.dir=out", cwd=tmp_path
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    combined = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    assert combined == json.loads((run / "metrics.json").read_text())["test"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_last_ckpt_as_if_nothing_had_happened(
+    run: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    folder, last = tmp_path / "killed", tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    arguments = [*TINY, f"data.path={jhmdb_like}", f"hydra.run.dir={folder}", "trainer.max_epochs=4"]
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("epoch 2/4"):
+            break
+    deadline = time.monotonic() + 60
+    while not last.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert torch.load(last, weights_only=True)["epoch"] < 3
+    resumed = train(tmp_path / "resumed", jhmdb_like, "trainer.max_epochs=4", f"ckpt_path={last}")
+    assert resumed.returncode == 0, resumed.stderr
+    whole = weights(run / "checkpoints" / "last.ckpt")
+    again = weights(tmp_path / "resumed" / "checkpoints" / "last.ckpt")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+@pytest.mark.slow
+def test_without_val_the_test_clips_judge_and_it_is_said_once(tmp_path: Path) -> None:
+    synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=1, frames=(8, 12))
+    result = train(tmp_path / "run", tmp_path / "x.h5", "trainer.max_epochs=1", "scheduler.warmup_epochs=0")
+    assert result.returncode == 0, result.stderr
+    assert (result.stdout + result.stderr).count("has no val split") == 1
+
+
+@pytest.mark.slow
+def test_wandb_keeps_the_run_offline_without_a_login(tmp_path: Path, jhmdb_like: Path) -> None:
+    home = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    result = command(
+        "train.py", *TINY, "logger=csv_wandb", f"data.path={jhmdb_like}", "hydra.run.dir=run", "trainer.max_epochs=1",
+        "scheduler.warmup_epochs=0", "test=false", cwd=tmp_path, env={**home, "HOME": str(tmp_path), "NETRC": "none"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "wandb sync" in result.stdout + result.stderr
+    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
+
+
+@pytest.mark.slow
+def test_a_sweep_trains_every_modality_in_a_folder_of_its_own(tmp_path: Path, jhmdb_like: Path) -> None:
+    modalities = ["joint", "bone", "joint_motion", "bone_motion"]
+    result = command(
+        "train.py", "-m", *TINY, f"data.path={jhmdb_like}", f"modality={','.join(modalities)}", "trainer.max_epochs=1",
+        "scheduler.warmup_epochs=0", "hydra.sweep.dir=sweep", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    trained = sorted(load_checkpoint(p).description.modality.name for p in tmp_path.rglob("best.ckpt"))
+    assert trained == sorted(modalities)
+
+
+@pytest.mark.slow
+def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path: Path) -> None:
+    layout = tmp_path / "ten.yaml"
+    joints = [f"j{i}" for i in range(10)]
+    layout.write_text(json.dumps({
+        "joints": joints, "bones": [[i, i - 1] for i in range(1, 10)], "parts": {"all": joints}, "centre": 0,
+        "classes": [f"c{i}" for i in range(7)],
+    }))  # fmt: skip
+    synthesize(tmp_path / "ten.h5", layout, clips_per_class=1, val_per_class=0, test_per_class=2)
+    result = command(
+        "eval.py", f"ckpt_path={FIXTURES / 'official_small.pt'}", "experiment=ma52_bone", "data.path=ten.h5",
+        "hydra.run.dir=out", cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert "bone of ten.h5" in result.stdout
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]["clips"] == 14
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "arguments", "sentence"),
+    [
+        ("train.py", ["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn convert"),
+        ("train.py", ["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
+        ("train.py", ["model.widht=3"], "Key 'widht' is not in struct"),
+        ("train.py", ["model.width=90", "data.path=DATA"], "width is 90"),
+        ("train.py", ["ckpt_path=nothing.ckpt", "data.path=DATA"], "there is no checkpoint nothing.ckpt"),
+        ("train.py", ["data.batch_size=500", "data.path=DATA"], "lower data.batch_size"),
+        ("eval.py", [], "there is nothing to evaluate"),
+        ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
+        ("eval.py", ["ckpt_path=DATA"], "is not a readable checkpoint"),
+        ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "is for 10 joints and"),
+        ("eval.py", ["ckpt_path=RUN", "split=nothing"], "has no split nothing"),
+        ("eval.py", ["ckpt_path=RUN", "precision=8"], "no precision '8'"),
+    ],
+)
+def test_mistakes_end_in_one_sentence(
+    script: str, arguments: list[str], sentence: str, run: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    places = {
+        "DATA": str(jhmdb_like),
+        "OFFICIAL": str(FIXTURES / "official_small.pt"),
+        "RUN": str(run / "checkpoints" / "best.ckpt"),
+    }
+    for name, place in places.items():
+        arguments = [argument.replace(name, place) for argument in arguments]
+    result = command(script, *arguments, cwd=tmp_path)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    for content, sentence in (
+        ([1, 2], "holds a list"),
+        ({"weights": 1}, "neither a checkpoint"),
+        (mmn.MMN(3, 2, width=16), "holds more than weights"),
+    ):
+        torch.save(content, path)
+        with pytest.raises(mmn.UserError, match=sentence):
+            mmn.load_network(path)
+    path.write_bytes((FIXTURES / "official_small.pt").read_bytes()[:9999])
+    with pytest.raises(mmn.UserError, match=r"x\.pt"):
+        mmn.load_network(path)
