@@ -9,7 +9,7 @@ python eval.py ckpt_path=[joint.ckpt,bone.ckpt] weights=[0.5,0.5]       # stream
 import hydra
 from omegaconf import DictConfig
 
-from mmn.entry import run
+from mmn.entry import one_sentence, run
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="eval")
@@ -17,7 +17,8 @@ def main(cfg: DictConfig) -> None:
     """Evaluate by the composed config."""
     from mmn.evaluation.run import evaluate  # here, so that --help answers at once
 
-    evaluate(cfg)
+    with one_sentence():
+        evaluate(cfg)
 
 
 if __name__ == "__main__":

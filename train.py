@@ -9,7 +9,7 @@ python train.py -m experiment=ma52_joint modality=joint,bone,joint_motion,bone_m
 import hydra
 from omegaconf import DictConfig
 
-from mmn.entry import run
+from mmn.entry import one_sentence, run
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
@@ -17,7 +17,8 @@ def main(cfg: DictConfig) -> float | None:
     """Train by the composed config; returns the optimised metric."""
     from mmn.training.run import train  # here, so that --help answers at once
 
-    return train(cfg)
+    with one_sentence():
+        return train(cfg)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,29 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mmn.errors import UserError
 
 
 def run(main: Callable[[], Any]) -> None:
-    """Run a command's ``main``; on a user's mistake print the sentence to stderr and exit with status 1."""
-    # Hydra would print its own shortened traceback and hide the cause from us.
+    """Run a command's ``main``, a Hydra one or any other."""
+    # Hydra would print a shortened traceback of its own and hide the cause from us.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    try:
+    with one_sentence():
         main()
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn a user's mistake into its sentence on stderr and exit status 1.
+
+    Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own.
+    """
+    try:
+        yield
     except KeyboardInterrupt:
         sys.exit("interrupted")
     except Exception as error:

@@ -58,6 +58,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self.name, self.get_it, self.maker = name, get_it, maker
         self._data: SkeletonData | None = None
         self._fetchers: dict[tuple[str, bool], ClipFetcher] = {}
+        self._checked = False
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
 
@@ -91,16 +92,16 @@ class SkeletonDataModule(L.LightningDataModule):
         self.maker(self.path)
 
     def setup(self, stage: str) -> None:
-        """Check what the stage needs; says once if epochs are judged on the test clips."""
-        if stage != "fit":
+        """Check, once, what training needs; says if epochs are judged on the test clips."""
+        if stage != "fit" or self._checked:
             return
-        self._clips("train")
-        unlabelled = (self._clips("train").labels == UNKNOWN).nonzero()[0]
+        clips = self._clips("train")
+        unlabelled = (clips.labels == UNKNOWN).nonzero()[0]
         if len(unlabelled):
             raise UserError(
-                f"{self.path}, split train: clip {self._clips('train').names[unlabelled[0]]} has no label; "
-                "label it or remove it."
+                f"{self.path}, split train: clip {clips.names[unlabelled[0]]} has no label; label it or remove it."
             )
+        self._checked = True
         if self.val_split == "test":
             log.warning("%s has no val split: epochs are judged, and the best picked, on its test clips.", self.path)
 

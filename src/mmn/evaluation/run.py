@@ -58,7 +58,7 @@ def _score_checkpoint(path: str, cfg: DictConfig, trainer: L.Trainer) -> Scores:
     datamodule = _datamodule(cfg, checkpoint)
     _check_fit(path, checkpoint, datamodule)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, cfg.split)
-    return score(trainer, checkpoint.network, datamodule, cfg.split, precision=cfg.precision)
+    return score(trainer, checkpoint.network, datamodule, cfg.split, precision=str(cfg.precision))
 
 
 def _datamodule(cfg: DictConfig, checkpoint: Checkpoint) -> SkeletonDataModule:

@@ -88,7 +88,7 @@ class MMNModule(L.LightningModule):
         figures = self.val_metrics.compute()
         self.val_metrics.reset()
         for name, value in figures.items():
-            self.log(f"val/{name}", value, prog_bar=name == "top1")
+            self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=True)  # equal on every process
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule stepped at every step."""
