@@ -1,5 +1,7 @@
 """Every config composes, and the published recipes are the published ones."""
 
+import shlex
+
 import pytest
 from conftest import ROOT
 from hydra import compose, initialize_config_dir
@@ -67,3 +69,18 @@ def test_the_recipes_are_the_published_ones(experiment: str, modality: str, p: f
 
 def test_the_default_is_the_demo() -> None:
     assert composed().data.name == "demo"
+
+
+def commands_shown() -> list[str]:
+    """Every command of the README and of the entry files' own help that starts one of them."""
+    texts = [(ROOT / name).read_text() for name in ("README.md", "train.py", "eval.py")]
+    lines = [line.split("  #")[0].strip() for text in texts for line in text.splitlines()]
+    return sorted({line for line in lines if line.startswith(("python train.py", "python eval.py"))})
+
+
+@pytest.mark.parametrize("command", commands_shown())
+def test_every_command_shown_to_users_composes(command: str) -> None:
+    script, *overrides = shlex.split(command, comments=True)[1:]
+    if "-m" in overrides:  # the first job of the sweep
+        overrides = [override.split(",")[0] for override in overrides if override != "-m"]
+    composed(*overrides, config=script.removesuffix(".py"))

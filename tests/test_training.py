@@ -143,6 +143,28 @@ def test_wandb_keeps_the_run_offline_without_a_login(tmp_path: Path, jhmdb_like:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("debug", ["fast", "overfit", "profile"])
+def test_debug_runs_finish(tmp_path: Path, jhmdb_like: Path, debug: str) -> None:
+    result = train(tmp_path / "run", jhmdb_like, f"debug={debug}", "logger=none")
+    assert result.returncode == 0, result.stderr
+    if debug == "profile":
+        assert "run_training_epoch" in (tmp_path / "run" / "fit-profile.txt").read_text()
+
+
+@pytest.mark.slow
+def test_two_processes_score_like_one(run: Path, tmp_path: Path) -> None:
+    checkpoint = run / "checkpoints" / "best.ckpt"
+    for trainer in ("cpu", "ddp_cpu"):
+        result = command(
+            "eval.py", f"ckpt_path={checkpoint}", f"trainer={trainer}", f"hydra.run.dir={trainer}", "data.batch_size=5",
+            cwd=tmp_path,
+        )  # fmt: skip
+        assert result.returncode == 0, result.stderr
+    for name in ("metrics.json", "prediction.csv"):
+        assert (tmp_path / "cpu" / name).read_bytes() == (tmp_path / "ddp_cpu" / name).read_bytes()
+
+
+@pytest.mark.slow
 def test_a_sweep_trains_every_modality_in_a_folder_of_its_own(tmp_path: Path, jhmdb_like: Path) -> None:
     modalities = ["joint", "bone", "joint_motion", "bone_motion"]
     result = command(

@@ -31,6 +31,7 @@ class SkeletonDataModule(L.LightningDataModule):
         batch_size: clips a process and training step.
         num_workers: loader processes; 0 is fastest, since a batch costs less than handing it over.
         seed: of order, frame sampling and augmentation.
+        max_train_clips: train on only so many, spread evenly over the file; None for all.
         name: short name of the data set, for run names.
         get_it: what to run where the file is missing, told in the error.
         maker: makes the file where it is missing; None for data that cannot be made.
@@ -48,6 +49,7 @@ class SkeletonDataModule(L.LightningDataModule):
         batch_size: int = 64,
         num_workers: int = 0,
         seed: int = 1,
+        max_train_clips: int | None = None,
         name: str = "",
         get_it: str = "mmn convert",
         maker: Callable[[Path], None] | None = None,
@@ -55,6 +57,7 @@ class SkeletonDataModule(L.LightningDataModule):
         super().__init__()
         self.path, self.modality, self.augmentation = Path(path), modality, augmentation
         self.num_frames, self.batch_size, self.num_workers, self.seed = num_frames, batch_size, num_workers, seed
+        self.max_train_clips = max_train_clips
         self.name, self.get_it, self.maker = name, get_it, maker
         self._data: SkeletonData | None = None
         self._fetchers: dict[tuple[str, bool], ClipFetcher] = {}
@@ -126,15 +129,16 @@ class SkeletonDataModule(L.LightningDataModule):
             UserError: a split the file does not have, or one too small for a single training batch.
         """
         fetcher = self._fetcher(split, training)
+        indices = torch.arange(len(fetcher))
+        if training and self.max_train_clips is not None and self.max_train_clips < len(fetcher):
+            indices = indices[torch.linspace(0, len(fetcher) - 1, self.max_train_clips).long()]
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        if training and len(fetcher) < self.batch_size * world_size:
+        if training and len(indices) < self.batch_size * world_size:
             raise UserError(
-                f"{self.path} has {len(fetcher)} training clips, fewer than one batch of {self.batch_size} on "
-                f"{world_size} processes; lower data.batch_size."
+                f"there are {len(indices)} training clips of {self.path}, fewer than one batch of {self.batch_size} "
+                f"on {world_size} processes; lower data.batch_size."
             )
-        sampler = BatchSampler(
-            torch.arange(len(fetcher)), self.batch_size, self.seed if training else None, rank, world_size
-        )
+        sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size)
         return DataLoader(
             BatchDataset(fetcher),
             sampler=sampler,
