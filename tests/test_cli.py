@@ -1,14 +1,19 @@
 """The ``mmn`` command and synthetic data."""
 
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mmn.cli.main import main
+from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
+from mmn.data.skeletons import SkeletonData
+from mmn.data.summary import duplicates
 from mmn.data.synthetic import synthesize
 from mmn.errors import UserError
 
@@ -33,6 +38,31 @@ def test_synthetic_splits_share_classes_but_no_clip(tmp_path: Path) -> None:
 def test_impossible_synthetic_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="use positive counts"):
         synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=0)
+
+
+def test_inspect_tells_what_is_inside(jhmdb_like: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inspect", str(jhmdb_like)])
+    text = capsys.readouterr().out
+    assert "15 joints in 2D" in text
+    assert "wave" in text
+    main(["inspect", str(jhmdb_like), "--json"])
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["splits"]["train"]["clips"] == summary["splits"]["train"]["labelled"] == 56
+    assert summary["classes"]["catch"] == {"train": 4, "val": 2, "test": 2}
+    assert summary["duplicates"] == []
+
+
+def test_inspect_finds_a_clip_in_two_splits(small: SkeletonData) -> None:
+    train, test = small.splits["train"], small.splits["test"]
+    leaking = Clips.from_arrays([test.clip(0), train.clip(5)], names=["a", "b"])
+    data = replace(small, splits={"train": train, "test": leaking})
+    assert duplicates(data) == [[f"train/{train.names[5]}", "test/b"]]
+
+
+def test_inspect_fails_on_what_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x.h5").write_bytes(b"nothing")
+    with pytest.raises(SystemExit, match="not a readable HDF5 file"):
+        main(["inspect", str(tmp_path / "x.h5")])
 
 
 def test_convert_ends_in_one_sentence_and_status_1(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""What is inside a data set, in numbers."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from mmn.data.clips import UNKNOWN, Clips
+from mmn.data.skeletons import SkeletonData
+
+
+def summarise(data: SkeletonData) -> dict[str, Any]:
+    """Plain numbers and names: the layout, each split, clips a class, and clips that stand in two splits."""
+    k = len(data.classes.names)
+    return {
+        "name": data.name,
+        "source": data.source,
+        "joints": data.layout.num_joints,
+        "coordinates": data.coordinates,
+        "parts": {part: len(joints) for part, joints in data.layout.parts.items()},
+        "splits": {split: _summarise_split(clips) for split, clips in data.splits.items()},
+        "classes": {
+            name: {split: int(counts[i]) for split, counts in _class_counts(data, k).items()}
+            for i, name in enumerate(data.classes.names)
+        },
+        "groups": list(data.classes.group_names),
+        "duplicates": duplicates(data),
+    }
+
+
+def duplicates(data: SkeletonData) -> list[list[str]]:
+    """Pairs ``[split/name, split/name]`` of clips in different splits with equal keypoints: leakage."""
+    seen: dict[bytes, tuple[str, str]] = {}
+    found = []
+    for split, clips in data.splits.items():
+        for i, name in enumerate(clips.names):
+            digest = hashlib.blake2b(clips.clip(i).tobytes(), digest_size=16).digest()
+            other, other_name = seen.setdefault(digest, (split, name))
+            if other != split:
+                found.append([f"{other}/{other_name}", f"{split}/{name}"])
+    return found
+
+
+def _summarise_split(clips: Clips) -> dict[str, Any]:
+    lengths = clips.lengths
+    return {
+        "clips": len(clips),
+        "labelled": int((clips.labels != UNKNOWN).sum()),
+        "frames": int(lengths.sum()),
+        "frames_min": int(lengths.min()),
+        "frames_median": float(np.median(lengths)),
+        "frames_max": int(lengths.max()),
+    }
+
+
+def _class_counts(data: SkeletonData, k: int) -> dict[str, np.ndarray]:
+    return {
+        split: np.bincount(clips.labels[clips.labels != UNKNOWN], minlength=k) for split, clips in data.splits.items()
+    }
