@@ -1,6 +1,6 @@
 """Synthetic micro-actions: seeded, for any layout; for demonstration, tests and benchmarks, never for results.
 
-A class is a small set of joints of one or two body parts that moves briefly, in a direction and rhythm of its own.
+A class is a small set of joints of one body part that moves briefly, in a direction and rhythm of its own.
 Around it the body sways as a whole, every joint trembles, and the person differs in size, place and proportions, so
 that the action is small against what else moves.
 """
@@ -35,6 +35,16 @@ class Action:
     direction: NDArray[np.float64]
     cycles: float
     hold: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every clip has in common; lengths in frames, reaches in torso lengths."""
+
+    frames: tuple[int, int]
+    amplitude: float
+    sway: float
+    noise: float
 
 
 def synthesize(
@@ -81,10 +91,9 @@ def synthesize(
     rng = np.random.default_rng(seed)
     pose = rest_pose(skeleton, rng)
     actions = [_action(skeleton, rng) for _ in classes.names]
+    scene = Scene(frames, amplitude, sway, noise)
     splits = {
-        split: _split(
-            split, pose, actions, count, frames, amplitude, sway, noise, np.random.default_rng([seed, number])
-        )
+        split: _split(split, pose, actions, count, scene, np.random.default_rng([seed, number]))
         for number, (split, count) in enumerate(counts.items())
         if count > 0
     }
@@ -127,23 +136,15 @@ def _action(layout: Layout, rng: Generator) -> Action:
 
 
 def _split(
-    split: str,
-    pose: NDArray[np.float64],
-    actions: list[Action],
-    count: int,
-    frames: tuple[int, int],
-    amplitude: float,
-    sway: float,
-    noise: float,
-    rng: Generator,
+    split: str, pose: NDArray[np.float64], actions: list[Action], count: int, scene: Scene, rng: Generator
 ) -> Clips:
     labels = rng.permutation(np.repeat(np.arange(len(actions)), count))
     arrays = []
     for label in labels:
-        length = int(rng.integers(frames[0], frames[1] + 1))
-        body = _body(pose, length, sway, rng)
-        body += amplitude * _movement(actions[label], length, rng)
-        body += rng.normal(0.0, noise, body.shape)
+        length = int(rng.integers(scene.frames[0], scene.frames[1] + 1))
+        body = _body(pose, length, scene.sway, rng)
+        body += scene.amplitude * _movement(actions[label], length, rng)
+        body += rng.normal(0.0, scene.noise, body.shape)
         scale, place = rng.uniform(80.0, 160.0), rng.uniform(300.0, 700.0, 2)  # pixels
         arrays.append(body * scale + place)
     names = [f"{split}{i:04d}" for i in range(len(labels))]
