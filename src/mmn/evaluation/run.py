@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
@@ -55,10 +56,20 @@ def evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
 
 def _score_checkpoint(path: str, cfg: DictConfig, trainer: L.Trainer) -> Scores:
     checkpoint = load_checkpoint(path)
+    if checkpoint.description is None and not _modality_chosen():
+        raise UserError(
+            f"{path} holds official weights, which do not say what they see; give experiment=ma52_joint or its like, "
+            "or modality=, and data.path=."
+        )
     datamodule = _datamodule(cfg, checkpoint)
     _check_fit(path, checkpoint, datamodule)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, cfg.split)
     return score(trainer, checkpoint.network, datamodule, cfg.split, precision=str(cfg.precision))
+
+
+def _modality_chosen() -> bool:
+    """Whether the command line names a modality, or an experiment that does."""
+    return any(override.startswith(("experiment=", "modality=")) for override in HydraConfig.get().overrides.task)
 
 
 def _datamodule(cfg: DictConfig, checkpoint: Checkpoint) -> SkeletonDataModule:
