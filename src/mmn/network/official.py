@@ -121,7 +121,7 @@ def from_official(state_dict: Mapping[str, Tensor], **overrides: Any) -> MMN:
         )
     try:
         sizes = infer_sizes(state)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
         raise UserError(f"these official weights are incomplete: {error} cannot be read; get the file again.") from None
     network = MMN(**{**sizes, **overrides})
     ours = network.state_dict()
