@@ -65,10 +65,23 @@ def test_ma52_classes_are_in_the_published_body_groups() -> None:
 
 def test_the_official_bone_rule_leaves_16_ma52_and_12_imigue_joints_without_a_bone() -> None:
     def without(name: str) -> list[int]:
-        return [joint for joint, end in enumerate(load_layout(name).bone_end()) if joint == end]
+        return [joint for joint, end in enumerate(load_layout(name).bone_end("official")) if joint == end]
 
     assert without("ma52") == [3, 4, *range(20, 24), *range(33, 38), *range(39, 44)]
     assert without("imigue") == list(range(10, 22))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_the_tree_rule_gives_every_joint_but_the_centre_a_bone_towards_it(name: str) -> None:
+    layout = load_layout(name)
+    end = layout.bone_end("tree")
+    pairs = {frozenset(bone) for bone in layout.bones}
+    for joint in range(layout.num_joints):
+        if joint != layout.centre:
+            assert frozenset((joint, int(end[joint]))) in pairs
+        for _ in range(layout.num_joints):
+            joint = int(end[joint])
+        assert joint == layout.centre
 
 
 def edit(path: Path, change) -> None:

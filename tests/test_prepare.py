@@ -100,6 +100,19 @@ def test_what_cannot_be_prepared_is_refused_in_one_sentence(clips: list, sentenc
         mmn.prepare(clips, layout="jhmdb")
 
 
+def test_bones_by_the_tree_rule_are_joints_minus_their_parents() -> None:
+    layout = load_layout("imigue")
+    keypoints = [RNG.random((64, 22, 2))]
+    joints, _ = mmn.prepare(keypoints, layout, "joint")
+    bones, _ = mmn.prepare(keypoints, layout, "bone", bone_rule="tree")
+    place = {joint: i for i, joint in enumerate(layout.order)}
+    for joint, end in enumerate(layout.bone_end("tree").tolist()):
+        expected = joints[:, :, place[joint]] - joints[:, :, place[end]]
+        torch.testing.assert_close(bones[:, :, place[joint]], expected)
+    with pytest.raises(mmn.UserError, match="no bone rule 'best'"):
+        mmn.prepare(keypoints, layout, "bone", bone_rule="best")
+
+
 def test_an_unknown_modality_is_refused() -> None:
     with pytest.raises(mmn.UserError, match="no modality 'depth'"):
         mmn.prepare([np.zeros((3, 15, 2))], layout="jhmdb", modality="depth")

@@ -43,6 +43,7 @@ class Description:
         return {
             "version": 1,
             "modality": self.modality.name,
+            "bone_rule": self.modality.bone_rule,
             "layout": self.layout.as_dict(),
             "classes": {
                 "names": list(self.classes.names),
@@ -63,7 +64,7 @@ class Description:
         if plain.get("version") != 1:
             raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
         return cls(
-            modality=Modality(plain["modality"]),
+            modality=Modality(plain["modality"], plain["bone_rule"]),
             layout=Layout.from_dict(plain["layout"], f"in {where}"),
             classes=Classes(**plain["classes"]),
             data=plain["data"],
@@ -91,9 +92,13 @@ def load_checkpoint(path: str | Path, **overrides: Any) -> Checkpoint:
     """
     content = _read(Path(path))
     if KEY in content and "state_dict" in content:
-        network = MMN(**{**content[KEY]["network"], **overrides})
+        try:
+            sizes, description = content[KEY]["network"], Description.from_dict(content[KEY]["description"], str(path))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} does not describe itself fully ({error} is missing); train it again.") from None
+        network = MMN(**{**sizes, **overrides})
         _load(network, content["state_dict"], path)
-        return Checkpoint(network.eval(), Description.from_dict(content[KEY]["description"], str(path)))
+        return Checkpoint(network.eval(), description)
     for state in (content, content.get("state_dict"), content.get("model")):
         if isinstance(state, dict) and is_official({str(k).removeprefix("module."): v for k, v in state.items()}):
             try:

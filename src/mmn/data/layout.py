@@ -42,14 +42,28 @@ class Layout:
         """Joint indices in network order."""
         return [joint for part in self.parts.values() for joint in part]
 
-    def bone_end(self) -> NDArray[np.int64]:
-        """The end of each joint's bone ``(V,)``, the joint itself where it starts none.
+    def bone_end(self, rule: str) -> NDArray[np.int64]:
+        """The end of each joint's bone ``(V,)``, the joint itself where it has none.
 
-        The official rule: the pairs are written in their order, so that of two with one start the later stays.
+        ``official``: the pairs are written in their order, so that of two with one start the later stays, and joints
+        that start none (most finger tips) are left without. ``tree``: every joint's bone ends in the next joint on
+        its way to the centre, so that all but the centre have one.
         """
         end = np.arange(self.num_joints, dtype=np.int64)
+        if rule == "official":
+            for start, stop in self.bones:
+                end[start] = stop
+            return end
+        neighbours: dict[int, list[int]] = {joint: [] for joint in range(self.num_joints)}
         for start, stop in self.bones:
-            end[start] = stop
+            neighbours[start].append(stop)
+            neighbours[stop].append(start)
+        reached = [self.centre]
+        for joint in reached:  # grows while it is walked: breadth first
+            for other in neighbours[joint]:
+                if other not in reached:
+                    end[other] = joint
+                    reached.append(other)
         return end
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,32 +9,40 @@ from mmn.data.layout import Layout
 from mmn.errors import UserError
 
 MODALITIES = ("joint", "bone", "joint_motion", "bone_motion")
+BONE_RULES = ("official", "tree")
 
 
 @dataclass(frozen=True)
 class Modality:
     """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``.
 
+    Attributes:
+        name: which.
+        bone_rule: which bone is a joint's, ``official`` or ``tree``; see ``Layout.bone_end``.
+
     Raises:
-        UserError: any other name.
+        UserError: any other name or rule.
     """
 
     name: str
+    bone_rule: str = "official"
 
     def __post_init__(self) -> None:
         if self.name not in MODALITIES:
             raise UserError(f"there is no modality {self.name!r}; choose one of {', '.join(MODALITIES)}.")
+        if self.bone_rule not in BONE_RULES:
+            raise UserError(f"there is no bone rule {self.bone_rule!r}; choose one of {', '.join(BONE_RULES)}.")
 
     def select(self, clips: Tensor, layout: Layout) -> Tensor:
         """Joints ``(B, T, V, C)`` in the layout's order → this modality, same shape, in network order.
 
-        Bone: a joint's vector along the bone it starts, zero where it starts none. Motion: next minus current
+        Bone: a joint minus the end of its bone, zero where it has none. Motion: next minus current
         frame, the last frame zero.
         """
         order = torch.tensor(layout.order, device=clips.device)
         x = clips[:, :, order]
         if self.name.startswith("bone"):
-            end = torch.from_numpy(layout.bone_end()).to(clips.device)
+            end = torch.from_numpy(layout.bone_end(self.bone_rule)).to(clips.device)
             x = x - clips[:, :, end[order]]  # a joint without a bone ends in itself
         if self.name.endswith("motion"):
             x = torch.cat([x[:, 1:] - x[:, :-1], torch.zeros_like(x[:, :1])], dim=1)

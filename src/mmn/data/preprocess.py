@@ -107,6 +107,7 @@ def prepare(
     layout: str | Path | Layout = "ma52",
     modality: str = "joint",
     num_frames: int = 64,
+    bone_rule: str = "official",
 ) -> tuple[Tensor, Tensor]:
     """The evaluation preprocessing of any clips.
 
@@ -115,6 +116,7 @@ def prepare(
         layout: ``ma52``, ``imigue``, ``jhmdb``, a YAML file, or a ``Layout``.
         modality: ``joint``, ``bone``, ``joint_motion`` or ``bone_motion``.
         num_frames: frames T sampled from each clip.
+        bone_rule: ``official`` or ``tree``, for the bone modalities.
 
     Returns:
         ``clips (B, T, V, C)`` in network order and frame times ``(B, T)``, both float32.
@@ -125,5 +127,5 @@ def prepare(
     skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
     packed = Clips.from_arrays(clips)
     check_clips(packed, skeleton.num_joints, 1, "the clips to prepare")
-    batch = ClipFetcher(packed, skeleton, Modality(modality), num_frames).fetch(torch.arange(len(packed)))
+    batch = ClipFetcher(packed, skeleton, Modality(modality, bone_rule), num_frames).fetch(torch.arange(len(packed)))
     return batch.clips, batch.times
