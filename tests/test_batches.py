@@ -96,37 +96,3 @@ def test_draws_are_uniform_and_independent() -> None:
     assert abs(np.corrcoef(draws[:-1].ravel(), draws[1:].ravel())[0, 1]) < 0.02
     for other in (Draws(2, 0, torch.arange(5000)), Draws(1, 1, torch.arange(5000))):
         assert abs(np.corrcoef(draws.ravel(), other.uniform(0, 16).numpy().ravel())[0, 1]) < 0.02
-
-
-def test_zero_axis_zeroes_one_axis_of_a_share_of_the_clips() -> None:
-    clips = torch.ones(4000, 8, 3, 2)
-    zeroed = ZeroAxis(0.2)(clips, Draws(1, 0, torch.arange(4000)), 1) == 0
-    per_axis = zeroed.flatten(1, 2).float().mean(dim=1)  # (B, axes)
-    assert set(per_axis.flatten().tolist()) == {0.0, 1.0}
-    assert per_axis.sum(dim=1).max() == 1
-    assert per_axis.sum(dim=1).mean().item() == pytest.approx(0.2, abs=0.03)
-    assert per_axis[:, 0].mean().item() == pytest.approx(0.1, abs=0.03)
-
-
-def test_zero_frames_zeroes_one_block_of_4_to_16_frames() -> None:
-    clips = torch.ones(4000, 64, 3, 2)
-    zeroed = (ZeroFrames(0.2)(clips, Draws(1, 0, torch.arange(4000)), 2) == 0).all(dim=(2, 3))  # (B, T)
-    lengths = zeroed.sum(dim=1)
-    assert (lengths > 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
-    assert set(lengths.tolist()) == {0, *range(4, 17)}
-    starts = (zeroed[:, 1:] & ~zeroed[:, :-1]).sum(dim=1) + zeroed[:, 0]
-    assert starts.max() == 1
-
-
-def test_augmentation_leaves_its_input_alone_and_none_changes_nothing() -> None:
-    clips = torch.ones(50, 64, 3, 2)
-    draws = Draws(1, 0, torch.arange(50))
-    assert not torch.equal(Augmentation([ZeroAxis(1.0)])(clips, draws), clips)
-    assert (clips == 1).all()
-    assert Augmentation()(clips, draws) is clips
-
-
-@pytest.mark.parametrize("make", [lambda: ZeroAxis(1.5), lambda: ZeroFrames(0.2, 5, 4), lambda: ZeroFrames(-0.1)])
-def test_impossible_augmentations_are_refused(make) -> None:
-    with pytest.raises(UserError):
-        make()

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmn.data.augment import Augmentation
+from mmn.data.augment import Augmentation, Sample
 from mmn.data.clips import UNKNOWN, Clips, check_clips
 from mmn.data.draws import Draws
 from mmn.data.frames import evaluation_frames, frame_times, training_frames
@@ -91,12 +91,15 @@ class ClipFetcher:
             frames = training_frames(lengths, draws.uniform(0, self.num_frames))
         else:
             frames = evaluation_frames(lengths, self.num_frames)
-        x = self.keypoints[self.starts[real].unsqueeze(1) + frames]  # (B, T, V, C)
-        if self.training and draws:
-            x = self.training.augmentation(x, draws)
-        return Batch(
-            clips=self.modality.select(x, self.layout),
+        sample = Sample(
+            clips=self.keypoints[self.starts[real].unsqueeze(1) + frames],  # (B, T, V, C)
             times=frame_times(frames, lengths),
+        )
+        if self.training and draws:
+            sample = self.training.augmentation(sample, draws, self.layout)
+        return Batch(
+            clips=self.modality.select(sample.clips, self.layout),
+            times=sample.times,
             labels=self.labels[real].masked_fill(indices < 0, UNKNOWN),
             indices=indices,
         )
