@@ -1,9 +1,6 @@
 """The HDF5 file, format version 1: one self-describing file a data set."""
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
@@ -16,31 +13,11 @@ from mmn.data.clips import Clips
 from mmn.data.layout import Classes, Layout
 from mmn.data.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
+from mmn.files import replacing
 
 FORMAT = "mmn-skeleton"
 VERSION = 1
 _FRAMES_PER_CHUNK = 64  # about one clip: a clip is read without touching its neighbours
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write a temporary file beside ``path`` and rename it at the end: never a file half written.
-
-    Raises:
-        UserError: a folder that cannot be written to.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place.") from None
-    os.close(handle)
-    try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def write_data(path: str | Path, data: SkeletonData) -> None:

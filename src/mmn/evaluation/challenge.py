@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from mmn.data.hdf5 import replacing
 from mmn.evaluation.figures import top_classes
 from mmn.evaluation.scores import Scores
+from mmn.files import replacing
 
 _PLACES = 5
 

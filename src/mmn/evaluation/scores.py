@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from mmn.data.clips import UNKNOWN
-from mmn.data.hdf5 import replacing
 from mmn.data.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
+from mmn.files import replacing
 
 
 @dataclass(frozen=True)
