@@ -36,6 +36,11 @@ class Clips:
         """Frames of each clip ``(N,)``."""
         return np.diff(self.offsets)
 
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which clips have a known class ``(N,)``."""
+        return self.labels != UNKNOWN
+
     def clip(self, index: int) -> NDArray[np.float32]:
         """Keypoints ``(T, V, C)`` of one clip, a view."""
         return self.keypoints[self.offsets[index] : self.offsets[index + 1]]

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from mmn.data.augment import Augmentation
 from mmn.data.batches import BatchDataset, BatchSampler
-from mmn.data.clips import UNKNOWN, Clips
+from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
 from mmn.data.modality import Modality
 from mmn.data.preprocess import Batch, ClipFetcher, Training
@@ -82,7 +82,7 @@ class SkeletonDataModule(L.LightningDataModule):
         """
         for split in ("val", "test"):
             clips = self.data.splits.get(split)
-            if clips is not None and (clips.labels != UNKNOWN).any():
+            if clips is not None and clips.labelled.any():
                 return split
         raise UserError(f"{self.path} has no labelled val or test split to judge epochs on; add one.")
 
@@ -99,7 +99,7 @@ class SkeletonDataModule(L.LightningDataModule):
         if stage != "fit" or self._checked:
             return
         clips = self._clips("train")
-        unlabelled = (clips.labels == UNKNOWN).nonzero()[0]
+        unlabelled = (~clips.labelled).nonzero()[0]
         if len(unlabelled):
             raise UserError(
                 f"{self.path}, split train: clip {clips.names[unlabelled[0]]} has no label; label it or remove it."

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from mmn.data.clips import UNKNOWN, Clips
+from mmn.data.clips import Clips
 from mmn.data.skeletons import SkeletonData
 
 
 def summarise(data: SkeletonData) -> dict[str, Any]:
     """Plain numbers and names: the layout, each split, clips a class, and clips that stand in two splits."""
     k = len(data.classes.names)
+    counts = {split: np.bincount(c.labels[c.labelled], minlength=k) for split, c in data.splits.items()}
     return {
         "name": data.name,
         "source": data.source,
@@ -20,7 +21,7 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
         "parts": {part: len(joints) for part, joints in data.layout.parts.items()},
         "splits": {split: _summarise_split(clips) for split, clips in data.splits.items()},
         "classes": {
-            name: {split: int(counts[i]) for split, counts in _class_counts(data, k).items()}
+            name: {split: int(per_class[i]) for split, per_class in counts.items()}
             for i, name in enumerate(data.classes.names)
         },
         "groups": list(data.classes.group_names),
@@ -45,15 +46,9 @@ def _summarise_split(clips: Clips) -> dict[str, Any]:
     lengths = clips.lengths
     return {
         "clips": len(clips),
-        "labelled": int((clips.labels != UNKNOWN).sum()),
+        "labelled": int(clips.labelled.sum()),
         "frames": int(lengths.sum()),
         "frames_min": int(lengths.min()),
         "frames_median": float(np.median(lengths)),
         "frames_max": int(lengths.max()),
-    }
-
-
-def _class_counts(data: SkeletonData, k: int) -> dict[str, np.ndarray]:
-    return {
-        split: np.bincount(clips.labels[clips.labels != UNKNOWN], minlength=k) for split, clips in data.splits.items()
     }

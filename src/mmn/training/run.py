@@ -10,7 +10,6 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig, OmegaConf
 
 from mmn.checkpoint import Description, load_network
-from mmn.data.clips import UNKNOWN
 from mmn.data.datamodule import SkeletonDataModule
 from mmn.errors import UserError
 from mmn.evaluation.scores import figures, write_json
@@ -106,7 +105,7 @@ def report(
     result = {}
     for split in ("val", "test"):
         clips = datamodule.data.splits.get(split)
-        if clips is not None and (clips.labels != UNKNOWN).any():
+        if clips is not None and clips.labelled.any():
             result[split] = figures(score(trainer, network, datamodule, split))
     if trainer.is_global_zero:
         write_json(folder / "metrics.json", result)
