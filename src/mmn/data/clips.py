@@ -21,12 +21,14 @@ class Clips:
         offsets: ``(N + 1,)`` int64; clip ``i`` is ``keypoints[offsets[i]:offsets[i + 1]]``.
         labels: ``(N,)`` int64, ``UNKNOWN`` where there is none.
         names: ``N`` names, unique in the split.
+        filled: ``(ΣT, V)`` bool, joints that were missing and have been filled in; None where none were.
     """
 
     keypoints: NDArray[np.float32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
     names: list[str]
+    filled: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,12 +76,12 @@ class Clips:
         )
 
 
-def check_clips(clips: Clips, num_joints: int, num_classes: int, where: str) -> None:
+def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: str) -> None:
     """Refuse clips that could not be trained or evaluated on.
 
     Args:
         clips: what a reader made.
-        num_joints: joints of the layout.
+        joints: the layout's joint names.
         num_classes: labels have to be below it.
         where: what the sentence calls the place, such as ``"data/ma52.h5, split train"``.
 
@@ -88,10 +90,10 @@ def check_clips(clips: Clips, num_joints: int, num_classes: int, where: str) -> 
     """
     if len(clips) == 0:
         raise UserError(f"{where} has no clips; leave the split out or fill it.")
-    if clips.keypoints.shape[1] != num_joints:
+    if clips.keypoints.shape[1] != len(joints):
         raise UserError(
-            f"{where} has {clips.keypoints.shape[1]} joints a frame where its layout has {num_joints}; "
-            "convert it again with the layout it was recorded in."
+            f"{where} has {clips.keypoints.shape[1]} joints a frame and its layout {len(joints)}; "
+            "give the layout it was recorded in."
         )
     if clips.keypoints.shape[2] not in (2, 3):
         raise UserError(f"{where} has {clips.keypoints.shape[2]} coordinates a joint; joints have 2 or 3.")
@@ -108,12 +110,18 @@ def check_clips(clips: Clips, num_joints: int, num_classes: int, where: str) -> 
             f"{where}: clip {clips.names[wrong[0]]} has label {clips.labels[wrong[0]]}, outside 0…{num_classes - 1} "
             f"({UNKNOWN} = unknown); correct the label or the list of classes."
         )
-    finite = np.isfinite(clips.keypoints).all(axis=(1, 2))
-    if not finite.all():
-        frame = int(np.flatnonzero(~finite)[0])
-        index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
-        joint = int(np.flatnonzero(~np.isfinite(clips.keypoints[frame]).all(axis=-1))[0])
-        raise UserError(
-            f"{where}: clip {clips.names[index]}, frame {frame - clips.offsets[index]}, joint {joint} is not a finite "
-            f"number ({int((~finite).sum())} frames in all); fill or remove such frames."
-        )
+    _check_finite(clips, joints, where)
+
+
+def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
+    finite = np.isfinite(clips.keypoints).all(axis=2)  # (ΣT, V)
+    if finite.all():
+        return
+    frame, joint = (int(i) for i in np.argwhere(~finite)[0])
+    index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
+    missing = np.isnan(clips.keypoints[frame, joint]).any()
+    raise UserError(
+        f"{where}: clip {clips.names[index]}, frame {frame - clips.offsets[index]}, joint {joint} ({joints[joint]}) is "
+        f"{'missing' if missing else 'not a finite number'} ({int((~finite).sum())} of {finite.size} joints in all); "
+        "fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out."
+    )

@@ -2,28 +2,43 @@
 
 from pathlib import Path
 
-from mmn.data.clips import Clips, check_clips
+from mmn.data.clips import Clips
 from mmn.data.hdf5 import write_data
-from mmn.data.layout import Classes, Layout, load_classes, load_layout
-from mmn.data.official_pickles import read_official_pickles
-from mmn.data.skeletons import SkeletonData
+from mmn.data.layout import Classes, load_classes, load_layout
+from mmn.data.missing import fill_missing
+from mmn.data.readers.formats import READERS, recognise
+from mmn.data.readers.request import Request
+from mmn.data.skeletons import SkeletonData, check_data
 from mmn.errors import UserError
+
+MISSING = ("refuse", "interpolate")
 
 
 def convert(
     source: str | Path,
     output: str | Path,
     layout: str | Path,
+    *,
+    format: str | None = None,
+    labels: str | Path | None = None,
     classes: str | Path | None = None,
+    missing: str = "refuse",
+    min_score: float = 0.0,
+    splits: dict[str, str] | None = None,
     name: str | None = None,
 ) -> SkeletonData:
-    """Convert a folder of official pickles to one HDF5 file.
+    """Convert any source to one HDF5 file.
 
     Args:
-        source: the folder.
+        source: a file or folder, as the format has it; see ``mmn.data.readers``.
         output: the file to write, whole or not at all.
         layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file.
+        format: ``mmn``, ``pyskl``, ``alphapose``, ``openpose``, ``wholebody`` or ``arrays``; None to recognise it.
+        labels: CSV of ``name,label,split``, for pose estimators' files and arrays.
         classes: a text file with a class name a line, in place of those the layout brings.
+        missing: what to do with missing joints: ``refuse``, or ``interpolate`` in time.
+        min_score: joints that an estimator is no surer of than this are missing.
+        splits: our split → its name in the source, for PYSKL.
         name: short name of the data set; the output's by default.
 
     Returns:
@@ -32,26 +47,41 @@ def convert(
     Raises:
         UserError: anything in the source that training could not use, with its place; nothing is written.
     """
-    skeleton = load_layout(layout)
-    recognised = _classes(layout, classes)
-    splits = read_official_pickles(source)
-    for split, clips in splits.items():
-        _check_joints(clips, skeleton, str(layout), f"{source}, split {split}")
-        check_clips(clips, skeleton.num_joints, len(recognised.names), f"{source}, split {split}")
-    data = SkeletonData(
-        name or Path(output).stem, f"official pickles in {Path(source).name}", skeleton, recognised, splits
+    if missing not in MISSING:
+        raise UserError(f"there is no way {missing!r} to treat missing joints; choose {' or '.join(MISSING)}.")
+    if format is not None and format not in READERS:
+        raise UserError(f"there is no format {format!r}; choose one of {', '.join(READERS)}.")
+    path = Path(source)
+    request = Request(
+        layout=load_layout(layout),
+        classes=_classes(layout, classes),
+        labels=None if labels is None else Path(labels),
+        splits=splits or {},
+        min_score=min_score,
     )
+    found = READERS[format or recognise(path)](path, request)
+    clips = found.splits
+    if missing == "interpolate":
+        clips = {split: fill_missing(c, request.layout, f"{source}, split {split}") for split, c in clips.items()}
+    data = SkeletonData(
+        name=name or Path(output).stem,
+        source="; ".join([f"{found.kind} in {path.name}", *found.notes, *_filled(clips)]),
+        layout=request.layout,
+        classes=request.classes,
+        splits=clips,
+    )
+    check_data(data, str(source))
     write_data(output, data)
     return data
 
 
-def _check_joints(clips: Clips, layout: Layout, layout_name: str, where: str) -> None:
-    have = clips.keypoints.shape[1]
-    if have != layout.num_joints:
-        raise UserError(
-            f"{where} has {have} joints a frame and the layout {layout_name} has {layout.num_joints}; "
-            "give --layout the one it was recorded in."
-        )
+def _filled(splits: dict[str, Clips]) -> list[str]:
+    """A note on missing joints, where there were any."""
+    masks = [clips.filled for clips in splits.values() if clips.filled is not None]
+    if not masks:
+        return []
+    filled = sum(int(mask.sum()) for mask in masks)
+    return [f"{filled} missing joints were filled in by interpolation"]
 
 
 def _classes(layout: str | Path, path: str | Path | None) -> Classes:

@@ -42,6 +42,8 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
             group = file.create_group(split)
             chunk = (min(_FRAMES_PER_CHUNK, len(clips.keypoints)), *clips.keypoints.shape[1:])
             group.create_dataset("keypoints", data=clips.keypoints, chunks=chunk)
+            if clips.filled is not None:
+                group.create_dataset("filled", data=clips.filled.astype(np.uint8), compression="gzip")
             group["offsets"] = clips.offsets
             group["labels"] = clips.labels.astype(np.int16)
             _write_strings(group, "names", clips.names)
@@ -192,4 +194,5 @@ def _read_clips(group: h5py.Group, path: Path) -> Clips:
             f"{path}, split {group.name.strip('/')}: the offsets do not rise from 0 to its {len(keypoints)} frames; "
             "convert the data set again."
         )
-    return Clips(np.ascontiguousarray(keypoints, np.float32), offsets, labels, names)
+    filled = _array(group, "filled", path, "i", keypoints.shape[:2]) != 0 if "filled" in group else None
+    return Clips(np.ascontiguousarray(keypoints, np.float32), offsets, labels, names, filled)

@@ -48,23 +48,39 @@ class Layout:
         ``official``: the pairs are written in their order, so that of two with one start the later stays, and joints
         that start none (most finger tips) are left without. ``tree``: every joint's bone ends in the next joint on
         its way to the centre, so that all but the centre have one.
+
+        Raises:
+            UserError: ``tree`` where bones do not connect every joint to the centre.
         """
         end = np.arange(self.num_joints, dtype=np.int64)
         if rule == "official":
             for start, stop in self.bones:
                 end[start] = stop
             return end
+        reached = self.walk(self.centre)
+        for joint, origin in reached.items():
+            end[joint] = origin
+        if len(reached) < self.num_joints:
+            lost = next(name for joint, name in enumerate(self.joints) if joint not in reached)
+            raise UserError(
+                f"no bones lead from {lost} to the centre {self.joints[self.centre]}, which bone_rule=tree needs; "
+                "add bones to the layout or use bone_rule=official."
+            )
+        return end
+
+    def walk(self, start: int) -> dict[int, int]:
+        """Every joint that bones lead to from ``start``, nearest first, each with the joint it was reached from."""
         neighbours: dict[int, list[int]] = {joint: [] for joint in range(self.num_joints)}
-        for start, stop in self.bones:
-            neighbours[start].append(stop)
-            neighbours[stop].append(start)
-        reached = [self.centre]
-        for joint in reached:  # grows while it is walked: breadth first
+        for a, b in self.bones:
+            neighbours[a].append(b)
+            neighbours[b].append(a)
+        reached, queue = {start: start}, [start]
+        for joint in queue:  # grows while it is walked
             for other in neighbours[joint]:
                 if other not in reached:
-                    end[other] = joint
-                    reached.append(other)
-        return end
+                    reached[other] = joint
+                    queue.append(other)
+        return reached
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, as a checkpoint keeps them."""
@@ -87,44 +103,60 @@ class Layout:
                 f"the layout {where} has unknown keys {unknown} and lacks {missing}; it has joints, bones, parts, "
                 "centre and, if any, flip_pairs."
             )
-        joints = [str(name) for name in plain["joints"]]
+        names, parts = plain["joints"], plain["parts"]
+        lists = [
+            names,
+            plain["bones"],
+            plain.get("flip_pairs") or [],
+            *(parts.values() if isinstance(parts, dict) else [0]),
+        ]
+        if not all(isinstance(value, list | tuple) for value in lists):
+            raise UserError(
+                f"the layout {where} needs joints, bones and flip_pairs as lists, and parts as a table part: [joints]."
+            )
+        joints = [str(name) for name in names]
         if len(set(joints)) != len(joints) or not joints:
             raise UserError(f"the layout {where} has no joints or names one twice; each needs a name of its own.")
-        index = {name: i for i, name in enumerate(joints)}
-
-        def joint(value: Any, key: str) -> int:
-            number = index.get(value, -1) if isinstance(value, str) else value
-            if not isinstance(number, int) or not 0 <= number < len(joints):
-                raise UserError(
-                    f"the layout {where} names joint {value!r} in {key}, which is not among its {len(joints)}."
-                )
-            return number
-
-        def pairs(key: str) -> list[tuple[int, int]]:
-            found = []
-            for pair in plain.get(key) or []:
-                if not isinstance(pair, list | tuple) or len(pair) != 2:
-                    raise UserError(f"the layout {where} has {pair!r} in {key}; it has to be a pair of joints.")
-                found.append((joint(pair[0], key), joint(pair[1], key)))
-            return found
-
-        parts = plain["parts"]
-        if not isinstance(parts, dict) or not isinstance(plain["joints"], list):
-            raise UserError(f"the layout {where} needs joints as a list and parts as a table of part: [joints].")
+        index = _Joints(joints, where)
         layout = cls(
             joints=joints,
-            bones=pairs("bones"),
-            parts={str(part): [joint(value, f"parts.{part}") for value in values] for part, values in parts.items()},
-            centre=joint(plain["centre"], "centre"),
-            flip_pairs=pairs("flip_pairs"),
+            bones=index.pairs(plain, "bones"),
+            parts={str(part): [index(value, f"parts.{part}") for value in values] for part, values in parts.items()},
+            centre=index(plain["centre"], "centre"),
+            flip_pairs=index.pairs(plain, "flip_pairs"),
         )
-        if sorted(layout.order) != list(range(len(joints))):
-            counts = np.bincount(layout.order, minlength=len(joints))
-            wrong = joints[int(np.flatnonzero(counts != 1)[0])]
-            raise UserError(
-                f"the layout {where} has joint {wrong} in no part or in several; each belongs to exactly one."
-            )
+        in_parts = np.bincount(np.array(layout.order, np.int64), minlength=len(joints))
+        in_pairs = np.bincount(np.array(layout.flip_pairs, np.int64).ravel(), minlength=len(joints))
+        for wrong, what in (
+            (in_parts != 1, "no part or in several; each belongs to exactly one"),
+            (in_pairs > 1, "several flip_pairs; it swaps with one"),
+        ):
+            if wrong.any():
+                raise UserError(f"the layout {where} has joint {joints[int(wrong.argmax())]} in {what}.")
         return layout
+
+
+class _Joints:
+    """Joints meant by a layout's file, by name or by index."""
+
+    def __init__(self, names: list[str], where: str) -> None:
+        self.index, self.where = {name: i for i, name in enumerate(names)}, where
+
+    def __call__(self, value: Any, key: str) -> int:
+        number = self.index.get(value, -1) if isinstance(value, str) else value
+        if not isinstance(number, int) or not 0 <= number < len(self.index):
+            raise UserError(
+                f"the layout {self.where} names joint {value!r} in {key}, which is not among its {len(self.index)}."
+            )
+        return number
+
+    def pairs(self, plain: dict[str, Any], key: str) -> list[tuple[int, int]]:
+        found = []
+        for pair in plain.get(key) or []:
+            if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
+                raise UserError(f"the layout {self.where} has {pair!r} in {key}; it has to be a pair of two joints.")
+            found.append((self(pair[0], key), self(pair[1], key)))
+        return found
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,6 @@ def prepare(
     """
     skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
     packed = Clips.from_arrays(clips)
-    check_clips(packed, skeleton.num_joints, 1, "the clips to prepare")
+    check_clips(packed, skeleton.joints, 1, "the clips to prepare")
     batch = ClipFetcher(packed, skeleton, Modality(modality, bone_rule), num_frames).fetch(torch.arange(len(packed)))
     return batch.clips, batch.times

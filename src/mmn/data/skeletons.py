@@ -50,7 +50,7 @@ def check_data(data: SkeletonData, where: str) -> None:
     if not data.splits:
         raise UserError(f"{where} has none of the splits {', '.join(SPLITS)}; convert the data set again.")
     for split, clips in data.splits.items():
-        check_clips(clips, data.layout.num_joints, len(names), f"{where}, split {split}")
+        check_clips(clips, data.layout.joints, len(names), f"{where}, split {split}")
         if clips.keypoints.shape[2] != data.coordinates:
             raise UserError(
                 f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates a joint and another split has "

@@ -104,22 +104,13 @@ def synthesize(
 
 def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
     """A standing pose ``(V, 2)`` in torso lengths: joints laid out along the bones, away from the centre."""
-    neighbours: dict[int, list[int]] = {joint: [] for joint in range(layout.num_joints)}
-    for start, end in layout.bones:
-        neighbours[start].append(end)
-        neighbours[end].append(start)
     pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
-    reached, queue = {layout.centre}, [layout.centre]
     pose[layout.centre] = 0.0
-    while queue:
-        joint = queue.pop(0)
-        for other in neighbours[joint]:
-            if other not in reached:
-                outward = pose[joint] + rng.normal(0.0, 0.35, 2)
-                length = max(float(np.linalg.norm(outward)), 1e-6)
-                pose[other] = pose[joint] + outward / length * rng.uniform(0.2, 0.5)
-                reached.add(other)
-                queue.append(other)
+    for joint, origin in layout.walk(layout.centre).items():
+        if joint != origin:
+            outward = pose[origin] + rng.normal(0.0, 0.35, 2)
+            length = max(float(np.linalg.norm(outward)), 1e-6)
+            pose[joint] = pose[origin] + outward / length * rng.uniform(0.2, 0.5)
     return pose
 
 

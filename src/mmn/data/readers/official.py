@@ -1,66 +1,18 @@
 """Reader of the official pickles: ``{train,val,test}_data.pkl`` and ``…_label.pkl`` in one folder."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mmn.data.clips import Clips
+from mmn.data.readers.pickles import read_pickle
+from mmn.data.readers.request import Request, Source
 from mmn.data.skeletons import SPLITS
 from mmn.errors import UserError
 
 
-def _bytes(text: str, encoding: str) -> bytes:
-    """Stands in for ``codecs.encode``, by which old pickle protocols spell bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {encoding}, which no array needs")
-    return text.encode("latin1")
-
-
-# What a pickle of numpy arrays names; the module paths changed with numpy 2.
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("_codecs", "encode"): _bytes,
-}
-for _package in ("numpy.core", "numpy._core"):
-    _ALLOWED[f"{_package}.multiarray", "_reconstruct"] = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
-    _ALLOWED[f"{_package}.multiarray", "scalar"] = np._core.multiarray.scalar  # type: ignore[attr-defined]
-    _ALLOWED[f"{_package}.numeric", "_frombuffer"] = np._core.numeric._frombuffer  # type: ignore[attr-defined]
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that can only build numpy arrays and plain containers; it never runs what a file names."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Refuse everything but numpy's own constructors."""
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not data") from None
-
-
-def read_pickle(path: Path) -> Any:
-    """The content of one pickle.
-
-    Raises:
-        UserError: a file that is missing, damaged, or holds anything but arrays and plain containers.
-    """
-    try:
-        with path.open("rb") as file:
-            return ArrayUnpickler(file).load()
-    except FileNotFoundError:
-        raise UserError(
-            f"there is no file {path}; both the _data and the _label pickle of a split are needed."
-        ) from None
-    except pickle.UnpicklingError as error:
-        raise UserError(f"{path} was refused: {error}; nothing of it was executed.") from None
-    except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{path} is not a readable pickle ({error}); get it again.") from None
-
-
-def read_official_pickles(folder: str | Path) -> dict[str, Clips]:
+def read(folder: Path, request: Request) -> Source:
     """Every split found in ``folder``, clips in the order of the ``_data`` pickle and matched to labels by name.
 
     A test split without a ``_label`` pickle (as MA-52's, whose labels are hidden) has unknown labels.
@@ -68,13 +20,12 @@ def read_official_pickles(folder: str | Path) -> dict[str, Clips]:
     Raises:
         UserError: no split at all, a wrong structure, a clip without a label or a label without a clip.
     """
-    folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"there is no folder {folder}; give the one that holds train_data.pkl and its like.")
     splits = {split: _read_split(folder, split) for split in SPLITS if (folder / f"{split}_data.pkl").exists()}
     if not splits:
         raise UserError(f"{folder} holds none of train_data.pkl, val_data.pkl, test_data.pkl; is it the right folder?")
-    return splits
+    return Source("official pickles", splits)
 
 
 def _read_split(folder: Path, split: str) -> Clips:
