@@ -1,6 +1,7 @@
 """The ``mmn`` command and synthetic data."""
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -50,6 +51,55 @@ def test_inspect_tells_what_is_inside(jhmdb_like: Path, capsys: pytest.CaptureFi
     assert summary["splits"]["train"]["clips"] == summary["splits"]["train"]["labelled"] == 56
     assert summary["classes"]["catch"] == {"train": 4, "val": 2, "test": 2}
     assert summary["duplicates"] == []
+
+
+def test_synthetic_classes_can_be_uneven_and_joints_occluded(tmp_path: Path, capsys) -> None:
+    path = tmp_path / "x.h5"
+    main(["synthesize", str(path), "--layout", "jhmdb", "--clips-per-class", "20", "--imbalance", "10",
+          "--occlusion", "0.2", "--frames", "20", "40"])  # fmt: skip
+    data = read_data(path)
+    counts = np.bincount(data.splits["train"].labels)
+    assert (counts.max(), counts.min()) == (20, 2)
+    assert 0.1 < data.splits["train"].filled.mean() < 0.3
+    main(["inspect", str(path), "--json", "--plot", str(tmp_path / "layout.png")])
+    summary = json.loads(capsys.readouterr().out.split("\n", 1)[1])
+    assert summary["splits"]["train"]["imbalance"] == 10
+    filled = summary["filled"]["train"]
+    assert filled["joints"] == sum(filled["by_joint"].values()) == int(data.splits["train"].filled.sum())
+    assert (tmp_path / "layout.png").read_bytes().startswith(b"\x89PNG")
+    main(["inspect", str(path)])
+    assert "missing joints" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF8"), (".html", b"\n<link")])
+def test_clips_are_animated_side_by_side(jhmdb_like: Path, tmp_path: Path, suffix: str, start: bytes) -> None:
+    output = tmp_path / f"moving{suffix}"
+    main(["animate", str(jhmdb_like), "val0001", "test/test0003", str(output)])
+    assert output.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "sentence"),
+    [(["nobody"], "x.gif", "has 0 clips called nobody"), (["val0001"], "x.png", "animations are written as .gif")],
+)
+def test_what_cannot_be_animated_is_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
+    with pytest.raises(SystemExit, match=sentence):
+        main(["animate", str(jhmdb_like), *names, str(tmp_path / output)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", a=np.zeros((4, 15, 2)))
+    program = (
+        "import os, signal, mmn.data.hdf5 as hdf5; from mmn.cli.main import main\n"
+        "hdf5._write_classes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "main(['convert', 'x.npz', 'x.h5', '--layout', 'jhmdb'])"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path).returncode == -signal.SIGKILL
+    assert not (tmp_path / "x.h5").exists()
+    main(["convert", str(tmp_path / "x.npz"), str(tmp_path / "x.h5"), "--layout", "jhmdb"])
+    assert len(read_data(tmp_path / "x.h5").splits["test"]) == 1
 
 
 def test_inspect_finds_a_clip_in_two_splits(small: SkeletonData) -> None:

@@ -84,6 +84,12 @@ def test_the_tree_rule_gives_every_joint_but_the_centre_a_bone_towards_it(name: 
         assert joint == layout.centre
 
 
+def test_the_tree_rule_needs_bones_that_connect_every_joint() -> None:
+    layout = Layout(["a", "b", "c"], [(0, 1)], {"all": [0, 1, 2]}, 0, [])
+    with pytest.raises(UserError, match="no bones lead from c to the centre a"):
+        layout.bone_end("tree")
+
+
 def edit(path: Path, change) -> None:
     with h5py.File(path, "a") as file:
         change(file)
@@ -136,6 +142,10 @@ DAMAGES = {
     "parts torn apart": (assign("layout/part_of_joint", 3, 4), "does not keep the body parts together"),
     "a joint name twice": (assign("layout/joint_names", 0, "belly"), "names one twice"),
     "a class name twice": (assign("classes/names", 0, "clap"), "one of them twice"),
+    "a mask of another size": (
+        lambda f: f["val"].create_dataset("filled", data=np.zeros((3, 15), np.uint8)),
+        "val/filled",
+    ),
     "groups without names": (lambda f: f["classes"].create_dataset("group_of_class", data=np.zeros(14, int)), "group"),
 }
 
@@ -192,6 +202,10 @@ def test_a_failure_while_writing_keeps_the_old_file(small: SkeletonData, tmp_pat
         (lambda y: y["parts"].pop("torso"), "joint neck in no part"),
         (lambda y: y["bones"].append(["neck"]), "has to be a pair"),
         (lambda y: y["joints"].append("neck"), "names one twice"),
+        (lambda y: y.update(bones=5), "needs joints, bones and flip_pairs as lists"),
+        (lambda y: y.update(parts=[1]), "needs joints, bones and flip_pairs as lists"),
+        (lambda y: y["bones"].append(["neck", "neck"]), "has to be a pair of two joints"),
+        (lambda y: y["flip_pairs"].append(["left_hip", "neck"]), "joint left_hip in several flip_pairs"),
     ],
 )
 def test_a_layout_that_does_not_hold_together_is_refused(change, sentence: str) -> None:

@@ -3,13 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
-
-from mmn.data.hdf5 import read_data
-from mmn.data.summary import summarise
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def register(commands: Any) -> None:
@@ -17,39 +14,87 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("inspect", help="what is inside an HDF5 file", description=__doc__)
     parser.add_argument("file", type=Path, help="the HDF5 file")
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout, joints numbered")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    summary = summarise(read_data(options.file))
+    from mmn.data.hdf5 import read_data
+    from mmn.data.summary import summarise
+
+    data = read_data(options.file)
+    summary = summarise(data)
     if options.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
-        return
-    console = Console()
+    else:
+        _print(summary)
+    if options.plot:
+        from mmn.reporting.skeleton import draw_layout
+
+        draw_layout(data.layout, next(iter(data.splits.values())).clip(0), options.plot)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False)
     parts = ", ".join(f"{part} {count}" for part, count in summary["parts"].items())
-    console.print(f"[bold]{summary['name']}[/] · {summary['source']}", highlight=False)
-    console.print(f"{summary['joints']} joints in {summary['coordinates']}D: {parts}", highlight=False)
+    console.print(f"[bold]{summary['name']}[/] · {summary['source']}")
+    console.print(f"{summary['joints']} joints in {summary['coordinates']}D: {parts}")
     console.print(_split_table(summary))
     console.print(_class_table(summary))
-    for pair in summary["duplicates"]:
-        console.print(f"[yellow]equal clips in two splits:[/] {pair[0]} and {pair[1]}", highlight=False)
+    if summary["groups"]:
+        cells = {group: [group] for group in summary["groups"]}
+        console.print(_counts_table("clips a group", ("group",), cells, summary["groups"]))
+    for split, filled in summary["filled"].items():
+        most = ", ".join(f"{joint} {count:,}" for joint, count in list(filled["by_joint"].items())[:8])
+        console.print(
+            f"[yellow]filled in, {split}:[/] {filled['joints']:,} missing joints ({filled['share']:.1%}) in "
+            f"{filled['clips']:,} clips; most of all {most}"
+        )
+    for pair in summary["duplicates"][:20]:
+        console.print(f"[yellow]equal clips in two splits:[/] {pair[0]} and {pair[1]}")
+    if len(summary["duplicates"]) > 20:
+        console.print(f"[yellow]… {len(summary['duplicates'])} such pairs in all[/]; --json lists them")
 
 
-def _split_table(summary: dict[str, Any]) -> Table:
-    table = Table(title="splits", title_justify="left")
-    for column in ("split", "clips", "labelled", "frames", "shortest", "median", "longest"):
-        table.add_column(column, justify="left" if column == "split" else "right")
+def _split_table(summary: dict[str, Any]) -> "Table":
+    table = _table("splits")
+    columns = ("split", "clips", "labelled", "frames", "shortest", "median", "longest", "classes", "imbalance")
+    for column in columns:
+        table.add_column(column, justify="left" if column == "split" else "right", no_wrap=True)
     for split, numbers in summary["splits"].items():
-        table.add_row(split, *(f"{value:,g}" for value in numbers.values()))
+        table.add_row(split, *("" if value is None else f"{value:,g}" for value in numbers.values()))
+    table.caption, table.caption_justify = (
+        "shortest, median, longest: frames; imbalance: largest over smallest class",
+        "left",
+    )
     return table
 
 
-def _class_table(summary: dict[str, Any]) -> Table:
-    table = Table(title="clips a class", title_justify="left")
-    table.add_column("index", justify="right")
-    table.add_column("class")
-    for split in summary["splits"]:
+def _class_table(summary: dict[str, Any]) -> "Table":
+    groups = summary["group_of_class"]
+    cells = {name: [str(i), name, *groups[i : i + 1]] for i, name in enumerate(summary["classes"])}
+    titles = ("index", "class", "group") if groups else ("index", "class")
+    return _counts_table("clips a class", titles, cells, summary["classes"])
+
+
+def _counts_table(
+    title: str, titles: tuple[str, ...], cells: dict[str, list[str]], counts: dict[str, dict[str, int]]
+) -> "Table":
+    """Rows of leading ``cells`` under ``titles``, then a count a split."""
+    table = _table(title)
+    for column in titles:
+        table.add_column(column, justify="right" if column == "index" else "left")
+    for split in next(iter(counts.values())):
         table.add_column(split, justify="right")
-    for index, (name, counts) in enumerate(summary["classes"].items()):
-        table.add_row(str(index), name, *(f"{count:,}" for count in counts.values()))
+    for name, leading in cells.items():
+        table.add_row(*leading, *(f"{count:,}" for count in counts[name].values()))
     return table
+
+
+def _table(title: str) -> "Table":
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)

@@ -4,8 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from mmn.data.synthetic import synthesize
-
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
@@ -19,11 +17,15 @@ def register(commands: Any) -> None:
     parser.add_argument("--amplitude", type=float, default=0.45, help="reach of an action, in torso lengths")
     parser.add_argument("--sway", type=float, default=0.25, help="reach of the body's sway, in torso lengths")
     parser.add_argument("--noise", type=float, default=0.01, help="tremble of every joint, in torso lengths")
+    parser.add_argument("--occlusion", type=float, default=0.0, help="share of joints lost for a time and filled in")
+    parser.add_argument("--imbalance", type=float, default=1.0, help="most frequent class : rarest class")
     parser.add_argument("--seed", type=int, default=1, help="equal seeds are equal data")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
+    from mmn.data.synthetic import synthesize
+
     data = synthesize(
         options.output,
         options.layout,
@@ -34,6 +36,8 @@ def _run(options: argparse.Namespace) -> None:
         amplitude=options.amplitude,
         sway=options.sway,
         noise=options.noise,
+        occlusion=options.occlusion,
+        imbalance=options.imbalance,
         seed=options.seed,
     )
     counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())

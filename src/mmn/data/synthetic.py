@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from mmn.data.clips import Clips
 from mmn.data.hdf5 import write_data
 from mmn.data.layout import Layout, load_classes, load_layout
-from mmn.data.skeletons import SkeletonData
+from mmn.data.missing import fill_missing
+from mmn.data.skeletons import SPLITS, SkeletonData
 from mmn.errors import UserError
 
 
@@ -45,6 +46,7 @@ class Scene:
     amplitude: float
     sway: float
     noise: float
+    occlusion: float
 
 
 def synthesize(
@@ -58,6 +60,8 @@ def synthesize(
     amplitude: float = 0.45,
     sway: float = 0.25,
     noise: float = 0.01,
+    occlusion: float = 0.0,
+    imbalance: float = 1.0,
     seed: int = 1,
 ) -> SkeletonData:
     """Write a synthetic data set with the classes of ``layout``.
@@ -65,13 +69,15 @@ def synthesize(
     Args:
         output: the HDF5 file.
         layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file that brings class names.
-        clips_per_class: training clips of each class.
-        val_per_class: validation clips of each class.
-        test_per_class: test clips of each class.
+        clips_per_class: training clips of each class; of the most frequent one, where classes are imbalanced.
+        val_per_class: the same of validation clips.
+        test_per_class: the same of test clips.
         frames: shortest and longest clip.
         amplitude: reach of an action, in torso lengths.
         sway: reach of the whole body's movement, in torso lengths.
         noise: standard deviation of every joint in every frame, in torso lengths.
+        occlusion: share of joints that are lost for a stretch of frames and filled in, as ``mmn convert`` does.
+        imbalance: how many times as many clips the most frequent class has as the rarest; exponential between them.
         seed: equal seeds are equal files.
 
     Returns:
@@ -85,18 +91,23 @@ def synthesize(
         raise UserError(
             f"no data set has {counts} clips a class of {frames[0]}–{frames[1]} frames; use positive counts."
         )
+    if not 0.0 <= occlusion <= 0.5 or imbalance < 1.0:
+        raise UserError(f"occlusion is {occlusion} and imbalance {imbalance}; they are 0 to 0.5, and 1 or more.")
     skeleton, classes = load_layout(layout), load_classes(layout)
     if classes is None:
         raise UserError(f"the layout {layout} brings no class names, which synthetic data needs; add classes to it.")
     rng = np.random.default_rng(seed)
     pose = rest_pose(skeleton, rng)
     actions = [_action(skeleton, rng) for _ in classes.names]
-    scene = Scene(frames, amplitude, sway, noise)
+    scene = Scene(frames, amplitude, sway, noise, occlusion)
+    frequency = imbalance ** -np.random.default_rng([seed, len(SPLITS)]).permutation(np.linspace(0, 1, len(actions)))
     splits = {
-        split: _split(split, pose, actions, count, scene, np.random.default_rng([seed, number]))
+        split: _split(split, pose, actions, _counts(count, frequency), scene, np.random.default_rng([seed, number]))
         for number, (split, count) in enumerate(counts.items())
         if count > 0
     }
+    if occlusion:
+        splits = {split: fill_missing(clips, skeleton, split) for split, clips in splits.items()}
     data = SkeletonData(Path(output).stem, f"synthetic micro-actions, seed {seed}", skeleton, classes, splits)
     write_data(output, data)
     return data
@@ -126,10 +137,19 @@ def _action(layout: Layout, rng: Generator) -> Action:
     )
 
 
+def _counts(most: int, frequency: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.maximum(1, np.rint(most * frequency)).astype(np.int64)
+
+
 def _split(
-    split: str, pose: NDArray[np.float64], actions: list[Action], count: int, scene: Scene, rng: Generator
+    split: str,
+    pose: NDArray[np.float64],
+    actions: list[Action],
+    counts: NDArray[np.int64],
+    scene: Scene,
+    rng: Generator,
 ) -> Clips:
-    labels = rng.permutation(np.repeat(np.arange(len(actions)), count))
+    labels = rng.permutation(np.repeat(np.arange(len(actions)), counts))
     arrays = []
     for label in labels:
         length = int(rng.integers(scene.frames[0], scene.frames[1] + 1))
@@ -137,9 +157,22 @@ def _split(
         body += scene.amplitude * _movement(actions[label], length, rng)
         body += rng.normal(0.0, scene.noise, body.shape)
         scale, place = rng.uniform(80.0, 160.0), rng.uniform(300.0, 700.0, 2)  # pixels
-        arrays.append(body * scale + place)
+        clip = body * scale + place
+        if scene.occlusion:
+            clip[_occluded(clip.shape[:2], scene.occlusion, rng)] = np.nan
+        arrays.append(clip)
     names = [f"{split}{i:04d}" for i in range(len(labels))]
     return Clips.from_arrays(arrays, [int(label) for label in labels], names)
+
+
+def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[np.bool_]:
+    """Joints ``(T, V)`` out of sight: some are, each for one stretch of half the clip on average; never all of them."""
+    frames, joints = shape
+    start, length = rng.uniform(0, 1, joints), rng.uniform(0, 1, joints)
+    hit = rng.uniform(0, 1, joints) < 2 * share
+    hit[rng.integers(joints)] = False
+    time = np.arange(frames)[:, None] / frames
+    return hit & ((time - start) % 1.0 < length)
 
 
 def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:

@@ -1,0 +1,89 @@
+"""Moving skeletons: one or more clips side by side, as GIF, MP4 or a self-contained HTML page."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
+from numpy.typing import NDArray
+
+from mmn.data.layout import Layout
+from mmn.data.skeletons import SkeletonData
+from mmn.errors import UserError
+from mmn.files import replacing
+from mmn.reporting.skeleton import SkeletonArtist
+
+FORMATS = (".gif", ".mp4", ".html")
+
+
+class Shown(NamedTuple):
+    """A clip to show: its title, keypoints ``(T, V, C)``, and which joints were filled in ``(T, V)``."""
+
+    title: str
+    keypoints: NDArray[np.float32]
+    filled: NDArray[np.bool_] | None = None
+
+
+def find_clip(data: SkeletonData, name: str) -> Shown:
+    """A clip by its name, or by ``split/name`` where several splits have one of that name.
+
+    Raises:
+        UserError: no such clip, or more than one.
+    """
+    found = [
+        (split, i)
+        for split, clips in data.splits.items()
+        for i, other in enumerate(clips.names)
+        if name in (other, f"{split}/{other}")
+    ]
+    if len(found) != 1:
+        some = ", ".join(f"{split}/{clips.names[0]}" for split, clips in data.splits.items())
+        raise UserError(
+            f"{data.name} has {len(found)} clips called {name}; give one name, with its split if need be, as in {some}."
+        )
+    split, index = found[0]
+    clips = data.splits[split]
+    span = slice(clips.offsets[index], clips.offsets[index + 1])
+    label = data.classes.names[clips.labels[index]] if clips.labelled[index] else "unlabelled"
+    return Shown(
+        f"{split}/{clips.names[index]}: {label}",
+        clips.clip(index),
+        None if clips.filled is None else clips.filled[span],
+    )
+
+
+def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_second: int = 15) -> None:
+    """Write an animation of clips side by side; a shorter one stands still at its end.
+
+    Raises:
+        UserError: a suffix other than .gif, .mp4 and .html, or .mp4 without ffmpeg on the machine.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise UserError(f"{path} ends in {suffix!r}; animations are written as {', '.join(FORMATS)}.")
+    if suffix == ".mp4" and not FFMpegWriter.isAvailable():
+        raise UserError("MP4 needs the program ffmpeg, which is not installed; install it or write .gif or .html.")
+    figure, axes = plt.subplots(1, len(clips), figsize=(4 * len(clips), 4.5), layout="constrained", squeeze=False)
+    artists = [SkeletonArtist(a, layout, c.keypoints, c.title) for a, c in zip(axes[0], clips, strict=True)]
+
+    def draw(frame: int) -> None:
+        for artist, clip in zip(artists, clips, strict=True):
+            t = min(frame, len(clip.keypoints) - 1)
+            artist.show(clip.keypoints[t], None if clip.filled is None else clip.filled[t], f"frame {t}")
+
+    length = max(len(clip.keypoints) for clip in clips)
+    animation = FuncAnimation(figure, draw, frames=length, interval=1000 / frames_per_second, blit=False)
+    with replacing(path) as part:
+        if suffix == ".html":
+            part.write_text(animation.to_jshtml(default_mode="loop"), encoding="utf-8")
+        else:
+            temporary = part.with_suffix(f".part{suffix}")  # writers go by the suffix
+            writer = PillowWriter(frames_per_second) if suffix == ".gif" else FFMpegWriter(frames_per_second)
+            try:
+                animation.save(temporary, writer=writer, dpi=80)
+                temporary.replace(part)
+            finally:
+                temporary.unlink(missing_ok=True)
+    plt.close(figure)
