@@ -10,7 +10,8 @@ from mmn.data.clips import Clips
 from mmn.data.frames import evaluation_frames, frame_times, training_frames
 from mmn.data.layout import load_layout
 from mmn.data.modality import Modality
-from mmn.data.preprocess import ClipFetcher, normalise
+from mmn.data.preprocess import ClipFetcher
+from mmn.data.stores import normalise
 
 RNG = np.random.default_rng(0)
 

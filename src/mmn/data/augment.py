@@ -19,7 +19,14 @@ class Sample(NamedTuple):
 
 
 class Step(Protocol):
-    """One augmentation; draws for different purposes are independent, and the input is left as it is."""
+    """One augmentation; draws for different purposes are independent, and the input is left as it is.
+
+    Attributes:
+        needs_joints: it tells joints apart or moves them, so that it has to come before bones are taken; one that
+            treats all joints of a frame alike may come after.
+    """
+
+    needs_joints: bool
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample: ...
 
@@ -33,6 +40,7 @@ class Augmentation:
 
     def __init__(self, steps: Sequence[Step] = ()) -> None:
         self.steps = list(steps)
+        self.needs_joints = any(step.needs_joints for step in self.steps)
 
     def __call__(self, sample: Sample, draws: Draws, layout: Layout) -> Sample:
         """Augment a batch of samples."""
@@ -44,19 +52,25 @@ class Augmentation:
 class ZeroAxis:
     """With probability ``p`` a clip loses one coordinate axis, chosen at random, everywhere."""
 
+    needs_joints = False
+
     def __init__(self, p: float) -> None:
         self.p = probability(p)
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
-        clips = sample.clips
+        batch, _, joints, axes = sample.clips.shape
         chance, choice = draws.uniform(purpose, 2).unbind(1)
-        axis = (choice * clips.shape[3]).long()
-        hit = (chance < self.p).unsqueeze(1) & (torch.arange(clips.shape[3], device=clips.device) == axis.unsqueeze(1))
-        return sample._replace(clips=clips.masked_fill(hit[:, None, None, :], 0.0))
+        axis = (choice * axes).long().masked_fill(chance >= self.p, -1)
+        # One long row a frame: multiplying two numbers at a time would cost ten times as much.
+        number = torch.arange(axes, device=axis.device).repeat(joints)  # (V·C,)
+        keep = (number != axis.view(batch, 1, 1)).to(sample.clips.dtype)
+        return sample._replace(clips=(sample.clips.flatten(2) * keep).view_as(sample.clips))
 
 
 class ZeroFrames:
     """With probability ``p`` a clip loses a block of consecutive frames, ``shortest`` to ``longest`` of them."""
+
+    needs_joints = False
 
     def __init__(self, p: float, shortest: int = 4, longest: int = 16) -> None:
         self.p = probability(p)
@@ -65,14 +79,14 @@ class ZeroFrames:
             raise UserError(f"ZeroFrames needs 1 ≤ shortest ≤ longest, and has {shortest} and {longest}.")
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
-        clips, frames = sample.clips, sample.clips.shape[1]
+        frames = sample.clips.shape[1]
         chance, size, place = draws.uniform(purpose, 3).unbind(1)
-        length = self.shortest + (size * (self.longest - self.shortest + 1)).long()
-        length = length.clamp(max=frames)
+        length = (self.shortest + size * (self.longest - self.shortest + 1)).long().clamp(max=frames)
         start = (place * (frames - length + 1)).long()
-        frame = torch.arange(frames, device=clips.device)
-        hit = (frame >= start.unsqueeze(1)) & (frame < (start + length).unsqueeze(1)) & (chance < self.p).unsqueeze(1)
-        return sample._replace(clips=clips.masked_fill(hit[:, :, None, None], 0.0))
+        length = length.masked_fill(chance >= self.p, 0)
+        offset = torch.arange(frames, device=length.device) - start.unsqueeze(1)  # (B, T)
+        keep = (offset < 0) | (offset >= length.unsqueeze(1))
+        return sample._replace(clips=sample.clips * keep.to(sample.clips.dtype)[:, :, None, None])
 
 
 def probability(p: float) -> float:

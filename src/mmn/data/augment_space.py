@@ -20,6 +20,8 @@ class RotateScaleShift:
         shift: largest shift of an axis either way; a clip spans [-1, 1].
     """
 
+    needs_joints = True
+
     def __init__(self, p: float, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.1) -> None:
         self.p, self.degrees, self.scale, self.shift = probability(p), degrees, scale, shift
 
@@ -39,6 +41,8 @@ class RotateScaleShift:
 class Mirror:
     """With probability ``p`` a clip is mirrored left to right and the layout's left and right joints swap places."""
 
+    needs_joints = True
+
     def __init__(self, p: float) -> None:
         self.p = probability(p)
 
@@ -53,6 +57,8 @@ class Mirror:
 
 class DropJoints:
     """With probability ``p`` a clip loses each of its joints, in all frames, with probability ``share``."""
+
+    needs_joints = True
 
     def __init__(self, p: float, share: float = 0.1) -> None:
         self.p, self.share = probability(p), probability(share)

@@ -10,6 +10,8 @@ from mmn.data.layout import Layout
 class ReverseTime:
     """With probability ``p`` a clip runs backwards, its frame times mirrored with it."""
 
+    needs_joints = False
+
     def __init__(self, p: float) -> None:
         self.p = probability(p)
 
@@ -23,6 +25,8 @@ class ReverseTime:
 
 class JitterFrames:
     """With probability ``p`` each frame of a clip shows what another one up to ``reach`` frames away showed."""
+
+    needs_joints = False
 
     def __init__(self, p: float, reach: int = 3) -> None:
         self.p, self.reach = probability(p), reach

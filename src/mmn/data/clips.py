@@ -6,10 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.data.lazy import LazyArray
 from mmn.errors import UserError
 
 UNKNOWN = -1
 """The label of a clip whose class is not known."""
+
+_FRAMES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -17,18 +20,18 @@ class Clips:
     """Clips of one split, frames laid end to end.
 
     Attributes:
-        keypoints: ``(ΣT, V, C)`` float32, joints in the layout's own order, in any unit.
+        keypoints: ``(ΣT, V, C)`` float32, joints in the layout's own order, in any unit; in memory, or in the file.
         offsets: ``(N + 1,)`` int64; clip ``i`` is ``keypoints[offsets[i]:offsets[i + 1]]``.
         labels: ``(N,)`` int64, ``UNKNOWN`` where there is none.
         names: ``N`` names, unique in the split.
         filled: ``(ΣT, V)`` bool, joints that were missing and have been filled in; None where none were.
     """
 
-    keypoints: NDArray[np.float32]
+    keypoints: NDArray[np.float32] | LazyArray
     offsets: NDArray[np.int64]
     labels: NDArray[np.int64]
     names: list[str]
-    filled: NDArray[np.bool_] | None = None
+    filled: NDArray[np.bool_] | LazyArray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -114,14 +117,21 @@ def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: st
 
 
 def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
-    finite = np.isfinite(clips.keypoints).all(axis=2)  # (ΣT, V)
-    if finite.all():
+    bad, first = 0, None
+    for start in range(0, len(clips.keypoints), _FRAMES_AT_ONCE):  # a file may be larger than memory
+        finite = np.isfinite(clips.keypoints[start : start + _FRAMES_AT_ONCE])
+        if finite.all():
+            continue
+        wrong = np.argwhere(~finite.all(axis=2))
+        bad += len(wrong)
+        first = first or (start + int(wrong[0, 0]), int(wrong[0, 1]))
+    if first is None:
         return
-    frame, joint = (int(i) for i in np.argwhere(~finite)[0])
+    frame, joint = first
     index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
-    missing = np.isnan(clips.keypoints[frame, joint]).any()
+    missing = np.isnan(clips.keypoints[frame][joint]).any()
     raise UserError(
         f"{where}: clip {clips.names[index]}, frame {frame - clips.offsets[index]}, joint {joint} ({joints[joint]}) is "
-        f"{'missing' if missing else 'not a finite number'} ({int((~finite).sum())} of {finite.size} joints in all); "
-        "fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out."
+        f"{'missing' if missing else 'not a finite number'} ({bad} of {len(clips.keypoints) * len(joints)} joints in "
+        "all); fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out."
     )

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from mmn.data.clips import Clips
 from mmn.data.hdf5 import write_data
 from mmn.data.layout import Classes, load_classes, load_layout
@@ -80,7 +82,7 @@ def _filled(splits: dict[str, Clips]) -> list[str]:
     masks = [clips.filled for clips in splits.values() if clips.filled is not None]
     if not masks:
         return []
-    filled = sum(int(mask.sum()) for mask in masks)
+    filled = sum(int(np.asarray(mask).sum()) for mask in masks)
     return [f"{filled} missing joints were filled in by interpolation"]
 
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 class SkeletonDataModule(L.LightningDataModule):
-    """Clips of one file, held in memory, fetched a whole batch at a time.
+    """Clips of one file, fetched a whole batch at a time.
 
     Args:
         path: the HDF5 file; it is the source of truth for layout, classes and splits.
@@ -29,7 +29,9 @@ class SkeletonDataModule(L.LightningDataModule):
         augmentation: applied to training clips.
         num_frames: frames T of a sample.
         batch_size: clips a process and training step.
-        num_workers: loader processes; 0 is fastest, since a batch costs less than handing it over.
+        num_workers: loader processes; 0 is fastest for clips in memory, since a batch costs less than handing it over.
+        memory_limit_gb: where the clips are larger than this, they stay in the file and are read batch by batch.
+        on_device: keep the clips and make the batches on the trainer's device in place of the CPU.
         seed: of order, frame sampling and augmentation.
         max_train_clips: train on only so many, spread evenly over the file; None for all.
         name: short name of the data set, for run names.
@@ -48,6 +50,8 @@ class SkeletonDataModule(L.LightningDataModule):
         num_frames: int = 64,
         batch_size: int = 64,
         num_workers: int = 0,
+        memory_limit_gb: float = 16.0,
+        on_device: bool = False,
         seed: int = 1,
         max_train_clips: int | None = None,
         name: str = "",
@@ -57,20 +61,25 @@ class SkeletonDataModule(L.LightningDataModule):
         super().__init__()
         self.path, self.modality, self.augmentation = Path(path), modality, augmentation
         self.num_frames, self.batch_size, self.num_workers, self.seed = num_frames, batch_size, num_workers, seed
+        self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
         self.max_train_clips = max_train_clips
         self.name, self.get_it, self.maker = name, get_it, maker
         self._data: SkeletonData | None = None
-        self._fetchers: dict[tuple[str, bool], ClipFetcher] = {}
+        self._fetchers: dict[tuple[str, bool, torch.device], ClipFetcher] = {}
         self._checked = False
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
+        if on_device and num_workers > 0:
+            raise UserError(
+                f"data.on_device makes batches in the main process; set data.num_workers from {num_workers} to 0."
+            )
 
     @property
     def data(self) -> SkeletonData:
         """The file's content, read and checked at first use."""
         if self._data is None:
             self.prepare_data()
-            self._data = read_data(self.path)
+            self._data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
         return self._data
 
     @property
@@ -113,12 +122,16 @@ class SkeletonDataModule(L.LightningDataModule):
             raise UserError(f"{self.path} has no split {split}; it has {', '.join(self.data.splits)}.")
         return self.data.splits[split]
 
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
+
     def _fetcher(self, split: str, training: bool) -> ClipFetcher:
-        key = (split, training)
+        key = (split, training, self._device)
         if key not in self._fetchers:
             random = Training(self.seed, self.augmentation) if training else None
             self._fetchers[key] = ClipFetcher(
-                self._clips(split), self.data.layout, self.modality, self.num_frames, random
+                self._clips(split), self.data.layout, self.modality, self.num_frames, random, self._device
             )
         return self._fetchers[key]
 
@@ -145,7 +158,7 @@ class SkeletonDataModule(L.LightningDataModule):
             batch_size=None,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
+            pin_memory=torch.cuda.is_available() and fetcher.device.type == "cpu",
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:

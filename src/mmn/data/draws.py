@@ -46,3 +46,38 @@ class Draws:
             key = _mix(_mix(key) + part)
         numbers = _mix(key.unsqueeze(1) + _mix(torch.arange(1, count + 1, device=key.device)))
         return _shift_right(numbers, 40).to(torch.float32) * 2.0**-24
+
+
+class EpochDraws:
+    """The same draws for every clip of a split, made once an epoch; a batch takes its rows.
+
+    Args:
+        seed: the run's seed.
+        num_clips: clips of the split.
+        device: where the draws are made.
+    """
+
+    def __init__(self, seed: int, num_clips: int, device: torch.device | str = "cpu") -> None:
+        self.seed, self.clips = seed, torch.arange(num_clips, device=device)
+        self.epoch: int | None = None
+        self.tables: dict[tuple[int, int], Tensor] = {}
+
+    def of(self, epoch: int, clips: Tensor) -> Draws:
+        """The draws of a batch ``clips (B,)``."""
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self.tables.clear()
+        return _Rows(self.seed, epoch, clips, self)
+
+
+@dataclass(frozen=True)
+class _Rows(Draws):
+    """Draws of a batch, looked up."""
+
+    everyone: EpochDraws
+
+    def uniform(self, purpose: int, count: int) -> Tensor:
+        tables = self.everyone.tables
+        if (purpose, count) not in tables:
+            tables[purpose, count] = Draws(self.seed, self.epoch, self.everyone.clips).uniform(purpose, count)
+        return tables[purpose, count].index_select(0, self.clips)

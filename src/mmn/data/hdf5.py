@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmn.data.clips import Clips
 from mmn.data.layout import Classes, Layout
+from mmn.data.lazy import LazyArray
 from mmn.data.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
 from mmn.files import replacing
@@ -43,7 +44,7 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
             chunk = (min(_FRAMES_PER_CHUNK, len(clips.keypoints)), *clips.keypoints.shape[1:])
             group.create_dataset("keypoints", data=clips.keypoints, chunks=chunk)
             if clips.filled is not None:
-                group.create_dataset("filled", data=clips.filled.astype(np.uint8), compression="gzip")
+                group.create_dataset("filled", data=np.asarray(clips.filled, np.uint8), compression="gzip")
             group["offsets"] = clips.offsets
             group["labels"] = clips.labels.astype(np.int16)
             _write_strings(group, "names", clips.names)
@@ -73,8 +74,13 @@ def _write_classes(group: h5py.Group, classes: Classes) -> None:
         _write_strings(group, "group_names", classes.group_names)
 
 
-def read_data(path: str | Path, splits: Sequence[str] = SPLITS) -> SkeletonData:
-    """Read and check a file; the clips of ``splits`` are held in memory.
+def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: float | None = None) -> SkeletonData:
+    """Read and check a file.
+
+    Args:
+        path: the file.
+        splits: those wanted, as far as there are any.
+        memory_limit: bytes; where the keypoints of ``splits`` are more, they stay in the file and are read by slices.
 
     Raises:
         UserError: no such file, another format or version, or anything training could not use, told in one
@@ -86,18 +92,25 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS) -> SkeletonData:
     try:
         with h5py.File(path, "r") as file:
             _check_format(file, path)
+            present = [split for split in splits if split in file]
+            lazy = memory_limit is not None and _bytes(file, present) > memory_limit
             data = SkeletonData(
                 name=str(file.attrs.get("name", path.stem)),
                 source=str(file.attrs.get("source", "unknown")),
                 layout=_read_layout(_group(file, "layout", path), path),
                 classes=_read_classes(_group(file, "classes", path), path),
-                splits={split: _read_clips(_group(file, split, path), path) for split in splits if split in file},
+                splits={split: _read_clips(_group(file, split, path), path, lazy) for split in present},
             )
     except OSError as error:
         reason = str(error).split("(")[-1].rstrip(")")
         raise UserError(f"{path} is not a readable HDF5 file ({reason}); convert or download it again.") from None
     check_data(data, str(path))
     return data
+
+
+def _bytes(file: h5py.File, splits: Sequence[str]) -> int:
+    """Memory that the keypoints of ``splits`` would take as float32."""
+    return sum(4 * file[f"{split}/keypoints"].size for split in splits if f"{split}/keypoints" in file)
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
@@ -117,8 +130,8 @@ def _group(file: h5py.File, name: str, path: Path) -> h5py.Group:
     return file[name]
 
 
-def _array(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
-    """One array, its kind (``f`` float, ``i`` integer) and shape (None = any) checked."""
+def _dataset(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
+    """One data set, its kind (``f`` float, ``i`` integer) and shape (None = any) checked."""
     place = f"{group.name.strip('/')}/{name}"
     if not isinstance(group.get(name), h5py.Dataset):
         raise UserError(f"{path} lacks {place}; convert the data set again.")
@@ -133,7 +146,12 @@ def _array(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[int
             f"{'integers' if kind == 'i' else 'floating-point numbers'} of shape ({wanted}) belong; "
             "convert the data set again."
         )
-    return dataset[()]
+    return dataset
+
+
+def _array(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """The content of a checked data set."""
+    return _dataset(group, name, path, kind, shape)[()]
 
 
 def _strings(group: h5py.Group, name: str, path: Path) -> list[str]:
@@ -184,9 +202,9 @@ def _read_classes(group: h5py.Group, path: Path) -> Classes:
     return Classes(names, groups.tolist(), _strings(group, "group_names", path))
 
 
-def _read_clips(group: h5py.Group, path: Path) -> Clips:
+def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
     names = _strings(group, "names", path)
-    keypoints = _array(group, "keypoints", path, "f", (None, None, None))
+    keypoints = _dataset(group, "keypoints", path, "f", (None, None, None))
     offsets = _array(group, "offsets", path, "i", (len(names) + 1,)).astype(np.int64)
     labels = _array(group, "labels", path, "i", (len(names),)).astype(np.int64)
     if offsets[0] != 0 or offsets[-1] != len(keypoints) or (np.diff(offsets) < 0).any():
@@ -194,5 +212,17 @@ def _read_clips(group: h5py.Group, path: Path) -> Clips:
             f"{path}, split {group.name.strip('/')}: the offsets do not rise from 0 to its {len(keypoints)} frames; "
             "convert the data set again."
         )
-    filled = _array(group, "filled", path, "i", keypoints.shape[:2]) != 0 if "filled" in group else None
-    return Clips(np.ascontiguousarray(keypoints, np.float32), offsets, labels, names, filled)
+    filled = _dataset(group, "filled", path, "i", keypoints.shape[:2]) if "filled" in group else None
+
+    def content(dataset: h5py.Dataset, dtype: type) -> Any:
+        return (
+            LazyArray(path, dataset.name, dataset.shape, dtype) if lazy else np.asarray(dataset[()], dtype, order="C")
+        )
+
+    return Clips(
+        keypoints=content(keypoints, np.float32),
+        offsets=offsets,
+        labels=labels,
+        names=names,
+        filled=None if filled is None else content(filled, np.bool_),
+    )

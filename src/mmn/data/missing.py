@@ -28,7 +28,7 @@ def fill_missing(clips: Clips, layout: Layout, where: str) -> Clips:
     missing: NDArray[np.bool_] = np.asarray(np.isnan(clips.keypoints).any(axis=2))  # (ΣT, V)
     if not missing.any() or missing.shape[1] != layout.num_joints:
         return clips
-    keypoints = clips.keypoints.copy()
+    keypoints = np.array(clips.keypoints)
     order = [list(layout.walk(joint)) for joint in range(layout.num_joints)]
     for index in range(len(clips)):
         span = slice(clips.offsets[index], clips.offsets[index + 1])

@@ -39,11 +39,22 @@ class Modality:
         Bone: a joint minus the end of its bone, zero where it has none. Motion: next minus current
         frame, the last frame zero.
         """
+        return self.move(self.pose(clips, layout))
+
+    def pose(self, clips: Tensor, layout: Layout) -> Tensor:
+        """What is taken within a frame: joints or bones ``(…, V, C)``, in network order."""
         order = torch.tensor(layout.order, device=clips.device)
-        x = clips[:, :, order]
-        if self.name.startswith("bone"):
-            end = torch.from_numpy(layout.bone_end(self.bone_rule)).to(clips.device)
-            x = x - clips[:, :, end[order]]  # a joint without a bone ends in itself
-        if self.name.endswith("motion"):
-            x = torch.cat([x[:, 1:] - x[:, :-1], torch.zeros_like(x[:, :1])], dim=1)
-        return x
+        x = clips.index_select(-2, order)
+        if not self.name.startswith("bone"):
+            return x
+        end = torch.from_numpy(layout.bone_end(self.bone_rule)).to(clips.device)
+        return x - clips.index_select(-2, end[order])  # a joint without a bone ends in itself
+
+    def move(self, poses: Tensor) -> Tensor:
+        """What is taken between frames: ``(B, T, V, C)`` as it is, or its motion."""
+        if not self.name.endswith("motion"):
+            return poses
+        moved = torch.empty_like(poses)
+        torch.sub(poses[:, 1:], poses[:, :-1], out=moved[:, :-1])
+        moved[:, -1] = 0
+        return moved

@@ -12,10 +12,11 @@ from torch import Tensor
 
 from mmn.data.augment import Augmentation, Sample
 from mmn.data.clips import UNKNOWN, Clips, check_clips
-from mmn.data.draws import Draws
+from mmn.data.draws import EpochDraws
 from mmn.data.frames import evaluation_frames, frame_times, training_frames
 from mmn.data.layout import Layout, load_layout
 from mmn.data.modality import Modality
+from mmn.data.stores import FileStore, MemoryStore
 
 
 class Batch(NamedTuple):
@@ -34,23 +35,6 @@ class Batch(NamedTuple):
     indices: Tensor
 
 
-def normalise(clips: Clips, centre: int) -> NDArray[np.float32]:
-    """Keypoints ``(ΣT, V, C)`` with each clip moved and scaled on its own.
-
-    The centre joint of the first frame becomes the origin; then every axis is brought to [-1, 1) by its extremes
-    over all frames and joints of the clip. A constant axis becomes −1.
-    """
-    starts, lengths = clips.offsets[:-1], clips.lengths
-    x = clips.keypoints - np.repeat(clips.keypoints[starts, centre], lengths, axis=0)[:, None]
-    low = np.minimum.reduceat(x.min(axis=1), starts)  # (N, C)
-    high = np.maximum.reduceat(x.max(axis=1), starts)
-    x -= np.repeat(low, lengths, axis=0)[:, None]
-    x /= np.repeat(high - low + np.float32(1e-6), lengths, axis=0)[:, None]
-    x *= 2
-    x -= 1
-    return x
-
-
 @dataclass(frozen=True)
 class Training:
     """What makes fetching random: the seed and the augmentation."""
@@ -63,44 +47,55 @@ class ClipFetcher:
     """Fetches any clips of a split as one batch, without a loop over them.
 
     Args:
-        clips: a checked split.
+        clips: a checked split, in memory or in its file.
         layout: its skeleton.
         modality: what to show of it.
         num_frames: frames T of a sample.
         training: random frames and augmentation; None for the evaluation path.
+        device: where clips are kept and batches made.
     """
 
     def __init__(
-        self, clips: Clips, layout: Layout, modality: Modality, num_frames: int, training: Training | None = None
+        self,
+        clips: Clips,
+        layout: Layout,
+        modality: Modality,
+        num_frames: int,
+        training: Training | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         self.layout, self.modality, self.num_frames, self.training = layout, modality, num_frames, training
-        self.keypoints = torch.from_numpy(normalise(clips, layout.centre))  # (ΣT, V, C)
-        self.starts = torch.from_numpy(clips.offsets[:-1].copy())
-        self.lengths = torch.from_numpy(clips.lengths)
-        self.labels = torch.from_numpy(clips.labels)
+        self.device = torch.device(device)
+        self.lengths = torch.from_numpy(clips.lengths).to(self.device)
+        self.labels = torch.from_numpy(clips.labels).to(self.device)
+        # Bones are taken from all frames once where no augmentation has to come before them.
+        self.poses_late = training is not None and training.augmentation.needs_joints
+        pose = (lambda frames: frames) if self.poses_late else (lambda frames: modality.pose(frames, layout))
+        store = MemoryStore if isinstance(clips.keypoints, np.ndarray) else FileStore
+        self.store = store(clips, layout.centre, pose, self.device)
+        self.draws = EpochDraws(training.seed, len(clips), self.device) if training else None
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def fetch(self, indices: Tensor, epoch: int = 0) -> Batch:
         """Batch of the clips ``indices (B,)``; −1 asks for a filler."""
+        indices = indices.to(self.device)
         real = indices.clamp(min=0)
-        lengths = self.lengths[real]
-        draws = Draws(self.training.seed, epoch, real) if self.training else None
+        lengths = self.lengths.index_select(0, real)
+        draws = self.draws.of(epoch, real) if self.draws else None
         if draws:
             frames = training_frames(lengths, draws.uniform(0, self.num_frames))
         else:
             frames = evaluation_frames(lengths, self.num_frames)
-        sample = Sample(
-            clips=self.keypoints[self.starts[real].unsqueeze(1) + frames],  # (B, T, V, C)
-            times=frame_times(frames, lengths),
-        )
+        sample = Sample(clips=self.store.take(real, frames), times=frame_times(frames, lengths))
         if self.training and draws:
             sample = self.training.augmentation(sample, draws, self.layout)
+        clips = self.modality.pose(sample.clips, self.layout) if self.poses_late else sample.clips
         return Batch(
-            clips=self.modality.select(sample.clips, self.layout),
+            clips=self.modality.move(clips),
             times=sample.times,
-            labels=self.labels[real].masked_fill(indices < 0, UNKNOWN),
+            labels=self.labels.index_select(0, real).masked_fill(indices < 0, UNKNOWN),
             indices=indices,
         )
 

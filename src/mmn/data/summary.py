@@ -72,11 +72,12 @@ def _filled(clips: Clips, joints: list[str]) -> dict[str, Any] | None:
     """How many joints were filled in, in how many clips, and which."""
     if clips.filled is None:
         return None
-    by_joint = clips.filled.sum(axis=0)
-    frames = np.flatnonzero(clips.filled.any(axis=1))
+    mask = np.asarray(clips.filled)
+    by_joint = mask.sum(axis=0)
+    frames = np.flatnonzero(mask.any(axis=1))
     return {
         "joints": int(by_joint.sum()),
-        "share": float(clips.filled.mean()),
+        "share": float(mask.mean()),
         "clips": len(np.unique(np.searchsorted(clips.offsets, frames, side="right"))),
         "by_joint": {joints[i]: int(by_joint[i]) for i in np.argsort(-by_joint, kind="stable") if by_joint[i]},
     }

@@ -1,0 +1,142 @@
+"""How fast clips become batches: python benchmarks/loader.py
+
+Training path at MA-52's shape (44 joints, clips of 20 to 200 frames, batches of 64, official augmentation), ours
+against a plain pipeline that takes one clip at a time with numpy and does the same steps, in one run. Then one pass
+over a synthetic file of MA-52's size (11,250 training clips), opened, checked and read, in memory and from the file.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from mmn import tune_runtime
+from mmn.data.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.batches import BatchDataset, BatchSampler
+from mmn.data.clips import Clips
+from mmn.data.hdf5 import read_data, write_data
+from mmn.data.layout import Layout
+from mmn.data.modality import MODALITIES, Modality
+from mmn.data.preprocess import ClipFetcher, Training
+from mmn.data.synthetic import synthesize
+
+BATCH, FRAMES, P = 64, 64, 0.2
+
+
+def plain_clip(clip: np.ndarray, layout: Layout, modality: str, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+    """One training sample, step by step as DESIGN has them: ``(T, V, C)`` and frame times ``(T,)``."""
+    x = clip - clip[0, layout.centre]
+    low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
+    x = (x - low) / (high - low + 1e-6) * 2 - 1
+    index = np.sort(rng.integers(0, len(x), FRAMES))
+    times = 2 * index / len(x) - 1
+    x = x[index]
+    if rng.random() < P:
+        x[..., rng.integers(x.shape[-1])] = 0
+    if rng.random() < P:
+        length = rng.integers(4, 17)
+        start = rng.integers(0, FRAMES - length + 1)
+        x[start : start + length] = 0
+    if modality.startswith("bone"):
+        bones = np.zeros_like(x)
+        for start, end in layout.bones:
+            bones[:, start] = x[:, start] - x[:, end]
+        x = bones
+    if modality.endswith("motion"):
+        motion = np.zeros_like(x)
+        motion[:-1] = x[1:] - x[:-1]
+        x = motion
+    return x[:, layout.order].astype(np.float32), times.astype(np.float32)
+
+
+def plain_batches(clips: Clips, layout: Layout, modality: str, count: int) -> None:
+    """``count`` batches, collated."""
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        samples = [plain_clip(clips.clip(i), layout, modality, rng) for i in rng.integers(0, len(clips), BATCH)]
+        torch.from_numpy(np.stack([x for x, _ in samples])), torch.from_numpy(np.stack([t for _, t in samples]))
+
+
+def training_loader(clips: Clips, layout: Layout, modality: str, device: str = "cpu") -> DataLoader:
+    """What training iterates over."""
+    training = Training(seed=1, augmentation=Augmentation([ZeroAxis(P), ZeroFrames(P)]))
+    fetcher = ClipFetcher(clips, layout, Modality(modality), FRAMES, training, device)
+    return DataLoader(BatchDataset(fetcher), sampler=BatchSampler(torch.arange(len(clips)), BATCH, 1), batch_size=None)
+
+
+def one_pass(loader: DataLoader, epoch: int = 0) -> None:
+    """Every batch of an epoch."""
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]  # random draws are made anew, as in training
+    for _ in loader:
+        pass
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, print Markdown, and write JSON where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=7, help="measurements of each figure, of which the median counts")
+    parser.add_argument("--clips", type=int, default=11_250, help="training clips in the file")
+    parser.add_argument("--json", type=Path, help="write the figures there")
+    options = parser.parse_args()
+    tune_runtime()
+    figures: dict[str, object] = {
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "clips": options.clips,
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ma52_sized.h5"
+        data = synthesize(path, "ma52", clips_per_class=-(-options.clips // 52), val_per_class=0, test_per_class=0,
+                          frames=(20, 200))  # fmt: skip
+        train = data.splits["train"]
+        kept = int(train.offsets[options.clips])
+        train = replace(train, keypoints=train.keypoints[:kept], offsets=train.offsets[: options.clips + 1],
+                        labels=train.labels[: options.clips], names=train.names[: options.clips])  # fmt: skip
+        write_data(path, replace(data, splits={"train": train}))
+        figures["file_mb"] = round(path.stat().st_size / 1e6)
+        figures["open_and_check_s"] = statistics.median(seconds(lambda: read_data(path)) for _ in range(3))
+        figures["open_and_check_lazy_s"] = statistics.median(
+            seconds(lambda: read_data(path, memory_limit=0)) for _ in range(3)
+        )
+        print(f"\n{options.clips:,} synthetic clips, {figures['file_mb']} MB; torch {torch.__version__}, "
+              f"{torch.get_num_threads()} threads\n")  # fmt: skip
+        print("| modality | plain, clips/s | ours, clips/s | ratio | one pass, s |\n|---|---|---|---|---|")
+        for modality in MODALITIES:
+            loader = training_loader(train, data.layout, modality)
+            one_pass(loader)
+            plain, ours = [], []
+            for repeat in range(options.repeat):  # by turns, so that a busy machine slows both
+                plain.append(BATCH * 4 / seconds(lambda m=modality: plain_batches(train, data.layout, m, 4)))
+                ours.append(len(loader) * BATCH / seconds(lambda e=repeat, lo=loader: one_pass(lo, e + 1)))
+            ratio = statistics.median(o / p for o, p in zip(ours, plain, strict=True))
+            row = {"plain": statistics.median(plain), "ours": statistics.median(ours), "ratio": ratio}
+            figures[modality] = row
+            print(f"| {modality} | {row['plain']:,.0f} | {row['ours']:,.0f} | {ratio:.0f} | "
+                  f"{options.clips / row['ours']:.3f} |")  # fmt: skip
+        lazy = training_loader(read_data(path, memory_limit=0).splits["train"], data.layout, "joint")
+        figures["from_file_clips_s"] = len(lazy) * BATCH / seconds(lambda: one_pass(lazy))
+        print(f"\nopened and checked in {figures['open_and_check_s']:.2f} s, "
+              f"left in the file and checked in {figures['open_and_check_lazy_s']:.2f} s; "
+              f"joints read from the file batch by batch: {figures['from_file_clips_s']:,.0f} clips/s")  # fmt: skip
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
