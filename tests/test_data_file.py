@@ -1,5 +1,6 @@
 """The HDF5 file: written whole, read checked."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -20,6 +21,7 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
         (a.name, a.source, a.layout, a.classes, set(a.splits)) == (b.name, b.source, b.layout, b.classes, set(b.splits))
     ) and all(
         np.array_equal(clips.keypoints, b.splits[split].keypoints)
+        and np.array_equal(clips.filled, b.splits[split].filled)
         and np.array_equal(clips.offsets, b.splits[split].offsets)
         and np.array_equal(clips.labels, b.splits[split].labels)
         and clips.names == b.splits[split].names
@@ -32,15 +34,18 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
     lengths=st.lists(st.integers(1, 90), min_size=1, max_size=6),
     coordinates=st.sampled_from([2, 3]),
     groups=st.booleans(),
+    filled=st.booleans(),
     layout=st.sampled_from(NAMED),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups, layout, seed) -> None:
+def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups, filled, layout, seed) -> None:
     rng = np.random.default_rng(seed)
     skeleton = load_layout(layout)
     arrays = [rng.normal(0, 100, (n, skeleton.num_joints, coordinates)).astype(np.float32) for n in lengths]
     names = [f"clip ü{i}" for i in range(len(arrays))]
     clips = Clips.from_arrays(arrays, rng.integers(-1, 3, len(arrays)).tolist(), names)
+    if filled:
+        clips = replace(clips, filled=rng.random(clips.keypoints.shape[:2]) < 0.1)
     classes = Classes(["a", "b", "c"], [0, 1, 1] if groups else [], ["g", "h"] if groups else [])
     data = SkeletonData("x", "made here", skeleton, classes, {"train": clips, "test": clips})
     path = tmp_path_factory.mktemp("round") / "x.h5"
@@ -95,7 +100,7 @@ def edit(path: Path, change) -> None:
         change(file)
 
 
-def replace(name: str, value):
+def put(name: str, value):
     def change(file: h5py.File) -> None:
         del file[name]
         if value is not None:
@@ -117,25 +122,25 @@ DAMAGES = {
     "no layout": (lambda f: f.pop("layout"), "lacks the group layout/"),
     "no classes": (lambda f: f.pop("classes"), "lacks the group classes/"),
     "no splits": (lambda f: [f.pop(s) for s in ("train", "val", "test")], "none of the splits"),
-    "no keypoints": (replace("train/keypoints", None), "lacks train/keypoints"),
-    "keypoints as integers": (replace("val/keypoints", np.zeros((9, 15, 2), np.int64)), "val/keypoints is int64"),
-    "keypoints flat": (replace("val/keypoints", np.zeros((9, 30))), "val/keypoints is float64 of shape"),
-    "too few joints": (replace("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 9, 2))), "9 joints a frame"),
-    "one coordinate": (replace("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 15, 1))), "1 coordinates"),
-    "mixed coordinates": (replace("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 15, 3))), "another split"),
-    "offsets short": (replace("train/offsets", np.arange(3)), "train/offsets is int64 of shape"),
-    "offsets as floats": (replace("train/offsets", np.zeros(57)), "train/offsets is float64"),
+    "no keypoints": (put("train/keypoints", None), "lacks train/keypoints"),
+    "keypoints as integers": (put("val/keypoints", np.zeros((9, 15, 2), np.int64)), "val/keypoints is int64"),
+    "keypoints flat": (put("val/keypoints", np.zeros((9, 30))), "val/keypoints is float64 of shape"),
+    "too few joints": (put("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 9, 2))), "9 joints a frame"),
+    "one coordinate": (put("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 15, 1))), "1 coordinates"),
+    "mixed coordinates": (put("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 15, 3))), "another split"),
+    "offsets short": (put("train/offsets", np.arange(3)), "train/offsets is int64 of shape"),
+    "offsets as floats": (put("train/offsets", np.zeros(57)), "train/offsets is float64"),
     "offsets out of order": (assign("train/offsets", 1, 10_000), "offsets do not rise"),
     "offsets not from 0": (assign("train/offsets", 0, 1), "offsets do not rise"),
     "an empty clip": (lambda f: assign("train/offsets", 1, 0)(f), "clip train0000 has no frames"),
-    "names missing": (replace("train/names", None), "train/names is missing"),
-    "names as numbers": (replace("train/names", np.arange(56)), "train/names is missing or not a list of names"),
+    "names missing": (put("train/names", None), "train/names is missing"),
+    "names as numbers": (put("train/names", np.arange(56)), "train/names is missing or not a list of names"),
     "a name twice": (assign("train/names", 1, "train0000"), "the name train0000 stands for more than one"),
     "a NaN": (assign("train/keypoints", (5, 2, 0), np.nan), r"clip train0000, frame 5, joint 2 \(face\) is missing"),
     "an infinity": (assign("test/keypoints", (0, 0, 1), np.inf), "split test: clip test0000, frame 0, joint 0"),
     "label out of range": (assign("train/labels", 3, 14), "clip train0003 has label 14"),
     "label below -1": (assign("train/labels", 3, -2), "clip train0003 has label -2"),
-    "labels as floats": (replace("train/labels", np.zeros(56)), "train/labels is float64"),
+    "labels as floats": (put("train/labels", np.zeros(56)), "train/labels is float64"),
     "bone to nowhere": (assign("layout/bones", (0, 1), 99), "names joint 99 in bones"),
     "centre to nowhere": (lambda f: f["layout"].attrs.modify("centre", 15), "names joint 15 in centre"),
     "order twice": (assign("layout/order", 0, 4), "layout/order"),

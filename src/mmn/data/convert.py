@@ -28,6 +28,7 @@ def convert(
     min_score: float = 0.0,
     splits: dict[str, str] | None = None,
     name: str | None = None,
+    origin: str | None = None,
 ) -> SkeletonData:
     """Convert any source to one HDF5 file.
 
@@ -42,6 +43,7 @@ def convert(
         min_score: joints that an estimator is no surer of than this are missing.
         splits: our split → its name in the source, for PYSKL.
         name: short name of the data set; the output's by default.
+        origin: where the source came from, in words; its own name by default.
 
     Returns:
         What was written.
@@ -67,7 +69,7 @@ def convert(
         clips = {split: fill_missing(c, request.layout, f"{source}, split {split}") for split, c in clips.items()}
     data = SkeletonData(
         name=name or Path(output).stem,
-        source="; ".join([f"{found.kind} in {path.name}", *found.notes, *_filled(clips)]),
+        source="; ".join([f"{found.kind} from {origin or path.name}", *found.notes, *_filled(clips)]),
         layout=request.layout,
         classes=request.classes,
         splits=clips,
