@@ -198,7 +198,7 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
 @pytest.mark.parametrize(
     ("script", "arguments", "sentence"),
     [
-        ("train.py", ["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn convert"),
+        ("train.py", ["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn download ma52`"),
         ("train.py", ["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
         ("train.py", ["model.widht=3"], "Could not override 'model.widht'"),
         ("train.py", ["model.width=90", "data.path=DATA"], "width is 90"),

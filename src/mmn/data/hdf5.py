@@ -74,7 +74,7 @@ def _write_classes(group: h5py.Group, classes: Classes) -> None:
         _write_strings(group, "group_names", classes.group_names)
 
 
-def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: float | None = None) -> SkeletonData:
+def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: float = 16e9) -> SkeletonData:
     """Read and check a file.
 
     Args:
@@ -93,7 +93,7 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
         with h5py.File(path, "r") as file:
             _check_format(file, path)
             present = [split for split in splits if split in file]
-            lazy = memory_limit is not None and _bytes(file, present) > memory_limit
+            lazy = _bytes(file, present) > memory_limit
             data = SkeletonData(
                 name=str(file.attrs.get("name", path.stem)),
                 source=str(file.attrs.get("source", "unknown")),
