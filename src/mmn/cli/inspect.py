@@ -64,12 +64,18 @@ def _split_table(summary: dict[str, Any]) -> "Table":
     for column in columns:
         table.add_column(column, justify="left" if column == "split" else "right", no_wrap=True)
     for split, numbers in summary["splits"].items():
-        table.add_row(split, *("" if value is None else f"{value:,g}" for value in numbers.values()))
+        table.add_row(split, *(_number(value) for value in numbers.values()))
     table.caption, table.caption_justify = (
         "shortest, median, longest: frames; imbalance: largest over smallest class",
         "left",
     )
     return table
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
 
 
 def _class_table(summary: dict[str, Any]) -> "Table":
