@@ -60,13 +60,13 @@ def _print(summary: dict[str, Any]) -> None:
 
 def _split_table(summary: dict[str, Any]) -> "Table":
     table = _table("splits")
-    columns = ("split", "clips", "labelled", "frames", "shortest", "median", "longest", "classes", "imbalance")
+    columns = ("split", "clips", "labelled", "frames", "min", "median", "max", "classes", "imbalance")
     for column in columns:
         table.add_column(column, justify="left" if column == "split" else "right", no_wrap=True)
     for split, numbers in summary["splits"].items():
         table.add_row(split, *(_number(value) for value in numbers.values()))
     table.caption, table.caption_justify = (
-        "shortest, median, longest: frames; imbalance: largest over smallest class",
+        "min, median, max: frames a clip; imbalance: largest over smallest class",
         "left",
     )
     return table
