@@ -21,7 +21,8 @@ def run(main: Callable[[], Any]) -> None:
 def one_sentence() -> Iterator[None]:
     """Turn a user's mistake into its sentence on stderr and exit status 1.
 
-    Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own.
+    Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own. A job of a
+    sweep says its sentence and fails alone: the others still run.
     """
     try:
         yield
@@ -31,7 +32,17 @@ def one_sentence() -> Iterator[None]:
         sentence = _sentence(error)
         if sentence is None:
             raise
+        if _in_sweep():
+            print(f"error in this job: {sentence}", file=sys.stderr, flush=True)
+            raise
         sys.exit(f"error: {sentence}")
+
+
+def _in_sweep() -> bool:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
 def _sentence(error: BaseException) -> str | None:

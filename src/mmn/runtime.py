@@ -28,11 +28,13 @@ def tune_runtime() -> None:
 
 def quiet_libraries() -> None:
     """Leave out what libraries print that no user of ours can act on."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for library in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(library).setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec.*is deprecated",  # between torch and lightning
         "The number of training batches.*is smaller than the logging interval",  # small data sets are fine
         "Experiment logs directory.*exists and is not empty",  # a resumed or repeated run
         "Checkpoint directory.*exists and is not empty",
+        "Grad strides do not match bucket view strides",  # of depthwise convolutions; costs nothing here
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -15,6 +15,7 @@ from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.scores import Scores, combine, figures, write_json, write_scores
 from mmn.evaluation.scoring import score
+from mmn.processes import same_job_in_every_process
 from mmn.reporting.table import print_figures
 from mmn.runtime import quiet_libraries, tune_runtime
 
@@ -32,6 +33,11 @@ def evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
     Raises:
         UserError: a checkpoint, file or split that is missing or does not fit.
     """
+    with same_job_in_every_process():
+        return _evaluate(cfg)
+
+
+def _evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
     tune_runtime()
     quiet_libraries()
     paths = [str(p) for p in cfg.ckpt_path] if isinstance(cfg.ckpt_path, ListConfig) else [cfg.ckpt_path]

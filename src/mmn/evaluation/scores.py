@@ -19,6 +19,8 @@ from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
 from mmn.files import replacing
 
+FORMAT = "mmn-scores"
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -46,13 +48,24 @@ def combine(streams: Sequence[Scores], weights: Sequence[float]) -> Scores:
     """Weighted sum of several streams' logits, clips matched by name, in the order of the first.
 
     Raises:
-        UserError: another number of weights than streams, or streams of other clips, labels or classes.
+        UserError: another number of weights than streams, or streams that do not fit together.
     """
     if len(weights) != len(streams):
-        raise UserError(f"there are {len(streams)} checkpoints and {len(weights)} weights; give one for each.")
+        raise UserError(f"there are {len(streams)} streams and {len(weights)} weights; give one for each.")
+    logits, _ = aligned(streams)
+    total = np.einsum("s,snk->nk", np.asarray(weights, np.float64), logits)
+    return replace(streams[0], logits=total.astype(np.float32))
+
+
+def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Logits ``(S, N, K)`` and labels ``(N,)`` of the same clips, matched by name, in the order of the first stream.
+
+    Raises:
+        UserError: streams of other clips, labels or classes.
+    """
     first = streams[0]
-    total = np.zeros_like(first.logits, dtype=np.float64)
-    for number, (stream, weight) in enumerate(zip(streams, weights, strict=True), start=1):
+    logits = []
+    for number, stream in enumerate(streams, start=1):
         if stream.classes.names != first.classes.names:
             raise UserError(f"stream {number} recognises other classes than the first; only like can be combined.")
         place = {name: i for i, name in enumerate(stream.names)}
@@ -62,18 +75,50 @@ def combine(streams: Sequence[Scores], weights: Sequence[float]) -> Scores:
         order = [place[name] for name in first.names]
         if not np.array_equal(stream.labels[order], first.labels):
             raise UserError(f"stream {number} has other labels than the first; score the same file.")
-        total += weight * stream.logits[order].astype(np.float64)
-    return replace(first, logits=total.astype(np.float32))
+        logits.append(stream.logits[order].astype(np.float64))
+    return np.stack(logits), first.labels
 
 
 def write_scores(path: Path, scores: Scores, provenance: dict[str, str]) -> None:
-    """Write ``scores.h5``: names, labels, logits, class_names, and where they come from as attributes."""
+    """Write ``scores.h5``: names, labels, logits, classes, and where they come from as attributes."""
     with replacing(path) as part, h5py.File(part, "w") as file:
-        file.attrs.update(format="mmn-scores", version=1, created_with=f"mmn {version('mmn')}", **provenance)
+        file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}", **provenance)
         file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
         file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
+        if scores.classes.group_names:
+            file["group_of_class"] = scores.classes.group_of_class
+            file.create_dataset("group_names", data=scores.classes.group_names, dtype=h5py.string_dtype())
         file["labels"] = scores.labels
         file["logits"] = scores.logits
+
+
+def read_scores(path: Path) -> Scores:
+    """Read what ``write_scores`` wrote.
+
+    Raises:
+        UserError: a file that is no scores file or is damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
+                raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
+
+            def strings(name: str) -> list[str]:
+                return [value.decode() for value in file[name][()]]
+
+            grouped = "group_names" in file
+            groups = file["group_of_class"][()].tolist() if grouped else []
+            scores = Scores(
+                names=strings("names"),
+                labels=file["labels"][()].astype(np.int64),
+                logits=file["logits"][()].astype(np.float32),
+                classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
+            )
+    except (OSError, KeyError, AttributeError) as error:
+        raise UserError(f"{path} is not a readable scores file ({error}); write it again with eval.py.") from None
+    if scores.logits.shape != (len(scores.names), len(scores.classes.names)) or len(scores.labels) != len(scores.names):
+        raise UserError(f"{path} has logits {scores.logits.shape} for {len(scores.names)} clips; write it again.")
+    return scores
 
 
 def write_json(path: Path, content: Any) -> None:

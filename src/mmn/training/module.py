@@ -64,14 +64,13 @@ class MMNModule(L.LightningModule):
         else:
             logits = self.network(batch.clips, batch.times)
         parts = self.loss(logits, batch.labels, scale_logits)
-        size = len(batch.labels)
-        self.log("train/loss", parts.total.detach(), on_step=True, on_epoch=True, batch_size=size, prog_bar=True)
-        if parts.consistency is not None:
-            self.log("train/classification", parts.classification, on_step=False, on_epoch=True, batch_size=size)
-            self.log("train/consistency", parts.consistency, on_step=False, on_epoch=True, batch_size=size)
+        self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
-        top1 = (logits.detach().argmax(dim=1) == batch.labels).float().mean() * 100
-        self.log("train/top1", top1, on_step=False, on_epoch=True, batch_size=size)
+        figures = {"train/loss": parts.total.detach(), "train/top1": top1_of(logits, batch.labels)}
+        if parts.consistency is not None:
+            figures |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
+        for name, value in figures.items():  # means over the epoch and all processes
+            self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
         return parts.total
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -103,3 +102,8 @@ class MMNModule(L.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what evaluation needs to know."""
         checkpoint[KEY] = describe(self.network, self.description)
+
+
+def top1_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """Share of clips ``logits (B, K)`` gets right, in percent."""
+    return (logits.detach().argmax(dim=1) == labels).float().mean() * 100

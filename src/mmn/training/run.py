@@ -12,8 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 from mmn.checkpoint import Description, load_network
 from mmn.data.datamodule import SkeletonDataModule
 from mmn.errors import UserError
-from mmn.evaluation.scores import figures, write_json
+from mmn.evaluation.scores import figures, write_json, write_scores
 from mmn.evaluation.scoring import score
+from mmn.processes import same_job_in_every_process
 from mmn.reporting.table import print_figures
 from mmn.runtime import quiet_libraries, tune_runtime
 from mmn.training.module import MMNModule
@@ -33,6 +34,11 @@ def train(cfg: DictConfig) -> float | None:
     Raises:
         UserError: anything wrong with the config, the data or the checkpoint to resume from.
     """
+    with same_job_in_every_process():
+        return _train(cfg)
+
+
+def _train(cfg: DictConfig) -> float | None:
     tune_runtime()
     quiet_libraries()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
@@ -100,13 +106,19 @@ def _fit(
 def report(
     trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_path: str, folder: Path
 ) -> dict[str, dict[str, float]]:
-    """Score the best epoch (the last where none was kept) on the labelled clips of val and test; write and print it."""
+    """Score the best epoch (the last where none was kept) on the labelled clips of val and test.
+
+    Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
+    """
     network = load_network(best_path) if best_path else module.network
     result = {}
     for split in ("val", "test"):
         clips = datamodule.data.splits.get(split)
         if clips is not None and clips.labelled.any():
-            result[split] = figures(score(trainer, network, datamodule, split))
+            scores = score(trainer, network, datamodule, split)
+            result[split] = figures(scores)
+            if trainer.is_global_zero:
+                write_scores(folder / f"scores_{split}.h5", scores, {"checkpoint": best_path, "split": split})
     if trainer.is_global_zero:
         write_json(folder / "metrics.json", result)
         print_figures(result, "best epoch" if best_path else "last epoch")

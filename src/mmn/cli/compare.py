@@ -1,0 +1,27 @@
+"""``mmn compare``: a sweep as a table, its runs added up; written to compare.md and compare.json in its folder."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("compare", help="a sweep → a table and its ensemble", description=__doc__)
+    parser.add_argument("folder", type=Path, help="the sweep's folder, or any that holds runs")
+    parser.add_argument("--metric", default="top1", help="figure of metrics.json (default: top1)")
+    parser.add_argument("--split", default="test", help="of which split (default: test)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.evaluation.scores import write_json
+    from mmn.files import replacing
+    from mmn.reporting.compare import compare
+
+    comparison = compare(options.folder, options.metric, options.split)
+    text = comparison.markdown()
+    print(text)
+    with replacing(options.folder / "compare.md") as part:
+        part.write_text(text, encoding="utf-8")
+    write_json(options.folder / "compare.json", comparison.as_dict())
