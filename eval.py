@@ -9,6 +9,7 @@ python eval.py ckpt_path=[joint.ckpt,bone.ckpt] weights=[0.5,0.5]       # stream
 import hydra
 from omegaconf import DictConfig
 
+import mmn.run_folder  # noqa: F401  # configs name it
 from mmn.entry import one_sentence, run
 
 

@@ -2,13 +2,14 @@
 
 python train.py                                             # the synthetic demo
 python train.py experiment=ma52_joint data.path=F.h5        # a published recipe
-python train.py experiment=ma52_joint ckpt_path=RUN/checkpoints/last.ckpt   # go on with an interrupted run
+python train.py experiment=ma52_joint resume=true           # go on with the newest interrupted run of this command
 python train.py -m experiment=ma52_joint modality=joint,bone,joint_motion,bone_motion
 """
 
 import hydra
 from omegaconf import DictConfig
 
+import mmn.run_folder  # noqa: F401  # configs name it
 from mmn.entry import one_sentence, run
 
 

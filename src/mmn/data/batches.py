@@ -27,6 +27,8 @@ class BatchSampler(Sampler[BatchKey]):
         shuffle_seed: seed of the training order; None for evaluation.
         rank: this process.
         world_size: processes in all.
+
+    ``skip`` is how many batches the next epoch leaves out at its start: those an interrupted run has seen.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class BatchSampler(Sampler[BatchKey]):
         self.clips, self.batch_size, self.shuffle_seed = clips, batch_size, shuffle_seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning before each epoch."""
@@ -53,7 +56,8 @@ class BatchSampler(Sampler[BatchKey]):
             filler = -len(clips) % self.world_size
             clips = torch.cat([clips, clips.new_full((filler,), -1)])
         size = self.batch_size * self.world_size
-        for start in range(0, len(self) * size, size):
+        first, self.skip = self.skip, 0
+        for start in range(first * size, len(self) * size, size):
             yield self.epoch, clips[start : start + size].tensor_split(self.world_size)[self.rank]
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -162,8 +163,20 @@ class SkeletonDataModule(L.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The training clips."""
-        return self.loader("train", training=True)
+        """The training clips; of an epoch that an interrupted run had begun, those it had not seen."""
+        loader = self.loader("train", training=True)
+        if self.trainer:
+            sampler: Any = loader.sampler
+            sampler.epoch, done = divmod(self.trainer.global_step, self.steps_per_epoch)
+            sampler.skip = done * self.trainer.accumulate_grad_batches
+        return loader
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of the attached trainer in an epoch."""
+        batches, limit = len(self.loader("train", training=True)), self.trainer.limit_train_batches  # type: ignore[union-attr]
+        batches = min(batches, limit) if isinstance(limit, int) else batches
+        return max(1, -(-batches // self.trainer.accumulate_grad_batches))  # type: ignore[union-attr]
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The clips that epochs are judged on."""

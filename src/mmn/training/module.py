@@ -92,10 +92,11 @@ class MMNModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule stepped at every step."""
         optimizer = self.make_optimizer(self.network.parameters())
+        epochs = self.trainer.max_epochs or 1
         scheduler = self.make_scheduler(
             optimizer,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            epochs=self.trainer.max_epochs or 1,
+            total_steps=self.trainer.datamodule.steps_per_epoch * epochs,  # type: ignore[attr-defined]
+            epochs=epochs,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

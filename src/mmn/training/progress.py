@@ -22,6 +22,10 @@ class EpochLines(Callback):
         self.best: tuple[float, int] | None = None
         self._started = 0.0
 
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Start the clock, in the middle of an epoch where a run goes on there."""
+        self._started = time.monotonic()
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = time.monotonic()

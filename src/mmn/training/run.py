@@ -1,9 +1,11 @@
 """One training run, from a composed config to its figures."""
 
+import json
 import logging
 from pathlib import Path
 
 import lightning as L
+import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, WandbLogger
@@ -16,7 +18,9 @@ from mmn.evaluation.scores import figures, write_json, write_scores
 from mmn.evaluation.scoring import score
 from mmn.processes import same_job_in_every_process
 from mmn.reporting.table import print_figures
+from mmn.run_folder import is_interrupted
 from mmn.runtime import quiet_libraries, tune_runtime
+from mmn.training.loggers import MetricsCsv
 from mmn.training.module import MMNModule
 from mmn.training.progress import EpochLines, on_terminal
 
@@ -42,10 +46,14 @@ def _train(cfg: DictConfig) -> float | None:
     tune_runtime()
     quiet_libraries()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
+    folder = Path(cfg.paths.output_dir)
+    if cfg.resume and (folder / "metrics.json").exists():
+        log.info("%s is finished; nothing to resume", folder)
+        return _finished_value(folder, cfg.optimized_metric)
+    resume = _resume_path(cfg, folder)
     datamodule: SkeletonDataModule = instantiate(cfg.data)
     datamodule.setup("fit")
     module = build_module(cfg, datamodule)
-    resume = _resume_path(cfg.ckpt_path)
     loggers: list[Logger] = [instantiate(logger) for logger in cfg.logger.values()]
     try:
         return _fit(cfg, module, datamodule, loggers, resume)
@@ -78,7 +86,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
 
 
 def _fit(
-    cfg: DictConfig, module: MMNModule, datamodule: SkeletonDataModule, loggers: list[Logger], resume: str | None
+    cfg: DictConfig, module: MMNModule, datamodule: SkeletonDataModule, loggers: list[Logger], resume: Path | None
 ) -> float | None:
     folder = Path(cfg.paths.output_dir)
     callbacks: list[Callback] = [instantiate(callback) for callback in cfg.callbacks.values()]
@@ -92,6 +100,8 @@ def _fit(
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     for logger in loggers:
+        if resume and isinstance(logger, MetricsCsv) and trainer.is_global_zero:
+            logger.resume_from(torch.load(resume, map_location="cpu", weights_only=True)["global_step"])
         logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
     parameters = sum(parameter.numel() for parameter in module.network.parameters())
     log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)
@@ -126,7 +136,25 @@ def report(
     return result
 
 
-def _resume_path(path: str | None) -> str | None:
-    if path is not None and not Path(path).is_file():
-        raise UserError(f"there is no checkpoint {path} to resume from; give ckpt_path the last.ckpt of a run.")
-    return path
+def _resume_path(cfg: DictConfig, folder: Path) -> Path | None:
+    """The checkpoint to go on from: the one given, or with ``resume`` this folder's own, where there is one."""
+    if cfg.ckpt_path is not None:
+        if not Path(cfg.ckpt_path).is_file():
+            raise UserError(
+                f"there is no checkpoint {cfg.ckpt_path} to resume from; give ckpt_path the last.ckpt of a run."
+            )
+        return Path(cfg.ckpt_path)
+    if not cfg.resume:
+        return None
+    if is_interrupted(folder):
+        log.info("going on with %s", folder)
+        return folder / "checkpoints" / "last.ckpt"
+    log.info("no interrupted run of this command; starting one")
+    return None
+
+
+def _finished_value(folder: Path, metric: str) -> float | None:
+    """``val/top1`` and its like of a finished run; of the test split where there was no val split."""
+    figures_of = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    split, _, name = metric.partition("/")
+    return figures_of.get(split, figures_of.get("test", {})).get(name)

@@ -1,0 +1,141 @@
+"""Interrupted, stopped or killed runs go on as if nothing had happened."""
+
+import csv
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT
+
+from mmn.run_folder import _run_folder, command
+
+pytestmark = pytest.mark.slow
+
+TINY = [
+    "experiment=jhmdb_joint", "logger=csv", "model.width=16", "model.depth=1", "data.batch_size=2",
+    "data.num_frames=16", "scheduler.warmup_epochs=1", "trainer.max_epochs=3", "trainer.log_every_n_steps=1",
+]  # fmt: skip
+
+
+def start(folder: Path, data: Path, *overrides: str) -> subprocess.Popen[str]:
+    folder.mkdir(exist_ok=True)
+    arguments = [sys.executable, str(ROOT / "train.py"), *TINY, f"data.path={data}", *overrides]
+    return subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, _ = process.communicate(timeout=200)
+    return output
+
+
+def run_folders(folder: Path) -> list[Path]:
+    return [path.parents[1] for path in folder.glob("logs/train/*/*/checkpoints/last.ckpt")]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    (run,) = run_folders(folder)
+    return torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def steps(folder: Path) -> list[int]:
+    (run,) = run_folders(folder)
+    with (run / "metrics.csv").open() as file:
+        return [int(row["step"]) for row in csv.DictReader(file) if row["train/loss_step"]]
+
+
+def interrupt(process: subprocess.Popen[str], number: int, after: str = "epoch 1/3") -> str:
+    """Send a signal in the middle of the epoch after a line, and return the rest of the output."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(after):
+            break
+    time.sleep(random.uniform(0.2, 0.8))
+    process.send_signal(number)
+    return finish(process)
+
+
+@pytest.fixture(scope="module")
+def whole(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run."""
+    folder = tmp_path_factory.mktemp("whole")
+    output = finish(start(folder, jhmdb_like))
+    assert "written to" in output, output
+    return folder
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
+    whole: Path, jhmdb_like: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(tmp_path, jhmdb_like)
+    output = interrupt(process, number)
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 128 + number, output
+        assert "the same command with resume=true goes on" in output
+        assert "Traceback" not in output
+    output = finish(start(tmp_path, jhmdb_like, "resume=true"))
+    assert "going on with" in output
+    assert same(weights(tmp_path), weights(whole))
+    assert steps(tmp_path) == steps(whole) == list(range(3 * 28))
+
+
+def test_stopped_in_the_middle_of_an_epoch_the_rest_of_it_is_trained_on(whole: Path, jhmdb_like, tmp_path) -> None:
+    output = interrupt(start(tmp_path, jhmdb_like), signal.SIGTERM)
+    (run,) = run_folders(tmp_path)
+    step = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
+    assert f"after step {step}" in output
+    assert 28 < step < 84
+    finish(start(tmp_path, jhmdb_like, "resume=true"))
+    assert same(weights(tmp_path), weights(whole))
+
+
+def test_two_processes_stop_together_and_go_on(jhmdb_like: Path, tmp_path: Path) -> None:
+    arguments = ("trainer=ddp_cpu", "data.batch_size=1")
+    assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
+    output = interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM)
+    assert "resume=true goes on" in output
+    assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+
+
+def test_a_finished_run_is_not_resumed_and_without_one_training_starts(whole: Path, jhmdb_like, tmp_path) -> None:
+    (run,) = run_folders(whole)
+    output = finish(start(whole, jhmdb_like, "resume=true", f"hydra.run.dir={run}"))
+    assert "is finished; nothing to resume" in output
+    output = finish(start(tmp_path, jhmdb_like, "resume=true", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"))
+    assert "no interrupted run of this command; starting one" in output
+    assert "written to" in output
+
+
+def test_only_the_same_command_is_gone_on_with(tmp_path: Path) -> None:
+    for name, overrides in (("a", "- seed=1"), ("b", "- seed=2"), ("c", "- seed=1\n- resume=true")):
+        folder = tmp_path / name
+        (folder / ".hydra").mkdir(parents=True)
+        (folder / ".hydra" / "overrides.yaml").write_text(overrides)
+        (folder / "checkpoints").mkdir()
+        (folder / "checkpoints" / "last.ckpt").touch()
+    (tmp_path / "c" / "metrics.json").touch()  # finished
+    assert _run_folder(str(tmp_path), "now", True, ("seed=1", "resume=true")) == str(tmp_path / "a")
+    assert _run_folder(str(tmp_path), "now", True, ("seed=3", "resume=true")) == f"{tmp_path}/now"
+    assert _run_folder(str(tmp_path), "now", False, ("seed=1",)) == f"{tmp_path}/now"
+    assert command(["a=1", "resume=true", "hydra.run.dir=x"]) == command(["a=1"])
+
+
+def test_processes_of_one_launcher_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+    assert _run_folder(str(tmp_path), "then", False, ()) == f"{tmp_path}/torchrun-job7"
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_PROCID", "1"), ("SLURM_JOB_ID", "33")):
+        monkeypatch.setenv(name, value)
+    assert _run_folder(str(tmp_path), "later", False, ()) == f"{tmp_path}/slurm-33-0"
