@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torchmetrics import MeanMetric
 
 from mmn.checkpoint import KEY, Description, describe
 from mmn.data.preprocess import Batch
@@ -17,6 +18,9 @@ from mmn.evaluation.metrics import ActionMetrics
 from mmn.inference import infer
 from mmn.network.mmn import MMN
 from mmn.training.loss import MotionConsistencyLoss
+
+CLIPS_A_STEP = 64
+"""What published learning rates are for."""
 
 
 class MMNModule(L.LightningModule):
@@ -29,6 +33,7 @@ class MMNModule(L.LightningModule):
         scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
         description: what checkpoints say of themselves.
         seed: of dropout and stochastic depth.
+        scale_lr: multiply the learning rate by the clips a step, of all processes, over ``CLIPS_A_STEP``.
     """
 
     def __init__(
@@ -39,12 +44,13 @@ class MMNModule(L.LightningModule):
         scheduler: Callable[..., LRScheduler],
         description: Description,
         seed: int,
+        scale_lr: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.description, self.seed = description, seed
-        self.val_metrics = ActionMetrics(description.classes)
+        self.description, self.seed, self.scale_lr = description, seed, scale_lr
+        self.val_metrics, self.val_loss = ActionMetrics(description.classes), MeanMetric().set_dtype(torch.float64)
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``."""
@@ -77,25 +83,30 @@ class MMNModule(L.LightningModule):
         """Count one batch; the loss logged is the plain cross entropy."""
         logits = infer(self.network, batch.clips, batch.times)
         known = batch.labels >= 0
-        if known.any():
-            loss = torch.nn.functional.cross_entropy(logits[known], batch.labels[known])
-            self.log("val/loss", loss, batch_size=int(known.sum()), sync_dist=True)
+        losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
+        self.val_loss.update(losses.double())  # a mean over clips, however they are shared out
         self.val_metrics.update(logits, batch.labels)
 
     def on_validation_epoch_end(self) -> None:
         """Log the figures; nothing of the sanity check stays."""
         figures = self.val_metrics.compute()
         self.val_metrics.reset()
+        figures["loss"] = float(self.val_loss.compute())
+        self.val_loss.reset()
         for name, value in figures.items():
-            self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=True)  # equal on every process
+            self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=False)  # equal on every process
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule stepped at every step."""
         optimizer = self.make_optimizer(self.network.parameters())
-        epochs = self.trainer.max_epochs or 1
+        epochs, data = self.trainer.max_epochs or 1, self.trainer.datamodule  # type: ignore[attr-defined]
+        if self.scale_lr:
+            clips = data.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+            for group in optimizer.param_groups:
+                group["lr"] *= clips / CLIPS_A_STEP
         scheduler = self.make_scheduler(
             optimizer,
-            total_steps=self.trainer.datamodule.steps_per_epoch * epochs,  # type: ignore[attr-defined]
+            total_steps=data.steps_per_epoch * epochs,
             epochs=epochs,
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -73,12 +73,15 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
         coordinates=data.coordinates,
         num_frames=datamodule.num_frames,
     )
+    if cfg.compile:
+        network.compile()  # in place: names in checkpoints stay
     return MMNModule(
         network=network,
         loss=instantiate(cfg.loss),
         optimizer=instantiate(cfg.optimizer),
         scheduler=instantiate(cfg.scheduler),
         seed=cfg.seed,
+        scale_lr=cfg.scale_lr,
         description=Description(
             datamodule.modality, data.layout, data.classes, datamodule.name or data.name, str(datamodule.path)
         ),
