@@ -1,5 +1,6 @@
 """How every command ends: errors a user can cause in one sentence and exit status 1, others with their traceback."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -52,6 +53,9 @@ def _sentence(error: BaseException) -> str | None:
         if isinstance(cause, UserError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        place = f" to write {error.filename}" if error.filename else ""
+        return f"there is no space left{place}: free some, and go on with resume=true where a run was interrupted."
     if type(error).__module__.startswith(("hydra.errors", "omegaconf.errors")):
         return _config_sentence(error)
     return None

@@ -28,7 +28,7 @@ def tune_runtime() -> None:
 
 def quiet_libraries() -> None:
     """Leave out what libraries print that no user of ours can act on."""
-    for library in ("lightning.pytorch", "lightning.fabric"):
+    for library in ("lightning.pytorch", "lightning.fabric", "matplotlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec.*is deprecated",  # between torch and lightning

@@ -16,6 +16,7 @@ class ActionMetrics(Metric):
 
     Args:
         classes: class names and, if any, their groups.
+        sync: add up over processes; False where each has been given every clip.
     """
 
     full_state_update = False
@@ -23,8 +24,8 @@ class ActionMetrics(Metric):
     top5_hits: Tensor
     group_of_class: Tensor | None
 
-    def __init__(self, classes: Classes) -> None:
-        super().__init__()
+    def __init__(self, classes: Classes, sync: bool = True) -> None:
+        super().__init__(sync_on_compute=sync)
         k = len(classes.names)
         self.add_state("confusion", torch.zeros(k, k, dtype=torch.long), dist_reduce_fx="sum")
         self.add_state("top5_hits", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")

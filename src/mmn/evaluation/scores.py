@@ -38,7 +38,7 @@ def figures(scores: Scores) -> dict[str, float]:
     result: dict[str, float] = {"clips": int(known.sum())}
     if known.any():
         logits, labels = torch.from_numpy(scores.logits[known]), torch.from_numpy(scores.labels[known])
-        metrics = ActionMetrics(scores.classes)
+        metrics = ActionMetrics(scores.classes, sync=False)
         metrics.update(logits, labels)
         result |= {"loss": loss_of(logits, labels), **metrics.compute()}
     return result

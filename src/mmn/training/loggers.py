@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlparse
 
 import wandb
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
 
 log = logging.getLogger(__name__)
@@ -39,23 +41,44 @@ class MetricsCsv(CSVLogger):
         """Nothing: they are in ``config.yaml``."""
 
 
-def wandb_logger(save_dir: str, **options: Any) -> WandbLogger:
-    """A Weights & Biases logger that needs no account: without a login the run is kept offline.
+def wandb_logger(save_dir: str, group: str | None = None, **options: Any) -> WandbLogger:
+    """A Weights & Biases logger that never stops training: without a login or a network the run is kept offline.
 
     Args:
         save_dir: the run folder; W&B writes to ``wandb/`` in it.
+        group: of runs; the sweep's folder where None.
         options: passed on to Lightning's ``WandbLogger``; ``offline=True`` never asks the network.
     """
     offline = options.pop("offline", False) or os.environ.get("WANDB_MODE") == "offline"
+    Path(save_dir).mkdir(parents=True, exist_ok=True)
+    options |= {"save_dir": save_dir, "group": group or _sweep(), "id": _run_id(save_dir)}
+    kept = f"this run is kept offline; upload it later with `wandb sync {save_dir}/wandb/offline-run-*`."
     if not offline and not _logged_in():
         offline = True
-        log.warning(
-            "No W&B login: this run is kept offline; upload it later with `wandb sync %s/wandb/offline-run-*`.",
-            save_dir,
-        )
-    Path(save_dir).mkdir(parents=True, exist_ok=True)
-    settings = wandb.Settings(silent=offline)  # online, its own lines say where to look
-    return WandbLogger(save_dir=save_dir, offline=offline, settings=settings, id=_run_id(save_dir), **options)
+        log.warning("No W&B login: %s", kept)
+    if not offline:
+        logger = WandbLogger(**options, settings=wandb.Settings(init_timeout=_seconds_to_wait()))
+        try:
+            _ = logger.experiment  # starts the run
+            return logger
+        except Exception as error:  # wrong key, no network, server trouble
+            log.warning("W&B cannot be reached (%s): %s", str(error).splitlines()[0], kept)
+            wandb.teardown()
+            (Path(save_dir) / "wandb_id").unlink()  # the run that failed to start has taken that one
+            options["id"] = _run_id(save_dir)
+    return WandbLogger(**options, offline=True, settings=wandb.Settings(silent=True))
+
+
+def _seconds_to_wait() -> float:
+    """How long W&B may take to start a run; its own default would hold up training for a minute and a half."""
+    return float(os.environ.get("WANDB_INIT_TIMEOUT", 30))
+
+
+def _sweep() -> str | None:
+    """The name of the sweep this job belongs to."""
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        return Path(HydraConfig.get().sweep.dir).name
+    return None
 
 
 def _run_id(save_dir: str) -> str:

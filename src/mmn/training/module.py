@@ -79,6 +79,12 @@ class MMNModule(L.LightningModule):
             self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
         return parts.total
 
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """Log the gradient's norm, where the step is logged."""
+        if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+            gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+            self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one batch; the loss logged is the plain cross entropy."""
         logits = infer(self.network, batch.clips, batch.times)

@@ -1,30 +1,70 @@
-"""What is seen while training: Lightning's bar on a terminal, a line an epoch in a log file."""
+"""What is seen while training: a live bar on a terminal, a plain line an epoch in a log file."""
 
 import sys
 import time
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches: a live bar on a terminal, plain lines in a log file."""
+    """Whether somebody watches."""
     return sys.stdout.isatty()
 
 
+class Throughput(Callback):
+    """Logs ``clips/s`` of the training steps of each epoch, over all processes; validation is not counted."""
+
+    def __init__(self) -> None:
+        self._started: float | None = None
+        self._clips = 0
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count; the first step of an epoch starts the clock, since it also waits for what came before."""
+        now = time.monotonic()
+        if self._started is None:
+            self._started, self._clips = now, 0
+            return
+        self._clips += len(batch.labels) * trainer.world_size
+        if batch_idx + 1 == trainer.num_training_batches:
+            pace = self._clips / max(now - self._started, 1e-9)
+            pl_module.log("clips/s", pace, on_step=False, on_epoch=True, prog_bar=True, batch_size=1)
+            self._started = None
+
+
+class LiveBar(RichProgressBar):
+    """Lightning's bar, and how long the whole run will take."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._since: tuple[float, int] | None = None  # time and step the clock was started at
+
+    def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
+        """The figures beside the bar."""
+        figures: dict[str, Any] = {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
+        self._since = self._since or (time.monotonic(), trainer.global_step)
+        if (left := remaining(trainer, *self._since)) is not None:
+            figures["left"] = left
+        return figures
+
+
 class EpochLines(Callback):
-    """One plain line an epoch: losses, Top-1, the best so far, and the time it took."""
+    """One plain line an epoch: losses, Top-1, the best so far, the time it took and what is left."""
 
     def __init__(self, monitor: str = "val/top1") -> None:
         self.monitor = monitor
         self.best: tuple[float, int] | None = None
         self._started = 0.0
+        self._since = (0.0, 0)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clock, in the middle of an epoch where a run goes on there."""
+        """Start the clocks, in the middle of an epoch where a run goes on there."""
         self._started = time.monotonic()
+        self._since = self._started, trainer.global_step
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the epoch's clock."""
@@ -45,6 +85,10 @@ class EpochLines(Callback):
                 self.best = (value, epoch)
             parts.append(f"{self.monitor} {value:.2f} (best {self.best[0]:.2f}, epoch {self.best[1]})")
         parts.append(f"{time.monotonic() - self._started:.1f} s")
+        if "clips/s" in figures:
+            parts.append(f"{float(figures['clips/s']):.0f} clips/s")
+        if epoch != trainer.max_epochs and (left := remaining(trainer, *self._since)) is not None:
+            parts.append(f"{left} left")
         print(" · ".join(parts), flush=True)
 
     def state_dict(self) -> dict[str, Any]:
@@ -55,3 +99,14 @@ class EpochLines(Callback):
         """The inverse of ``state_dict``."""
         best = state_dict["best"]
         self.best = (best[0], best[1]) if best else None
+
+
+def remaining(trainer: L.Trainer, since: float, first_step: int) -> str | None:
+    """Time that the rest of the run will take, at the pace since ``first_step``; None before there is one."""
+    done = trainer.global_step - first_step
+    if done < 1 or not trainer.max_epochs:
+        return None
+    total = trainer.datamodule.steps_per_epoch * trainer.max_epochs  # type: ignore[attr-defined]
+    seconds = (time.monotonic() - since) / done * max(total - trainer.global_step, 0)
+    minutes = round(seconds / 60)
+    return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min" if minutes < 90 else f"{seconds / 3600:.1f} h"

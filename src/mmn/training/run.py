@@ -3,6 +3,7 @@
 import json
 import logging
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 import torch
@@ -14,15 +15,18 @@ from omegaconf import DictConfig, OmegaConf
 from mmn.checkpoint import Description, load_network
 from mmn.data.datamodule import SkeletonDataModule
 from mmn.errors import UserError
-from mmn.evaluation.scores import figures, write_json, write_scores
+from mmn.evaluation.scores import Scores, figures, write_json, write_scores
 from mmn.evaluation.scoring import score
 from mmn.processes import same_job_in_every_process
+from mmn.reporting.curves import draw_curves
 from mmn.reporting.table import print_figures
 from mmn.run_folder import is_interrupted
 from mmn.runtime import quiet_libraries, tune_runtime
+from mmn.training.dashboard import log_results, provenance
+from mmn.training.guards import AtomicCheckpoints, memory_explained
 from mmn.training.loggers import MetricsCsv
 from mmn.training.module import MMNModule
-from mmn.training.progress import EpochLines, on_terminal
+from mmn.training.progress import EpochLines, LiveBar, Throughput, on_terminal
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +34,8 @@ log = logging.getLogger(__name__)
 def train(cfg: DictConfig) -> float | None:
     """Train, then evaluate the best epoch on val and test.
 
-    Writes to the run folder ``config.yaml`` (resolved), ``checkpoints/``, ``metrics.csv`` and ``metrics.json``.
+    Writes to the run folder ``config.yaml`` (resolved), ``checkpoints/``, ``metrics.csv``, ``curves.png``,
+    ``metrics.json`` and the scores it comes from.
 
     Returns:
         The best value of ``cfg.optimized_metric``, for Hydra's sweepers; None where it was never measured.
@@ -94,49 +99,60 @@ def _fit(
     folder = Path(cfg.paths.output_dir)
     callbacks: list[Callback] = [instantiate(callback) for callback in cfg.callbacks.values()]
     best = next((c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor == cfg.optimized_metric), None)
-    if not on_terminal():
-        callbacks.append(EpochLines(cfg.optimized_metric))
+    callbacks += [Throughput(), LiveBar() if on_terminal() else EpochLines(cfg.optimized_metric)]
+    plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
     trainer: L.Trainer = instantiate(
-        cfg.trainer, callbacks=callbacks, logger=loggers, enable_progress_bar=on_terminal(), _convert_="all"
-    )
+        cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, enable_progress_bar=on_terminal(),
+        _convert_="all",
+    )  # fmt: skip
     if trainer.is_global_zero:
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    parameters = sum(parameter.numel() for parameter in module.network.parameters())
     for logger in loggers:
         if resume and isinstance(logger, MetricsCsv) and trainer.is_global_zero:
             logger.resume_from(torch.load(resume, map_location="cpu", weights_only=True)["global_step"])
-        logger.log_hyperparams(OmegaConf.to_container(cfg, resolve=True))  # type: ignore[arg-type]
-    parameters = sum(parameter.numel() for parameter in module.network.parameters())
-    log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)
+        logger.log_hyperparams({**_plain(cfg), "parameters": parameters, "provenance": provenance()})
+    if trainer.is_global_zero:
+        log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)
+    if trainer.world_size > 1:
+        settings = f"lr {cfg.optimizer.lr:.6g}, {datamodule.modality.name}, seed {cfg.seed}"
+        log.info("process %s of %s: %s", trainer.global_rank + 1, trainer.world_size, settings)
 
-    trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
+    with memory_explained(datamodule.batch_size, str(cfg.trainer.precision)):
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
+    if trainer.is_global_zero and (folder / "metrics.csv").exists():
+        draw_curves(folder / "metrics.csv", folder / "curves.png")
     if cfg.test:
-        report(trainer, module, datamodule, best.best_model_path if best else "", folder)
+        scores = report(trainer, module, datamodule, best.best_model_path if best else "", folder)
+        for logger in loggers:
+            if isinstance(logger, WandbLogger) and trainer.is_global_zero:
+                log_results(logger, scores, datamodule.data)
     value = best.best_model_score if best else trainer.callback_metrics.get(cfg.optimized_metric)
     return None if value is None else float(value)
 
 
 def report(
     trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_path: str, folder: Path
-) -> dict[str, dict[str, float]]:
+) -> dict[str, Scores]:
     """Score the best epoch (the last where none was kept) on the labelled clips of val and test.
 
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
     """
     network = load_network(best_path) if best_path else module.network
-    result = {}
+    found: dict[str, Scores] = {}
     for split in ("val", "test"):
         clips = datamodule.data.splits.get(split)
         if clips is not None and clips.labelled.any():
-            scores = score(trainer, network, datamodule, split)
-            result[split] = figures(scores)
-            if trainer.is_global_zero:
-                write_scores(folder / f"scores_{split}.h5", scores, {"checkpoint": best_path, "split": split})
+            found[split] = score(trainer, network, datamodule, split)
     if trainer.is_global_zero:
+        for split, scores in found.items():
+            write_scores(folder / f"scores_{split}.h5", scores, {"checkpoint": best_path, "split": split})
+        result = {split: figures(scores) for split, scores in found.items()}
         write_json(folder / "metrics.json", result)
         print_figures(result, "best epoch" if best_path else "last epoch")
         print(f"written to {folder}")
-    return result
+    return found
 
 
 def _resume_path(cfg: DictConfig, folder: Path) -> Path | None:
@@ -161,3 +177,7 @@ def _finished_value(folder: Path, metric: str) -> float | None:
     figures_of = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     split, _, name = metric.partition("/")
     return figures_of.get(split, figures_of.get("test", {})).get(name)
+
+
+def _plain(cfg: DictConfig) -> dict[str, Any]:
+    return OmegaConf.to_container(cfg, resolve=True)  # type: ignore[return-value]

@@ -1,0 +1,84 @@
+"""What stops a run before it wastes time or breaks a file, and says why."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch import Tensor
+
+from mmn.data.preprocess import Batch
+from mmn.errors import UserError
+from mmn.files import replacing
+
+
+class StopOnNonFinite(Callback):
+    """Stops at the first loss that is no finite number, names its clips and saves the batch.
+
+    On a GPU losses are looked at every ``trainer.log_every_n_steps`` steps, so that no step waits for it.
+
+    Args:
+        folder: where ``nonfinite_batch.pt`` is written.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.path = Path(folder) / "nonfinite_batch.pt"
+        self.recent: list[tuple[int, Tensor, Tensor]] = []  # step, loss, clip indices
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
+    ) -> None:
+        """Look at the losses since the last time."""
+        self.recent.append((trainer.global_step, outputs["loss"].detach(), batch.indices))
+        on_cpu, every = pl_module.device.type == "cpu", trainer.log_every_n_steps  # type: ignore[attr-defined]
+        if on_cpu or (batch_idx + 1) % every == 0 or batch_idx + 1 == trainer.num_training_batches:
+            self._look(trainer)
+
+    def _look(self, trainer: L.Trainer) -> None:
+        finite = torch.stack([loss for _, loss, _ in self.recent]).isfinite().tolist()
+        recent, self.recent = self.recent, []
+        if all(finite):
+            return
+        step, loss, indices = recent[finite.index(False)]
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        batch = data.loader("train", training=True).dataset.fetcher.fetch(indices, trainer.current_epoch)
+        names = [data.data.splits["train"].names[i] for i in indices.tolist()]
+        with replacing(self.path) as part:
+            torch.save({**{k: v.cpu() for k, v in batch._asdict().items()}, "names": names, "step": step}, part)
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        raise UserError(
+            f"the loss is {float(loss)} at step {step} (epoch {trainer.current_epoch + 1}), with clips {shown}; "
+            f"the batch is in {self.path}: look at these clips, or lower optimizer.lr."
+        )
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Writes a checkpoint beside the one it replaces and renames it: a full disk or a kill leaves the old one."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Save, whole or not at all."""
+        content = io.BytesIO()  # torch's own writer hides why a file could not be written
+        torch.save(checkpoint, content)
+        with replacing(Path(path)) as part:
+            part.write_bytes(content.getbuffer())
+
+
+@contextmanager
+def memory_explained(batch_size: int, precision: str) -> Iterator[None]:
+    """Say what to lower where the GPU's memory is too small.
+
+    Raises:
+        UserError: in place of torch's out-of-memory error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise UserError(
+            f"the GPU's memory does not hold a step of data.batch_size={batch_size} at trainer.precision={precision}; "
+            "lower data.batch_size and raise trainer.accumulate_grad_batches as much, or use trainer.precision=bf16."
+        ) from None
