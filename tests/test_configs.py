@@ -5,8 +5,9 @@ import shlex
 import pytest
 from conftest import ROOT
 from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 
 CONFIGS = ROOT / "configs"
 
@@ -18,7 +19,10 @@ def group(name: str) -> list[str]:
 def composed(*overrides: str, config: str = "train") -> DictConfig:
     """A config with every interpolation resolved, but for the folder that Hydra makes."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        cfg = compose(config, [*overrides, "paths.output_dir=run"])
+        cfg = compose(config, [*overrides, "paths.output_dir=run"], return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)  # configs name the experiment that was chosen
+    with open_dict(cfg):
+        del cfg["hydra"]
     OmegaConf.resolve(cfg)
     return cfg
 
