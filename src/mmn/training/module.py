@@ -100,7 +100,7 @@ class MMNModule(L.LightningModule):
         figures["loss"] = float(self.val_loss.compute())
         self.val_loss.reset()
         for name, value in figures.items():
-            self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=False)  # equal on every process
+            self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=True)  # equal on every process
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule stepped at every step."""
