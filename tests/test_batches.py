@@ -47,7 +47,7 @@ def test_epochs_and_seeds_differ(jhmdb_like) -> None:
 
 
 def test_a_clip_is_drawn_alike_in_batches_of_any_size(jhmdb_like) -> None:
-    fetch = datamodule(jhmdb_like)._fetcher("train", training=True).fetch
+    fetch = datamodule(jhmdb_like).loader("train", training=True).dataset.fetcher.fetch
     together = fetch(torch.arange(10), epoch=5)
     for i in range(10):
         alone = fetch(torch.tensor([i]), epoch=5)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import FIXTURES, ROOT
@@ -16,6 +17,7 @@ from conftest import FIXTURES, ROOT
 import mmn
 from mmn.checkpoint import load_checkpoint
 from mmn.data.synthetic import synthesize
+from mmn.evaluation.scores import Scores, read_scores, write_scores
 
 TINY = [
     "experiment=jhmdb_joint",
@@ -80,7 +82,9 @@ def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figure
             "eval.py", f"ckpt_path={checkpoint}", f"hydra.run.dir={folder}", f"data.batch_size={size}", cwd=tmp_path
         )
         assert result.returncode == 0, result.stderr
-        assert {"metrics.json", "scores.h5", "prediction.csv", "prediction.zip"} <= {p.name for p in folder.iterdir()}
+        assert {"metrics.json", "analysis.json", "scores.h5", "prediction.csv", "prediction.zip"} <= {
+            p.name for p in folder.iterdir()
+        }
         figures = json.loads((folder / "metrics.json").read_text())
         assert figures == {"test": json.loads((run / "metrics.json").read_text())["test"]}
 
@@ -94,6 +98,41 @@ def test_two_checkpoints_are_added_up(run: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     combined = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
     assert combined == json.loads((run / "metrics.json").read_text())["test"]
+
+
+@pytest.mark.slow
+def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_val(run: Path, tmp_path: Path) -> None:
+    scores = read_scores(run / "scores_test.h5")
+    order = np.random.default_rng(0).permutation(len(scores.names))
+    names = [scores.names[i] for i in order]
+    shuffled = Scores(names, scores.labels[order], scores.logits[order], scores.classes)
+    write_scores(tmp_path / "scores_test.h5", shuffled, {"split": "test"})
+    (tmp_path / "scores_val.h5").write_bytes((run / "scores_val.h5").read_bytes())
+    best = run / "checkpoints" / "best.ckpt"
+    result = command(
+        "eval.py", f"ckpt_path=[{best},{tmp_path}/scores_test.h5]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert "weights found on the val split" in result.stdout
+    combined = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
+    alone = json.loads((run / "metrics.json").read_text())["test"]
+    assert {k: v for k, v in combined.items() if k != "loss"} == {k: v for k, v in alone.items() if k != "loss"}
+    assert combined["loss"] == pytest.approx(alone["loss"], abs=1e-5)
+    assert set(json.loads((tmp_path / "out" / "analysis.json").read_text())) >= {"intervals_95", "ece", "classes"}
+    wrong = command("eval.py", f"ckpt_path={run}/scores_val.h5", "hydra.run.dir=out", cwd=tmp_path)
+    assert "is of split val; give scores of test" in wrong.stderr
+
+
+@pytest.mark.slow
+def test_several_views_of_each_clip_are_averaged_and_their_cost_told(run: Path, tmp_path: Path) -> None:
+    best = run / "checkpoints" / "best.ckpt"
+    result = command(
+        "eval.py", f"ckpt_path={best}", "tta.samplings=2", "tta.flip=true", "hydra.run.dir=out", cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert "4 views of each clip, 4 times the work" in result.stdout
+    plain, averaged = read_scores(run / "scores_test.h5"), read_scores(tmp_path / "out" / "scores.h5")
+    assert not np.array_equal(plain.logits, averaged.logits)
 
 
 @pytest.mark.slow
@@ -206,7 +245,7 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
         ("train.py", ["data.batch_size=500", "data.path=DATA"], "lower data.batch_size"),
         ("eval.py", [], "there is nothing to evaluate"),
         ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
-        ("eval.py", ["ckpt_path=DATA"], "holds more than weights and plain values, or is damaged"),
+        ("eval.py", ["ckpt_path=DATA"], "is HDF5 but holds no scores"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "official weights, which do not say what they see"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA", "modality=joint"], "is for 10 joints and"),
         ("eval.py", ["ckpt_path=RUN", "split=nothing"], "has no split nothing"),

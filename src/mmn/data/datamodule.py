@@ -65,8 +65,9 @@ class SkeletonDataModule(L.LightningDataModule):
         self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
         self.max_train_clips = max_train_clips
         self.name, self.get_it, self.maker = name, get_it, maker
+        self._training = Training(seed, augmentation)
         self._data: SkeletonData | None = None
-        self._fetchers: dict[tuple[str, bool, torch.device], ClipFetcher] = {}
+        self._fetchers: dict[tuple[str, Training | None, torch.device], ClipFetcher] = {}
         self._checked = False
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
@@ -127,22 +128,26 @@ class SkeletonDataModule(L.LightningDataModule):
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
 
-    def _fetcher(self, split: str, training: bool) -> ClipFetcher:
-        key = (split, training, self._device)
+    def _fetcher(self, split: str, random: Training | None) -> ClipFetcher:
+        key = (split, random, self._device)
         if key not in self._fetchers:
-            random = Training(self.seed, self.augmentation) if training else None
             self._fetchers[key] = ClipFetcher(
                 self._clips(split), self.data.layout, self.modality, self.num_frames, random, self._device
             )
         return self._fetchers[key]
 
-    def loader(self, split: str, training: bool = False) -> DataLoader[Batch]:
+    def loader(self, split: str, training: bool = False, view: Training | None = None) -> DataLoader[Batch]:
         """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
+
+        Args:
+            split: of the file.
+            training: the training path.
+            view: for evaluation, other frames or an augmented look at the clips; None for the plain path.
 
         Raises:
             UserError: a split the file does not have, or one too small for a single training batch.
         """
-        fetcher = self._fetcher(split, training)
+        fetcher = self._fetcher(split, self._training if training else view)
         indices = torch.arange(len(fetcher))
         if training and self.max_train_clips is not None and self.max_train_clips < len(fetcher):
             indices = indices[torch.linspace(0, len(fetcher) - 1, self.max_train_clips).long()]

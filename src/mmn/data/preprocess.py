@@ -37,10 +37,11 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Training:
-    """What makes fetching random: the seed and the augmentation."""
+    """What makes fetching random: the seed, the augmentation, and whether frames are drawn or evenly spaced."""
 
     seed: int
     augmentation: Augmentation
+    random_frames: bool = True
 
 
 class ClipFetcher:
@@ -84,7 +85,7 @@ class ClipFetcher:
         real = indices.clamp(min=0)
         lengths = self.lengths.index_select(0, real)
         draws = self.draws.of(epoch, real) if self.draws else None
-        if draws:
+        if draws and self.training and self.training.random_frames:
             frames = training_frames(lengths, draws.uniform(0, self.num_frames))
         else:
             frames = evaluation_frames(lengths, self.num_frames)

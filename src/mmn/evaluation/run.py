@@ -1,6 +1,8 @@
 """One evaluation, from a composed config to its files."""
 
 import logging
+from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +13,25 @@ from omegaconf import DictConfig, ListConfig
 
 from mmn.checkpoint import Checkpoint, load_checkpoint
 from mmn.data.datamodule import SkeletonDataModule
+from mmn.data.preprocess import Training
 from mmn.errors import UserError
+from mmn.evaluation.analysis import analyse
 from mmn.evaluation.challenge import write_predictions
-from mmn.evaluation.scores import Scores, combine, figures, write_json, write_scores
-from mmn.evaluation.scoring import score
+from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_json, write_scores
+from mmn.evaluation.scoring import score, test_time_views
+from mmn.evaluation.weights import find_weights
 from mmn.processes import same_job_in_every_process
-from mmn.reporting.table import print_figures
+from mmn.reporting.table import print_figures, print_streams
 from mmn.runtime import quiet_libraries, tune_runtime
 
 log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
-    """Score one checkpoint, or several as one, on one split.
+    """Score one checkpoint, or several streams as one, on one split.
 
-    Writes to the run folder ``metrics.json``, ``scores.h5``, ``prediction.csv`` and ``prediction.zip``.
+    Writes to the run folder ``metrics.json``, ``analysis.json``, ``scores.h5``, ``prediction.csv`` and
+    ``prediction.zip``.
 
     Returns:
         ``{split: {figure: value}}``, what ``metrics.json`` holds.
@@ -43,24 +49,30 @@ def _evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
     paths = [str(p) for p in cfg.ckpt_path] if isinstance(cfg.ckpt_path, ListConfig) else [cfg.ckpt_path]
     if not paths or paths == [None]:
         raise UserError("there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE].")
-    weights = [1.0 / len(paths)] * len(paths) if cfg.weights is None else [float(w) for w in cfg.weights]
+    views = test_time_views(cfg.tta.samplings, cfg.tta.flip)
     trainer: L.Trainer = instantiate(cfg.trainer, logger=False, enable_progress_bar=False, _convert_="all")
-    streams = [_score_checkpoint(path, cfg, trainer) for path in paths]
+    streams = [_stream(path, cfg, trainer, cfg.split, views) for path in paths]
+    weights = _weights(cfg, paths, trainer, views)
     total = streams[0] if len(streams) == 1 else combine(streams, weights)
     result = {cfg.split: figures(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "metrics.json", result)
+        write_json(folder / "analysis.json", analyse(total))
         write_scores(folder / "scores.h5", total, {"checkpoints": ", ".join(paths), "split": cfg.split})
         write_predictions(folder, total)
-        columns = {} if len(streams) == 1 else {p: figures(s) for p, s in zip(paths, streams, strict=True)}
-        print_figures({**columns, "combined" if columns else cfg.split: result[cfg.split]}, f"split {cfg.split}")
+        if len(streams) > 1:
+            print_streams(_sums(paths, streams, weights), f"split {cfg.split}")
+        print_figures({cfg.split: result[cfg.split]}, f"split {cfg.split}")
         print(f"written to {folder}")
     return result
 
 
-def _score_checkpoint(path: str, cfg: DictConfig, trainer: L.Trainer) -> Scores:
+def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: Sequence[Training | None]) -> Scores:
+    """Scores of a checkpoint, or those in a scores file."""
+    if path.endswith(".h5"):
+        return read_scores(Path(path), split)
     checkpoint = load_checkpoint(path)
     if checkpoint.description is None and not _modality_chosen():
         raise UserError(
@@ -69,8 +81,48 @@ def _score_checkpoint(path: str, cfg: DictConfig, trainer: L.Trainer) -> Scores:
         )
     datamodule = _datamodule(cfg, checkpoint)
     _check_fit(path, checkpoint, datamodule)
-    log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, cfg.split)
-    return score(trainer, checkpoint.network, datamodule, cfg.split, precision=str(cfg.precision))
+    log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
+    scores = score(trainer, checkpoint.network, datamodule, split, str(cfg.precision), views)
+    if len(views) > 1 and trainer.is_global_zero and (scores.labels >= 0).any():
+        before = figures(score(trainer, checkpoint.network, datamodule, split, str(cfg.precision)))["top1"]
+        log.info(
+            "%s views of each clip, %s times the work: Top-1 %.2f %% alone, %.2f %% averaged",
+            len(views), len(views), before, figures(scores)["top1"],
+        )  # fmt: skip
+    return scores
+
+
+def _weights(cfg: DictConfig, paths: list[str], trainer: L.Trainer, views: Sequence[Training | None]) -> list[float]:
+    """One for each stream: those given, equal ones, or with ``auto`` those that suit the val split."""
+    if cfg.weights is None:
+        return [1.0 / len(paths)] * len(paths)
+    if cfg.weights != "auto":
+        return [float(w) for w in cfg.weights]
+    judged = []
+    for path in paths:
+        scores = path
+        if path.endswith(".h5"):
+            scores = str(Path(path).with_name("scores_val.h5"))
+            if not Path(scores).exists():
+                raise UserError(
+                    f"weights=auto needs scores of the val split too: {scores} is not there; give the checkpoint, "
+                    "or weights."
+                )
+        judged.append(_stream(scores, cfg, trainer, "val", views))
+    weights = find_weights(judged)
+    log.info("weights found on the val split: %s", ", ".join(f"{w:.2f}" for w in weights))
+    return weights
+
+
+def _sums(paths: list[str], streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:
+    """Figures of every stream, of every pair with its share of the weights, and of all."""
+    rows = {f"{i} {path}": figures(stream) for i, (path, stream) in enumerate(zip(paths, streams, strict=True), 1)}
+    if len(streams) > 2:
+        for i, j in combinations(range(len(streams)), 2):
+            pair = combine([streams[i], streams[j]], [weights[i], weights[j]])
+            rows[f"{i + 1} + {j + 1}"] = figures(pair)
+    rows["all, " + " ".join(f"{w:.2f}" for w in weights)] = figures(combine(streams, weights))
+    return rows
 
 
 def _modality_chosen() -> bool:

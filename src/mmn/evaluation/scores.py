@@ -92,16 +92,18 @@ def write_scores(path: Path, scores: Scores, provenance: dict[str, str]) -> None
         file["logits"] = scores.logits
 
 
-def read_scores(path: Path) -> Scores:
+def read_scores(path: Path, split: str | None = None) -> Scores:
     """Read what ``write_scores`` wrote.
 
     Raises:
-        UserError: a file that is no scores file or is damaged.
+        UserError: a file that is no scores file, is damaged, or is of another split than ``split``.
     """
     try:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
                 raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
+            if split is not None and file.attrs.get("split", split) != split:
+                raise UserError(f"{path} is of split {file.attrs['split']}; give scores of {split}, or split=.")
 
             def strings(name: str) -> list[str]:
                 return [value.decode() for value in file[name][()]]

@@ -1,6 +1,6 @@
 """Scoring a split with Lightning: any device, precision and number of processes, every clip once."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import lightning as L
 import torch
@@ -8,8 +8,11 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
+from mmn.data.augment import Augmentation
+from mmn.data.augment_space import Mirror
 from mmn.data.datamodule import SkeletonDataModule
-from mmn.data.preprocess import Batch
+from mmn.data.preprocess import Batch, Training
+from mmn.errors import UserError
 from mmn.evaluation.scores import Scores
 from mmn.inference import infer
 from mmn.network.mmn import MMN
@@ -57,15 +60,42 @@ class ScoringModule(L.LightningModule):
         self.collector.reset()
 
 
-def score(trainer: L.Trainer, network: MMN, datamodule: SkeletonDataModule, split: str, **options: Any) -> Scores:
-    """The scores of one split.
+def score(
+    trainer: L.Trainer,
+    network: MMN,
+    datamodule: SkeletonDataModule,
+    split: str,
+    precision: str = "32",
+    views: Sequence[Training | None] = (None,),
+) -> Scores:
+    """The scores of one split: the mean logits of several views of each clip, by default the plain one alone.
 
     Raises:
         UserError: a split the file does not have.
     """
-    module = ScoringModule(network, **options)
     datamodule.trainer = trainer
-    trainer.test(module, datamodule.loader(split), verbose=False)
+    logits = []
+    for view in views:
+        module = ScoringModule(network, precision)
+        trainer.test(module, datamodule.loader(split, view=view), verbose=False)
+        assert module.logits is not None
+        logits.append(module.logits)
     clips = datamodule.data.splits[split]
-    assert module.logits is not None
-    return Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes)
+    return Scores(clips.names, clips.labels, torch.stack(logits).mean(dim=0).numpy(), datamodule.data.classes)
+
+
+def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
+    """Views of a clip to average: evenly spaced frames, more samplings drawn as in training, each mirrored too.
+
+    Raises:
+        UserError: fewer than one sampling.
+    """
+    if samplings < 1:
+        raise UserError(f"tta.samplings is {samplings}; it counts the samplings averaged, at least 1.")
+    views: list[Training | None] = [None]
+    views += [Training(seed, Augmentation()) for seed in range(1, samplings)]
+    if flip:
+        mirror = Augmentation([Mirror(1.0)])
+        views += [Training(0, mirror, random_frames=False)]
+        views += [Training(seed, mirror) for seed in range(1, samplings)]
+    return views

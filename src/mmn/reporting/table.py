@@ -30,6 +30,18 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> Non
     Console().print(table)
 
 
+def print_streams(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
+    """Print ``{stream: {figure: value}}``, a row a stream, the headline figures as columns."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("stream", overflow="fold")
+    names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in figures.values())]
+    for name in names:
+        table.add_column(_TITLES[name], justify="right", no_wrap=True)
+    for stream, row in figures.items():
+        table.add_row(stream, *(_cell(name, row.get(name)) for name in names))
+    Console().print(table)
+
+
 def _cell(name: str, value: float | None) -> str:
     if value is None:
         return ""

@@ -12,6 +12,7 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from mmn.data.skeletons import SkeletonData
+from mmn.evaluation.analysis import labelled, per_class, predictions, probabilities
 from mmn.evaluation.scores import Scores
 from mmn.reporting.animation import Shown, animate
 
@@ -50,31 +51,20 @@ def log_results(logger: WandbLogger, scores: dict[str, Scores], data: SkeletonDa
 
 
 def _log_results(logger: WandbLogger, split: str, scores: Scores, data: SkeletonData, worst: int) -> None:
-    known = scores.labels >= 0
-    labels, logits = scores.labels[known], scores.logits[known]
-    names, predicted = scores.classes.names, logits.argmax(axis=1)
-    losses = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels), reduction="none")
+    known = labelled(scores)
+    names, predicted = known.classes.names, predictions(known)
+    classes = per_class(known)
+    columns: list[str | int] = list(classes[0])
+    table = wandb.Table(columns, [list(row.values()) for row in classes])
+    confusion = wandb.plot.confusion_matrix(y_true=known.labels.tolist(), preds=predicted.tolist(), class_names=names)
     run = logger.experiment
-    columns: list[str | int] = ["class", "clips", "precision", "recall", "F1"]
-    table = wandb.Table(columns, _per_class(labels, predicted, names))
-    confusion = wandb.plot.confusion_matrix(y_true=labels.tolist(), preds=predicted.tolist(), class_names=names)
     run.log({f"{split}/classes": table, f"{split}/confusion": confusion})
     clips = data.splits[split]
+    own = probabilities(known)[np.arange(len(predicted)), known.labels]
     with tempfile.TemporaryDirectory() as folder:
-        for rank, place in enumerate(np.argsort(-losses.numpy())[:worst]):
-            index = int(np.flatnonzero(known)[place])
-            title = f"{clips.names[index]}: {names[labels[place]]}, taken for {names[predicted[place]]}"
+        for rank, place in enumerate(np.argsort(own)[:worst], start=1):
+            name = known.names[place]
+            title = f"{name}: {names[known.labels[place]]}, taken for {names[predicted[place]]}"
             path = Path(folder) / f"{rank}.gif"
-            animate([Shown(title, clips.clip(index))], data.layout, path)
-            run.log({f"{split}/worst_{rank + 1}": wandb.Video(str(path), caption=title, format="gif")})
-
-
-def _per_class(labels: np.ndarray, predicted: np.ndarray, names: list[str]) -> list[list[Any]]:
-    """Rows: class, clips, precision, recall and F1 in percent, 0 where nothing was predicted or there."""
-    rows: list[list[Any]] = []
-    for index, name in enumerate(names):
-        hits = int(((labels == index) & (predicted == index)).sum())
-        support, taken = int((labels == index).sum()), int((predicted == index).sum())
-        precision, recall = 100 * hits / max(taken, 1), 100 * hits / max(support, 1)
-        rows.append([name, support, precision, recall, 2 * precision * recall / max(precision + recall, 1e-12)])
-    return rows
+            animate([Shown(title, clips.clip(clips.names.index(name)))], data.layout, path)
+            run.log({f"{split}/worst_{rank}": wandb.Video(str(path), caption=title, format="gif")})

@@ -1,0 +1,29 @@
+"""``mmn check-submission``: every fault of an MA-52 challenge file; exits with status 1 where there is one."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mmn.errors import UserError
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("check-submission", help="faults of a challenge file", description=__doc__)
+    parser.add_argument("prediction", type=Path, help="prediction.zip or prediction.csv")
+    parser.add_argument("file", type=Path, help="the HDF5 file it is for")
+    parser.add_argument("--split", default="test", help="of the file (default: test)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.data.hdf5 import read_data
+    from mmn.evaluation.check_submission import check_submission
+
+    data = read_data(options.file, [options.split])
+    faults = check_submission(options.prediction, data, options.split)
+    for fault in faults:
+        print(fault)
+    if faults:
+        raise UserError(f"{options.prediction} has {len(faults)} faults; they are listed above.")
+    print(f"{options.prediction} is complete: {len(data.splits[options.split])} clips")
