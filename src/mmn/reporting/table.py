@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.console import Console
 from rich.table import Table
 
-_TITLES = {
+TITLES = {
     "clips": "clips",
     "loss": "loss",
     "top1": "Top-1",
@@ -16,6 +16,7 @@ _TITLES = {
     "body_f1_micro": "body F1 micro",
     "f1_mean": "F1 mean",
 }
+"""Figures, in the order they are shown, and what they are called."""
 
 
 def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
@@ -24,7 +25,7 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> Non
     table.add_column("")
     for column in figures:
         table.add_column(column, justify="right")
-    for name, text in _TITLES.items():
+    for name, text in TITLES.items():
         if any(name in column for column in figures.values()):
             table.add_row(text, *(_cell(name, column.get(name)) for column in figures.values()))
     Console().print(table)
@@ -36,7 +37,7 @@ def print_streams(figures: Mapping[str, Mapping[str, float]], title: str) -> Non
     table.add_column("stream", overflow="fold")
     names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in figures.values())]
     for name in names:
-        table.add_column(_TITLES[name], justify="right", no_wrap=True)
+        table.add_column(TITLES[name], justify="right", no_wrap=True)
     for stream, row in figures.items():
         table.add_row(stream, *(_cell(name, row.get(name)) for name in names))
     Console().print(table)

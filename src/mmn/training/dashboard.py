@@ -1,13 +1,10 @@
 """What a Weights & Biases run shows beside curves: where it came from, each class, the confusions, the worst clips."""
 
 import logging
-import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 import wandb
 from lightning.pytorch.loggers import WandbLogger
 
@@ -17,19 +14,6 @@ from mmn.evaluation.scores import Scores
 from mmn.reporting.animation import Shown, animate
 
 log = logging.getLogger(__name__)
-
-
-def provenance() -> dict[str, Any]:
-    """Versions, and the commit of the code, where it is a git checkout."""
-    from importlib.metadata import version
-
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)
-        commit = result.stdout.strip() or None
-    except (OSError, subprocess.TimeoutExpired):
-        commit = None
-    return {"mmn": version("mmn"), "torch": torch.__version__, "lightning": version("lightning"), "git_commit": commit}
 
 
 def log_results(logger: WandbLogger, scores: dict[str, Scores], data: SkeletonData, worst: int = 3) -> None:

@@ -18,11 +18,12 @@ from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, figures, write_json, write_scores
 from mmn.evaluation.scoring import score
 from mmn.processes import same_job_in_every_process
+from mmn.provenance import provenance
 from mmn.reporting.curves import draw_curves
 from mmn.reporting.table import print_figures
 from mmn.run_folder import is_interrupted
 from mmn.runtime import quiet_libraries, tune_runtime
-from mmn.training.dashboard import log_results, provenance
+from mmn.training.dashboard import log_results
 from mmn.training.guards import AtomicCheckpoints, memory_explained
 from mmn.training.loggers import MetricsCsv
 from mmn.training.module import MMNModule

@@ -1,0 +1,23 @@
+"""``mmn report``: one self-contained HTML page about a run or an evaluation."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("report", help="a run or an evaluation → one HTML page", description=__doc__)
+    parser.add_argument("folder", type=Path, help="of train.py or eval.py")
+    parser.add_argument("--against", type=Path, help="another such folder, whose figures stand beside")
+    parser.add_argument("--split", help="val or test (default: test where there is one)")
+    parser.add_argument("--output", type=Path, help="the HTML file (default: report.html in the folder)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.reporting.report import write_report
+
+    output = options.output or options.folder / "report.html"
+    write_report(options.folder, output, options.against, options.split)
+    print(output)

@@ -1,0 +1,86 @@
+"""Where a network errs: by length, motion, body group and training clips; and labels that may be wrong themselves."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.clips import Clips
+from mmn.data.skeletons import SkeletonData
+from mmn.evaluation.analysis import labelled, predictions, probabilities
+from mmn.evaluation.scores import Scores, aligned
+
+
+def error_analysis(scores: Scores, data: SkeletonData, split: str) -> dict[str, list[dict[str, Any]]]:
+    """Accuracy in percent of the labelled clips, by property: rows of ``name``, ``clips`` and ``accuracy``."""
+    scores = labelled(scores)
+    right = predictions(scores) == scores.labels
+    clips = data.splits[split]
+    place = {name: i for i, name in enumerate(clips.names)}
+    index = [place[name] for name in scores.names]
+    result = {
+        "clip length, frames": _by_quarter(clips.lengths[index], right),
+        "motion, body sizes a frame": _by_quarter(np.array([motion(clips, i) for i in index]), right),
+    }
+    if data.classes.group_names:
+        groups = np.array(data.classes.group_of_class)[scores.labels]
+        result["body group"] = _rows(data.classes.group_names, [groups == g for g in range(groups.max() + 1)], right)
+    if "train" in data.splits:
+        counts = np.bincount(data.splits["train"].labels, minlength=len(data.classes.names))
+        result["training clips of the class"] = _by_quarter(counts[scores.labels], right)
+    return result
+
+
+def motion(clips: Clips, index: int) -> float:
+    """Mean distance a joint moves from frame to frame, in heights of the clip's bounding box."""
+    clip = clips.clip(index)
+    if len(clip) < 2:
+        return 0.0
+    size = float(np.ptp(clip.reshape(-1, clip.shape[2]), axis=0).max())
+    return float(np.linalg.norm(np.diff(clip, axis=0), axis=2).mean()) / max(size, 1e-6)
+
+
+def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: int = 20) -> list[dict[str, Any]]:
+    """Clips that every stream is sure of and that are labelled otherwise, the surest first.
+
+    Args:
+        streams: scores of the same clips; several make an error of the label likelier than of the network.
+        least: the least probability of the class in each stream.
+        count: how many to list.
+    """
+    logits, labels = aligned(streams)
+    chances = np.stack([probabilities(Scores(streams[0].names, labels, x, streams[0].classes)) for x in logits])
+    together = chances.min(axis=0)  # (N, K): what all streams agree on at least
+    taken = together.argmax(axis=1)
+    sure = together.max(axis=1)
+    names = streams[0].classes.names
+    found = [i for i in np.argsort(-sure) if labels[i] >= 0 and taken[i] != labels[i] and sure[i] >= least]
+    return [
+        {
+            "clip": streams[0].names[i],
+            "label": names[labels[i]],
+            "taken for": names[taken[i]],
+            "probability": float(100 * sure[i]),
+        }
+        for i in found[:count]
+    ]
+
+
+def _by_quarter(values: NDArray[Any], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Quarters of the clips by a number; fewer where many are equal."""
+    edges = np.unique(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
+    if len(edges) < 2:
+        edges = np.array([edges[0], edges[0]])
+    which = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    names = [f"{low:.3g} – {high:.3g}" for low, high in itertools.pairwise(edges)]
+    return _rows(names, [which == number for number in range(len(names))], right)
+
+
+def _rows(names: list[str], inside: list[NDArray[np.bool_]], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "clips": int(mask.sum()), "accuracy": float(100 * right[mask].mean())}
+        for name, mask in zip(names, inside, strict=False)
+        if mask.any()
+    ]
