@@ -1,4 +1,4 @@
-# make demo    environment, synthetic data, a short training, its evaluation: minutes on two CPU cores
+# make demo    environment, synthetic data, a short training, its evaluation and report: minutes on two CPU cores
 # make test    environment and the whole test suite
 # make check   formatting, lint and types
 # make setup   environment only, in .venv, from pinned constraints
@@ -19,6 +19,7 @@ $(READY): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/python train.py hydra.run.dir=logs/demo
 	$(BIN)/python eval.py ckpt_path=logs/demo/checkpoints/best.ckpt hydra.run.dir=logs/demo/eval
+	$(BIN)/mmn report logs/demo
 
 test: setup
 	$(BIN)/python -m pytest -q

@@ -115,8 +115,8 @@ _INTERACT = """
   const rows = [...document.querySelectorAll("#class-table tbody tr")].filter((row) => !row.hidden).length;
   const play = document.querySelector(".play"), slider = document.querySelector(".player input"); play.click();
   setTimeout(() => { const moved = slider.value; play.click();
-    document.body.dataset.result = [rows, Number(moved) > 0, play.textContent, window.mistakes_seen || 0].join("|"); }, 500);
-}, 500)); window.addEventListener("error", () => { window.mistakes_seen = (window.mistakes_seen || 0) + 1; });</script>
+    document.body.dataset.result = [rows, Number(moved) > 0, play.textContent, window.seen || 0].join("|"); }, 500);
+}, 500)); window.addEventListener("error", () => { window.seen = (window.seen || 0) + 1; });</script>
 """
 
 
