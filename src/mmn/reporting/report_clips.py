@@ -1,0 +1,86 @@
+"""The clips on the report: the worst mistakes, moving, and what the gates attend to on one of them."""
+
+import html
+from typing import Any
+
+import numpy as np
+from matplotlib.colors import to_hex
+
+from mmn.checkpoint import load_checkpoint
+from mmn.data.preprocess import prepare
+from mmn.evaluation.analysis import predictions, probabilities
+from mmn.evaluation.gates import BRANCHES, gate_weights
+from mmn.evaluation.scores import Scores
+from mmn.reporting.result import Result
+from mmn.reporting.skeleton import part_colours
+
+WORST = 6
+
+
+def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The clips that went most wrong, and what the players need to move them."""
+    data = result.data
+    if data is None or result.split not in data.splits:
+        return [], {"clips": [], "bones": [], "colours": []}
+    chances, taken = probabilities(scores), predictions(scores)
+    wrong = np.flatnonzero(taken != scores.labels)
+    order = wrong[np.argsort(chances[wrong, scores.labels[wrong]])][:WORST]
+    split, names = data.splits[result.split], scores.classes.names
+    shown, moving = [], []
+    for i in order:
+        clip = split.clip(split.names.index(scores.names[i]))[:, :, :2]
+        low = clip.min(axis=(0, 1))
+        size = max(float((clip.max(axis=(0, 1)) - low).max()), 1e-6)
+        moving.append(np.rint((clip - low) / size * 900 + 50).astype(int).reshape(len(clip), -1).tolist())
+        top = [(names[j], 100 * chances[i, j]) for j in np.argsort(-chances[i])[:5]]
+        shown.append({"name": scores.names[i], "true": names[scores.labels[i]], "predicted": names[taken[i]],
+                      "frames": len(clip), "top": top})  # fmt: skip
+    colours = [to_hex(colour) for colour in part_colours(data.layout)]
+    return shown, {"clips": moving, "bones": data.layout.bones, "colours": colours}
+
+
+def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The gates on the worst clip, or on the first one where nothing went wrong."""
+    if result.checkpoint is None or result.data is None or result.split not in result.data.splits:
+        return None
+    checkpoint = load_checkpoint(result.checkpoint)
+    layout, split = result.data.layout, result.data.splits[result.split]
+    index = split.names.index(clips[0]["name"]) if clips else 0
+    modality = checkpoint.description.modality if checkpoint.description else None
+    x, times = prepare(
+        [np.asarray(split.clip(index))],
+        layout,
+        modality.name if modality else "joint",
+        checkpoint.network.config["num_frames"],
+        modality.bone_rule if modality else "official",
+    )
+    gates = gate_weights(checkpoint.network, x, times)
+    weights = np.empty((3, layout.num_joints))
+    weights[:, layout.order] = gates.joints[0].numpy()  # from network order to the layout's
+    pose = split.clip(index)[len(split.clip(index)) // 2]
+    return {
+        "name": split.names[index],
+        "skeletons": [(name, _svg(pose, layout.bones, row)) for name, row in zip(BRANCHES, weights, strict=True)],
+        "scales": ", ".join(f"1/{2**i} {float(w):.2f}" for i, w in enumerate(gates.scales[0])),
+        "times": gates.times[0].numpy(),
+    }
+
+
+def _svg(pose: np.ndarray, bones: list[tuple[int, int]], weights: np.ndarray) -> str:
+    """A skeleton whose joints grow and darken with their weight."""
+    low = pose[:, :2].min(axis=0)
+    place = (pose[:, :2] - low) / max(float(np.ptp(pose[:, :2], axis=0).max()), 1e-6) * 260 + 20
+    relative = (weights - weights.min()) / max(float(np.ptp(weights)), 1e-6)
+    lines = "".join(
+        f'<line x1="{place[a, 0]:.0f}" y1="{place[a, 1]:.0f}" x2="{place[b, 0]:.0f}" y2="{place[b, 1]:.0f}" '
+        'stroke="#7f8790" stroke-width="2"/>'
+        for a, b in bones
+    )
+    dots = "".join(
+        f'<circle cx="{x:.0f}" cy="{y:.0f}" r="{3 + 7 * r:.1f}" fill="#2563eb" fill-opacity="{0.25 + 0.7 * r:.2f}">'
+        f"<title>{w:.3f}</title></circle>"
+        for (x, y), r, w in zip(place, relative, weights, strict=True)
+    )
+    label = html.escape(f"weights from {weights.min():.2f} to {weights.max():.2f}")
+    head = f'<svg viewBox="0 0 300 310" role="img" aria-label="{label}">'
+    return f'{head}{lines}{dots}<text x="8" y="304">{label}</text></svg>'
