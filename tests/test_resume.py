@@ -109,6 +109,14 @@ def test_two_processes_stop_together_and_go_on(jhmdb_like: Path, tmp_path: Path)
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 
 
+def test_averaged_weights_go_on_too(jhmdb_like: Path, tmp_path: Path) -> None:
+    arguments = ("callbacks=ema", "trainer.max_epochs=2")
+    assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
+    interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM, "epoch 1/2")
+    assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+
+
 def test_a_finished_run_is_not_resumed_and_without_one_training_starts(whole: Path, jhmdb_like, tmp_path) -> None:
     (run,) = run_folders(whole)
     output = finish(start(whole, jhmdb_like, "resume=true", f"hydra.run.dir={run}"))

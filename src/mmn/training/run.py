@@ -25,6 +25,7 @@ from mmn.run_folder import is_interrupted
 from mmn.runtime import quiet_libraries, tune_runtime
 from mmn.training.dashboard import log_results
 from mmn.training.guards import AtomicCheckpoints, memory_explained
+from mmn.training.interruption import SaveWhenStopped
 from mmn.training.loggers import MetricsCsv
 from mmn.training.module import MMNModule
 from mmn.training.progress import EpochLines, LiveBar, Throughput, on_terminal
@@ -101,6 +102,7 @@ def _fit(
     callbacks: list[Callback] = [instantiate(callback) for callback in cfg.callbacks.values()]
     best = next((c for c in callbacks if isinstance(c, ModelCheckpoint) and c.monitor == cfg.optimized_metric), None)
     callbacks += [Throughput(), LiveBar() if on_terminal() else EpochLines(cfg.optimized_metric)]
+    callbacks.sort(key=lambda c: isinstance(c, SaveWhenStopped))  # it saves what the others have done by then
     plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
     trainer: L.Trainer = instantiate(
         cfg.trainer, callbacks=callbacks, logger=loggers, plugins=plugins, enable_progress_bar=on_terminal(),
