@@ -22,7 +22,7 @@ demo: setup
 	$(BIN)/mmn report logs/demo
 
 test: setup
-	$(BIN)/python -m pytest -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # two workers of one thread each
 
 check: setup
 	$(BIN)/ruff check .

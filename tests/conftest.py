@@ -16,7 +16,7 @@ FIXTURES = Path(__file__).parent / "fixtures"
 REFERENCE = Path(os.environ.get("MMN_REFERENCE", ROOT.parent / "shared"))
 """Reference data that is too large for the repository; tests that need it skip without it."""
 
-torch.set_num_threads(2)
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 def reference(path: str) -> Path:
