@@ -33,13 +33,14 @@ def one_sentence() -> Iterator[None]:
         sentence = _sentence(error)
         if sentence is None:
             raise
-        if _in_sweep():
+        if in_sweep():
             print(f"error in this job: {sentence}", file=sys.stderr, flush=True)
             raise
         sys.exit(f"error: {sentence}")
 
 
-def _in_sweep() -> bool:
+def in_sweep() -> bool:
+    """Whether this is a job of a Hydra sweep."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 

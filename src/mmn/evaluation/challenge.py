@@ -11,21 +11,28 @@ from mmn.evaluation.figures import top_classes
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
 
-_PLACES = 5
+PLACES = 5
+
+
+def header(places: int, grouped: bool) -> list[str]:
+    """``vid``, then the places of actions and, where there are groups, of bodies."""
+    kinds = ("action", "body") if grouped else ("action",)
+    return ["vid", *(f"{kind}_pred_{i}" for kind in kinds for i in range(1, places + 1))]
+
+
+def video(name: str) -> str:
+    """What a clip is called in the file."""
+    return f"{name.removesuffix('.mp4')}.mp4"
 
 
 def prediction_rows(scores: Scores) -> list[list[str]]:
     """Header and one row a clip: ``vid, action_pred_1…5`` and, where there are groups, ``body_pred_1…5``."""
     groups = scores.classes.group_of_class
-    best = top_classes(torch.from_numpy(scores.logits), _PLACES).tolist()
-    places = range(1, len(best[0]) + 1)
-    header = ["vid", *(f"action_pred_{i}" for i in places)]
-    if groups:
-        header += [f"body_pred_{i}" for i in places]
-    rows = [header]
+    best = top_classes(torch.from_numpy(scores.logits), PLACES).tolist()
+    rows = [header(len(best[0]), bool(groups))]
     for name, actions in zip(scores.names, best, strict=True):
         bodies = [groups[action] for action in actions] if groups else []
-        rows.append([f"{name.removesuffix('.mp4')}.mp4", *map(str, actions), *map(str, bodies)])
+        rows.append([video(name), *map(str, actions), *map(str, bodies)])
     return rows
 
 

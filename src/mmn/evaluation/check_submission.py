@@ -9,8 +9,7 @@ from pathlib import Path
 from mmn.data.layout import Classes
 from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
-
-PLACES = 5
+from mmn.evaluation.challenge import PLACES, header, video
 
 
 def check_submission(path: Path, data: SkeletonData, split: str = "test") -> list[str]:
@@ -27,11 +26,11 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test") -> lis
     if text is None:
         return faults
     rows = list(csv.reader(io.StringIO(text)))
-    wanted = ["vid", *(f"{kind}_pred_{i}" for kind in ("action", "body") for i in range(1, PLACES + 1))]
+    wanted = header(PLACES, grouped=True)
     if not rows or rows[0] != wanted:
         return [*faults, f"the header is {','.join(rows[0]) if rows else 'missing'}; it has to be {','.join(wanted)}"]
     names = [row[0] if row else "" for row in rows[1:]]
-    expected = [f"{name.removesuffix('.mp4')}.mp4" for name in data.splits[split].names]
+    expected = [video(name) for name in data.splits[split].names]
     faults += [f"clip {name} is missing" for name in expected if name not in set(names)]
     faults += [f"clip {name} is not in split {split}" for name in names if name not in set(expected)]
     faults += [f"clip {name} is there {count} times" for name, count in Counter(names).items() if count > 1]

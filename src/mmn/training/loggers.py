@@ -11,8 +11,9 @@ from urllib.parse import urlparse
 
 import wandb
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+from mmn.entry import in_sweep
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,7 @@ def _seconds_to_wait() -> float:
 
 def _sweep() -> str | None:
     """The name of the sweep this job belongs to."""
-    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-        return Path(HydraConfig.get().sweep.dir).name
-    return None
+    return Path(HydraConfig.get().sweep.dir).name if in_sweep() else None
 
 
 def _run_id(save_dir: str) -> str:

@@ -106,7 +106,7 @@ def remaining(trainer: L.Trainer, since: float, first_step: int) -> str | None:
     done = trainer.global_step - first_step
     if done < 1 or not trainer.max_epochs:
         return None
-    total = trainer.datamodule.steps_per_epoch * trainer.max_epochs  # type: ignore[attr-defined]
+    total = -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches) * trainer.max_epochs
     seconds = (time.monotonic() - since) / done * max(total - trainer.global_step, 0)
     minutes = round(seconds / 60)
     return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min" if minutes < 90 else f"{seconds / 3600:.1f} h"

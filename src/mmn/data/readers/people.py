@@ -41,6 +41,12 @@ def best_person(frames: Sequence[Sequence[Person]], min_score: float) -> tuple[N
     return clip, len(tracks) - 1
 
 
+def left_out(others: int) -> list[str]:
+    """What to say of people who are not the best one: a note, or none."""
+    note = f"{others} other people were left out, each clip keeping the one with the best mean score"
+    return [note] if others else []
+
+
 Track = dict[int, NDArray[np.float32]]
 """Frame → points of one person."""
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mmn.data.readers.labels import split_clips
-from mmn.data.readers.people import Person, best_person
+from mmn.data.readers.people import Person, best_person, left_out
 from mmn.data.readers.points import Points, derived, select
 from mmn.data.readers.request import Request, Source
 from mmn.errors import UserError
@@ -35,9 +35,7 @@ def read_recordings(kind: str, recordings: Iterable[Recording], points: Points, 
             raise UserError(f"clip {name} has nobody in any of its {len(frames)} frames; leave it out.")
         arrays[name] = select(clip, request.layout.joints, points)
         others += more
-    if others:
-        notes.append(f"{others} other people were left out, each clip keeping the one with the best mean score")
-    return Source(kind, split_clips(arrays, request.labels, request.classes), notes)
+    return Source(kind, split_clips(arrays, request.labels, request.classes), [*notes, *left_out(others)])
 
 
 def json_files(source: Path) -> list[Path]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.clips import Clips
+from mmn.data.readers.people import left_out
 from mmn.data.readers.pickles import read_pickle
 from mmn.data.readers.request import Request, Source
 from mmn.data.skeletons import SPLITS
@@ -33,8 +34,7 @@ def read(source: Path, request: Request) -> Source:
         if absent := [name for name in names if name not in clips]:
             raise UserError(f"{source}: {absent[0]} is in split {split} and not among the annotations.")
         splits[split] = Clips.from_arrays([clips[n][0] for n in names], [clips[n][1] for n in names], names)
-    notes = [f"{others} other people were left out, each clip keeping the one with the best mean score"]
-    return Source("PYSKL annotations", splits, notes if others else [])
+    return Source("PYSKL annotations", splits, left_out(others))
 
 
 def _annotation(annotation: Any, where: str, min_score: float) -> tuple[str, NDArray[np.float32], int, int]:
