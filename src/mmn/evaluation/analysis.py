@@ -38,7 +38,12 @@ def predictions(scores: Scores) -> NDArray[np.int64]:
 
 def probabilities(scores: Scores) -> NDArray[np.float64]:
     """Softmax of the logits ``(N, K)``."""
-    return torch.from_numpy(scores.logits).double().softmax(dim=1).numpy()
+    return softmax(scores.logits)
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in double precision."""
+    return torch.from_numpy(logits).double().softmax(dim=-1).numpy()
 
 
 def per_class(scores: Scores) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmn.data.clips import Clips
 from mmn.data.skeletons import SkeletonData
-from mmn.evaluation.analysis import labelled, predictions, probabilities
+from mmn.evaluation.analysis import labelled, predictions, softmax
 from mmn.evaluation.scores import Scores, aligned
 
 
@@ -51,8 +51,7 @@ def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: in
         count: how many to list.
     """
     logits, labels = aligned(streams)
-    chances = np.stack([probabilities(Scores(streams[0].names, labels, x, streams[0].classes)) for x in logits])
-    together = chances.min(axis=0)  # (N, K): what all streams agree on at least
+    together = softmax(logits).min(axis=0)  # (N, K): what all streams agree on at least
     taken = together.argmax(axis=1)
     sure = together.max(axis=1)
     names = streams[0].classes.names

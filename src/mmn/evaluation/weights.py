@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mmn.errors import UserError
+from mmn.evaluation.analysis import softmax
 from mmn.evaluation.scores import Scores, aligned
 
 
@@ -28,7 +29,7 @@ def find_weights(streams: Sequence[Scores], rounds: int = 20) -> list[float]:
     known = labels >= 0
     if not known.any():
         raise UserError("weights can only be found on labelled clips; give weights yourself.")
-    probabilities = _softmax(logits[:, known])
+    probabilities = softmax(logits[:, known])
     labels = labels[known]
     counts = np.zeros(len(streams))
     total = np.zeros(probabilities.shape[1:])
@@ -43,11 +44,6 @@ def find_weights(streams: Sequence[Scores], rounds: int = 20) -> list[float]:
         if values[chosen] > best:
             best, best_counts = values[chosen], counts
     return [float(w) for w in best_counts / best_counts.sum()]
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def _quality(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

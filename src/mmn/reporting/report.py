@@ -12,7 +12,6 @@ import yaml
 from bokeh.embed import components
 from bokeh.resources import Resources
 
-from mmn.checkpoint import load_checkpoint
 from mmn.evaluation.analysis import calibration, intervals, labelled, per_class, predictions
 from mmn.evaluation.errors import error_analysis, likely_label_errors
 from mmn.evaluation.gates import BRANCHES
@@ -129,7 +128,7 @@ def _most_confused(scores: Scores, count: int = 12) -> list[dict[str, Any]]:
 def _provenance(result: Result) -> str:
     content: dict[str, Any] = {"folder": result.folder.resolve().name, "split": result.split}
     if result.data is not None and result.checkpoint is not None:
-        description = load_checkpoint(result.checkpoint).description
+        description = result.checkpoint.description
         if description is not None:
             with Path(description.data_path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from mmn.checkpoint import load_checkpoint
 from mmn.data.preprocess import prepare
 from mmn.evaluation.analysis import predictions, probabilities
 from mmn.evaluation.gates import BRANCHES, gate_weights
@@ -43,7 +42,7 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
     """The gates on the worst clip, or on the first one where nothing went wrong."""
     if result.checkpoint is None or result.data is None or result.split not in result.data.splits:
         return None
-    checkpoint = load_checkpoint(result.checkpoint)
+    checkpoint = result.checkpoint
     layout, split = result.data.layout, result.data.splits[result.split]
     index = split.names.index(clips[0]["name"]) if clips else 0
     modality = checkpoint.description.modality if checkpoint.description else None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import h5py
 
-from mmn.checkpoint import load_checkpoint
+from mmn.checkpoint import Checkpoint, load_checkpoint
 from mmn.data.hdf5 import read_data
 from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
@@ -20,7 +20,7 @@ class Result:
     split: str
     scores: Scores
     data: SkeletonData | None
-    checkpoint: Path | None
+    checkpoint: Checkpoint | None
 
 
 def load_result(folder: Path, split: str | None = None) -> Result:
@@ -40,14 +40,14 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     if not (scores.labels >= 0).any():
         raise UserError(f"{path} has no labelled clip, so that there is nothing to report.")
     with h5py.File(path) as file:
-        checkpoint = Path(str(file.attrs.get("checkpoint") or file.attrs.get("checkpoints") or ""))
+        origin = Path(str(file.attrs.get("checkpoint") or file.attrs.get("checkpoints") or ""))
         found = split or str(file.attrs.get("split", "test"))
-    checkpoint_path = checkpoint if checkpoint.is_file() else None
-    return Result(folder, found, scores, _data(checkpoint_path), checkpoint_path)
+    checkpoint = load_checkpoint(origin) if origin.is_file() else None
+    return Result(folder, found, scores, _data(checkpoint), checkpoint)
 
 
-def _data(checkpoint: Path | None) -> SkeletonData | None:
+def _data(checkpoint: Checkpoint | None) -> SkeletonData | None:
     """The file a checkpoint was trained on."""
-    if checkpoint is None or (description := load_checkpoint(checkpoint).description) is None:
+    if checkpoint is None or (description := checkpoint.description) is None:
         return None
     return read_data(description.data_path) if Path(description.data_path).exists() else None
