@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from mmn.cli.main import main
 from mmn.data.clips import Clips
@@ -16,6 +17,7 @@ from mmn.data.hdf5 import read_data
 from mmn.data.skeletons import SkeletonData
 from mmn.data.summary import duplicates
 from mmn.data.synthetic import synthesize
+from mmn.entry import one_sentence
 from mmn.errors import UserError
 
 
@@ -130,3 +132,9 @@ def test_a_wrong_command_line_exits_with_status_2(command: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(command)
     assert error.value.code == 2
+
+
+def test_a_command_ended_by_sigterm_says_so_in_its_status() -> None:
+    with pytest.raises(SystemExit) as stop, one_sentence():
+        raise SIGTERMException
+    assert stop.value.code == 128 + 15

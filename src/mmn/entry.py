@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ def one_sentence() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         sys.exit("interrupted")
+    except SystemExit as stop:
+        if type(stop).__name__ == "SIGTERMException":  # Lightning's, outside training; by itself it would exit with 0
+            sys.exit(128 + signal.SIGTERM)
+        raise
     except Exception as error:
         sentence = _sentence(error)
         if sentence is None:

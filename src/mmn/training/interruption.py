@@ -21,13 +21,23 @@ class SaveWhenStopped(Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.received: int | None = None
-        self._handlers: dict[int, Any] = {}
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Listen; Lightning has set up its own handlers by now and puts back what was before them."""
+    def on_sanity_check_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen from the first step of any kind."""
+        self._listen()
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Listen, where there was no sanity check."""
+        self._listen()
+
+    def _listen(self) -> None:
+        """Take the place of Lightning's own handlers, which stop without saving and may break a collective under way.
+
+        They are set up after ``on_fit_start``; when it is done Lightning puts back what was there before the two.
+        """
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
-                self._handlers[number] = signal.signal(number, self._receive)
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:
@@ -64,10 +74,5 @@ class SaveWhenStopped(Callback):
                 "and the same command with resume=true goes on",
                 flush=True,
             )
-        sys.exit(128 + (self.received or signal.SIGTERM))
-
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
-        """Leave signals as they were."""
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers.clear()
+            sys.exit(128 + (self.received or signal.SIGTERM))
+        sys.exit(0)  # Lightning kills the first process, mid-save or not, once another ends with anything else
