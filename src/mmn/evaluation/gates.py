@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmn.inference import infer
 from mmn.network.fusion import ScaleGate
 from mmn.network.gate import BranchGate
 from mmn.network.mmn import MMN
@@ -39,7 +38,8 @@ def gate_weights(network: MMN, clips: Tensor, times: Tensor) -> Gates:
         elif isinstance(module, ScaleGate):
             hooks.append(module.register_forward_hook(lambda _, __, out: scales.append(out.float().cpu())))
     try:
-        infer(network, clips, times)
+        with torch.inference_mode():
+            network(clips, times)
     finally:
         for hook in hooks:
             hook.remove()

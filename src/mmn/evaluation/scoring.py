@@ -43,7 +43,7 @@ class ScoringModule(L.LightningModule):
 
     def __init__(self, network: MMN, precision: str = "32") -> None:
         super().__init__()
-        self.network, self.precision = network, precision
+        self.network, self.precision = network.fuse(), precision
         self.collector = _Collector()
         self.logits: Tensor | None = None
 

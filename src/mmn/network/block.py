@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmn.network.gate import BranchGate
-from mmn.network.layers import DropPath, Mlp, TemporalConv, normalise_channels
+from mmn.network.layers import DropPath, Linear, Mlp, TemporalConv, normalise_channels
 from mmn.network.modulation import SkeletalModulation, TemporalModulation, modulate
 from mmn.network.motion import MotionBranch
 
@@ -38,16 +38,16 @@ class MMNBlock(nn.Module):
         half, quarter = channels // 2, channels // 4
         self.corrected = corrected
         self.branch_norm = nn.LayerNorm(channels)
-        self.split = nn.Linear(channels, channels)
+        self.split = Linear(channels, channels)
         self.spatial = JointMixing(num_joints, heads)
         self.temporal = TemporalConv(quarter, quarter, 3, padding=1, groups=heads)
         self.motion = MotionBranch(half)
         self.msm = SkeletalModulation(half, num_joints, mix_joints=corrected)
         self.mtm = TemporalModulation(half)
         self.gate = BranchGate(channels)
-        self.merge = nn.Linear(channels, channels, bias=False)
+        self.merge = Linear(channels, channels, bias=False)
         self.merge_norm = nn.BatchNorm1d(channels)
-        self.project = nn.Linear(channels, channels)
+        self.project = Linear(channels, channels)
         self.mlp_norm = nn.LayerNorm(channels)
         self.mlp = Mlp(channels, mlp_ratio)
         self.drop_path = DropPath(drop_path)
@@ -72,5 +72,5 @@ class MMNBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, C)`` → ``(B, T, V, C)``."""
-        x = x + self.drop_path(self.branches(self.branch_norm(x)))
-        return x + self.drop_path(self.mlp(self.mlp_norm(x)))
+        x = self.drop_path(x, self.branches(self.branch_norm(x)))
+        return self.drop_path(x, self.mlp(self.mlp_norm(x)))

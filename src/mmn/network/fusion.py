@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmn.network.layers import TemporalConv, normalise_channels
+from mmn.network.layers import Linear, TemporalConv, normalise_channels
 
 
 class BringToCoarsest(nn.Module):
@@ -25,9 +25,9 @@ class ScaleGate(nn.Module):
 
     def __init__(self, channels: int, num_scales: int) -> None:
         super().__init__()
-        self.reduce = nn.Linear(num_scales * channels, channels)
+        self.reduce = Linear(num_scales * channels, channels)
         self.norm = nn.BatchNorm1d(channels)
-        self.expand = nn.Linear(channels, num_scales)
+        self.expand = Linear(channels, num_scales)
 
     def forward(self, x: Tensor) -> Tensor:
         """Concatenated scales ``(B, T/8, V, S·C)`` → weights ``(B, T/8, V, S)``."""
@@ -43,7 +43,7 @@ class MotionConsistencyFusion(nn.Module):
         self.align = nn.ModuleList(BringToCoarsest(channels, 2**exponent) for exponent in reversed(range(num_scales)))
         self.gate = ScaleGate(channels, num_scales)
         self.dropout = nn.Dropout(dropout)
-        self.residual = nn.Linear(channels, channels)
+        self.residual = Linear(channels, channels)
 
     def forward(self, scales: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """Scales, finest first, → fused features ``(B, T/8, V, C)`` and the aligned scales, each of that shape."""

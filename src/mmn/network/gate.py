@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmn.network.layers import normalise_channels
+from mmn.network.layers import Linear, normalise_channels
 
 
 class BranchGate(nn.Module):
@@ -11,9 +11,9 @@ class BranchGate(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.reduce = nn.Linear(channels, channels // 4, bias=False)
+        self.reduce = Linear(channels, channels // 4, bias=False)
         self.norm = nn.BatchNorm1d(channels // 4)
-        self.expand = nn.Linear(channels // 4, 3, bias=False)
+        self.expand = Linear(channels // 4, 3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Concatenated branches ``(B, T, V, C)`` → weights ``(B, T, V, 3)``: temporal, spatial, motion."""

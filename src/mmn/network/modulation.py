@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from mmn.network.layers import TemporalConv, normalise_channels
+from mmn.network.layers import Linear, TemporalConv, normalise_channels, tanh
 
 
 class SkeletalModulation(nn.Module):
@@ -17,7 +17,7 @@ class SkeletalModulation(nn.Module):
         super().__init__()
         self.mix_joints = mix_joints
         self.graph = nn.Parameter(torch.eye(num_joints))
-        self.linear = nn.Linear(channels, channels)
+        self.linear = Linear(channels, channels)
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, motion: Tensor) -> tuple[Tensor, Tensor]:
@@ -26,7 +26,7 @@ class SkeletalModulation(nn.Module):
             x = torch.matmul(self.graph.to(motion.dtype), motion)
         else:
             x = motion * self.graph.sum(dim=0).to(motion.dtype).unsqueeze(-1)
-        x = normalise_channels(self.norm, torch.tanh(self.linear(x)))
+        x = normalise_channels(self.norm, tanh(self.linear(x)))
         scale, shift = x.chunk(2, dim=-1)
         return scale, shift
 
@@ -41,7 +41,7 @@ class TemporalModulation(nn.Module):
 
     def forward(self, motion: Tensor) -> tuple[Tensor, Tensor]:
         """``motion (B, T, V, C/2)`` → scale and shift, each ``(B, T, V, C/4)``."""
-        x = normalise_channels(self.norm, torch.tanh(self.conv(motion)))
+        x = normalise_channels(self.norm, tanh(self.conv(motion)))
         scale, shift = x.chunk(2, dim=-1)
         return scale, shift
 
@@ -51,6 +51,6 @@ def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
     ``(x − mean) / (std + 1e-6) · (1 + scale) + shift``, std unbiased; the statistics stay in float32.
     """
-    variance, mean = torch.var_mean(x.float(), dim=(1, 2), correction=1, keepdim=True)
-    standard = (x - mean) / (variance.sqrt() + 1e-6)
-    return standard * (1 + scale) + shift
+    centred = x - x.mean(dim=(1, 2), keepdim=True, dtype=torch.float32)
+    variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
+    return centred / (variance.sqrt() + 1e-6) * (1 + scale) + shift

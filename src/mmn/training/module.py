@@ -85,9 +85,13 @@ class MMNModule(L.LightningModule):
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
 
+    def on_validation_epoch_start(self) -> None:
+        """Prepare the network of now for inference."""
+        self._fused = [self.network.fuse()]  # in a list, so that it is no part of the module's state
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one batch; the loss logged is the plain cross entropy."""
-        logits = infer(self.network, batch.clips, batch.times)
+        logits = infer(self._fused[0], batch.clips, batch.times)
         known = batch.labels >= 0
         losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
         self.val_loss.update(losses.double())  # a mean over clips, however they are shared out

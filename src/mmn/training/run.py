@@ -81,7 +81,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
         num_frames=datamodule.num_frames,
     )
     if cfg.compile:
-        network.compile()  # in place: names in checkpoints stay
+        network.compile_blocks()
     return MMNModule(
         network=network,
         loss=instantiate(cfg.loss),

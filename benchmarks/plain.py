@@ -1,0 +1,285 @@
+"""The network as its description reads, for comparison: channels first, a loop over heads, a step at a time.
+
+Same parameters under the same names as ``mmn.MMN``, same logits (tests/test_plain.py). Nothing here is tuned, and
+nothing of ours is used, so that it also is a second opinion on what the network computes.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Norm(nn.BatchNorm2d):
+    """BatchNorm over ``(B, C, T, V)``."""
+
+
+def pointwise(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
+    """A linear map of the channels."""
+    return nn.Conv2d(inputs, outputs, 1, bias=bias)
+
+
+def over_time(inputs: int, outputs: int, kernel: int = 3, **options: object) -> nn.Conv2d:
+    """A convolution over frames."""
+    return nn.Conv2d(inputs, outputs, (kernel, 1), **options)  # type: ignore[arg-type]
+
+
+class Embedding(nn.Module):
+    """1×1 maps with GELU between, plus sinusoids of the frame time, times a table."""
+
+    def __init__(self, coordinates: int, joints: int, width: int) -> None:
+        super().__init__()
+        self.lift = nn.ModuleList([pointwise(coordinates, 4), pointwise(4, 6), pointwise(6, width)])
+        self.position = nn.Parameter(torch.zeros(joints, width))
+        self.width = width
+
+    def forward(self, x: Tensor, times: Tensor) -> Tensor:
+        """``(B, coordinates, T, V)`` → ``(B, C, T, V)``."""
+        x = self.lift[2](F.gelu(self.lift[1](F.gelu(self.lift[0](x)))))
+        code = torch.zeros(*times.shape, self.width, device=x.device)  # (B, T, C)
+        frequency = torch.exp(torch.arange(0, self.width, 2, device=x.device) * (-math.log(10000.0) / self.width))
+        code[..., 0::2] = torch.sin(times.unsqueeze(-1) * frequency)
+        code[..., 1::2] = torch.cos(times.unsqueeze(-1) * frequency)
+        return x + code.permute(0, 2, 1).unsqueeze(-1) * self.position.t().unsqueeze(0).unsqueeze(2)
+
+
+class Spatial(nn.Module):
+    """Each head's matrix mixes the joints of its channels."""
+
+    def __init__(self, joints: int, heads: int) -> None:
+        super().__init__()
+        self.matrices = nn.Parameter(torch.zeros(heads, joints, joints))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C/4, T, V)`` → the same shape."""
+        heads = x.chunk(len(self.matrices), dim=1)
+        return torch.cat([torch.einsum("vu,bctu->bctv", a, h) for a, h in zip(self.matrices, heads, strict=True)], 1)
+
+
+class Motion(nn.Module):
+    """Frame difference → depthwise convolution → BatchNorm → GELU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = over_time(channels, channels, padding=(1, 0), groups=channels, bias=False)
+        self.norm = Norm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C/2, T, V)`` → the same shape."""
+        difference = x[:, :, 1:] - x[:, :, :-1]
+        difference = torch.cat([difference, difference[:, :, -1:]], dim=2)
+        return F.gelu(self.norm(self.conv(difference)))
+
+
+class MSM(nn.Module):
+    """Scale and shift from motion, each joint times the column sum of the graph."""
+
+    def __init__(self, channels: int, joints: int) -> None:
+        super().__init__()
+        self.graph = nn.Parameter(torch.eye(joints))
+        self.linear = nn.Linear(channels, channels)
+        self.norm = Norm(channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(B, C/2, T, V)`` → scale and shift ``(B, C/4, T, V)``."""
+        x = torch.einsum("bctv,uv->bctv", x, self.graph)
+        x = torch.tanh(self.linear(x.permute(0, 2, 3, 1)))
+        return self.norm(x.permute(0, 3, 1, 2)).chunk(2, dim=1)
+
+
+class MTM(nn.Module):
+    """Scale and shift from motion through a convolution over time."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = over_time(channels, channels, padding=(1, 0))
+        self.norm = Norm(channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """``(B, C/2, T, V)`` → scale and shift ``(B, C/4, T, V)``."""
+        return self.norm(torch.tanh(self.conv(x))).chunk(2, dim=1)
+
+
+class Gate(nn.Module):
+    """A weight for each branch."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.reduce = pointwise(width, width // 4, bias=False)
+        self.norm = Norm(width // 4)
+        self.expand = pointwise(width // 4, 3, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, T, V)`` → ``(B, 3, T, V)``."""
+        return torch.sigmoid(self.expand(F.relu(self.norm(self.reduce(x)))))
+
+
+class Mlp(nn.Module):
+    """Linear → GELU → Linear."""
+
+    def __init__(self, width: int, ratio: float) -> None:
+        super().__init__()
+        self.expand = nn.Linear(width, int(width * ratio))
+        self.shrink = nn.Linear(int(width * ratio), width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, T, V, C)`` → the same shape."""
+        return self.shrink(F.gelu(self.expand(x)))
+
+
+def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """Standardise over frames and joints, then scale and shift."""
+    mean = x.mean(dim=(2, 3), keepdim=True)
+    std = x.std(dim=(2, 3), keepdim=True)
+    return (x - mean) / (std + 1e-6) * (1 + scale) + shift
+
+
+class Block(nn.Module):
+    """One block, channels first between its parts."""
+
+    def __init__(self, width: int, joints: int, heads: int, ratio: float, drop: float) -> None:
+        super().__init__()
+        half, quarter = width // 2, width // 4
+        self.branch_norm = nn.LayerNorm(width)
+        self.split = nn.Linear(width, width)
+        self.spatial = Spatial(joints, heads)
+        self.temporal = over_time(quarter, quarter, padding=(1, 0), groups=heads)
+        self.motion = Motion(half)
+        self.msm = MSM(half, joints)
+        self.mtm = MTM(half)
+        self.gate = Gate(width)
+        self.merge = pointwise(width, width, bias=False)
+        self.merge_norm = Norm(width)
+        self.project = nn.Linear(width, width)
+        self.mlp_norm = nn.LayerNorm(width)
+        self.mlp = Mlp(width, ratio)
+        self.drop = drop
+
+    def dropped(self, x: Tensor) -> Tensor:
+        """Stochastic depth."""
+        if not self.training or self.drop == 0:
+            return x
+        return x / (1 - self.drop) * (torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, T, V)`` → the same shape."""
+        y = self.split(self.branch_norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        static, motion = y.chunk(2, dim=1)
+        spatial, temporal = static.chunk(2, dim=1)
+        spatial, temporal, motion = self.spatial(spatial), self.temporal(temporal), self.motion(motion)
+        modulated_spatial = modulate(spatial, *self.msm(motion))
+        modulated_temporal = modulate(temporal, *self.mtm(motion))
+        gate = self.gate(torch.cat([modulated_temporal, modulated_spatial, motion], dim=1))
+        y = torch.cat([gate[:, 0:1] * temporal, gate[:, 1:2] * spatial, gate[:, 2:3] * motion], dim=1)
+        y = F.gelu(self.merge_norm(self.merge(y)))
+        x = x + self.dropped(self.project(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+        y = self.mlp(self.mlp_norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        return x + self.dropped(y)
+
+
+class Halve(nn.Module):
+    """A step of the pyramid."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = over_time(width, width, stride=(2, 1))
+        self.norm = Norm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, T, V)`` → ``(B, C, T/2, V)``."""
+        return self.norm(self.conv(F.pad(x, (0, 0, 1, 1), mode="replicate")))
+
+
+class Align(nn.Module):
+    """A scale brought to the length of the coarsest."""
+
+    def __init__(self, width: int, factor: int) -> None:
+        super().__init__()
+        self.conv = over_time(width, width, factor, stride=(factor, 1)) if factor > 1 else nn.Identity()
+        self.norm = Norm(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, C, T, V)`` → ``(B, C, T / factor, V)``."""
+        return F.relu(self.norm(self.conv(x)))
+
+
+class ScaleGate(nn.Module):
+    """A weight for each scale."""
+
+    def __init__(self, width: int, scales: int) -> None:
+        super().__init__()
+        self.reduce = pointwise(scales * width, width)
+        self.norm = Norm(width)
+        self.expand = pointwise(width, scales)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, S·C, T, V)`` → ``(B, S, T, V)``."""
+        return torch.softmax(self.expand(F.relu(self.norm(self.reduce(x)))), dim=1)
+
+
+class Fusion(nn.Module):
+    """The weighted sum of the scales plus a map of the coarsest."""
+
+    def __init__(self, width: int, scales: int, dropout: float) -> None:
+        super().__init__()
+        self.align = nn.ModuleList(Align(width, 2**i) for i in reversed(range(scales)))
+        self.gate = ScaleGate(width, scales)
+        self.dropout = nn.Dropout(dropout)
+        self.residual = pointwise(width, width)
+
+    def forward(self, scales: list[Tensor]) -> Tensor:
+        """Scales, finest first → ``(B, C, T/8, V)``."""
+        aligned = [align(x) for align, x in zip(self.align, scales, strict=True)]
+        weights = self.gate(torch.cat(aligned, dim=1))
+        fused = torch.zeros_like(aligned[0])
+        for i, x in enumerate(aligned):
+            fused = fused + weights[:, i : i + 1] * x
+        return self.dropout(fused) + self.residual(aligned[-1])
+
+
+class Pyramid(nn.Module):
+    """The embedding at T, T/2, T/4 and T/8 frames."""
+
+    def __init__(self, width: int, scales: int) -> None:
+        super().__init__()
+        self.steps = nn.ModuleList(Halve(width) for _ in range(scales - 1))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Finest first."""
+        scales = [x]
+        for step in self.steps:
+            scales.append(step(scales[-1]))
+        return scales
+
+
+class PlainMMN(nn.Module):
+    """The whole network; ``config`` is that of an ``mmn.MMN`` with ``corrected=False``."""
+
+    def __init__(self, config: dict) -> None:
+        super().__init__()
+        width, scales, depth = config["width"], config["scales"], config["depth"]
+        self.embedding = Embedding(config["coordinates"], config["num_joints"], width)
+        self.pyramid = Pyramid(width, scales)
+        drops = iter(torch.linspace(0, config["drop_path"], scales * depth).tolist())
+        sizes = width, config["num_joints"], config["heads"], config["mlp_ratio"]
+        self.scales = nn.ModuleList(
+            nn.Sequential(*(Block(*sizes, next(drops)) for _ in range(depth))) for _ in range(scales)
+        )
+        self.fusion = Fusion(width, scales, config["dropout"])
+        self.dropout = nn.Dropout(config["dropout"])
+        self.classifier = nn.Linear(width, config["num_classes"])
+
+    def forward(self, clips: Tensor, times: Tensor) -> Tensor:
+        """``clips (B, T, V, coordinates)``, ``times (B, T)`` → logits ``(B, K)``."""
+        x = self.embedding(clips.permute(0, 3, 1, 2), times)
+        x = self.fusion([blocks(x) for blocks, x in zip(self.scales, self.pyramid(x), strict=True)])
+        return self.classifier(self.dropout(x.mean(dim=(2, 3))))
+
+
+def plain_network(network: nn.Module) -> PlainMMN:
+    """The plain formulation with the parameters of an ``mmn.MMN``, in the same mode."""
+    plain = PlainMMN(network.config)  # type: ignore[arg-type]
+    state = network.state_dict()
+    plain.load_state_dict({name: state[name].reshape(value.shape) for name, value in plain.state_dict().items()})
+    return plain.train(network.training)

@@ -1,0 +1,107 @@
+"""The fast paths compute what the network computes."""
+
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+from torch import Tensor, nn
+
+import mmn
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
+from plain import plain_network
+
+
+def random_network(**options: object) -> mmn.MMN:
+    """A network whose every parameter and statistic matters."""
+    torch.manual_seed(0)
+    network = mmn.MMN(10, 7, width=32, depth=1, **options)  # type: ignore[arg-type]
+    for parameter in network.parameters():
+        parameter.data.add_(0.1 * torch.randn_like(parameter))
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d):
+            module.running_mean.normal_(0, 0.2)  # type: ignore[operator]
+            module.running_var.uniform_(0.5, 1.5)  # type: ignore[operator]
+    return network.eval()
+
+
+def random_clips(network: mmn.MMN, count: int = 5) -> tuple[Tensor, Tensor]:
+    frames, joints, coordinates = (network.config[key] for key in ("num_frames", "num_joints", "coordinates"))
+    clips = torch.randn(count, frames, joints, coordinates).clamp(-1, 1)
+    return clips, torch.linspace(-1, 1, frames).expand(count, frames)
+
+
+@pytest.mark.parametrize("options", [{}, {"corrected": True}, {"coordinates": 3, "num_frames": 8, "scales": 4}])
+def test_a_fused_network_gives_the_logits_of_the_network(options: dict) -> None:
+    network = random_network(**options)
+    clips, times = random_clips(network, 35)  # more than are worked on at a time
+    with torch.no_grad():
+        expected = network(clips, times)
+    torch.testing.assert_close(mmn.infer(network, clips, times), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(mmn.infer(network.fuse(), clips, times), expected, rtol=0, atol=1e-5)
+    half = mmn.infer(network, clips, times, precision="bf16")
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, expected, rtol=0, atol=0.05)
+
+
+def test_logits_of_a_clip_do_not_depend_on_the_others() -> None:
+    network = random_network()
+    clips, times = random_clips(network, 40)
+    whole = mmn.infer(network, clips, times)
+    for size in (1, 7):
+        parts = [mmn.infer(network, x, t) for x, t in zip(clips.split(size), times.split(size), strict=True)]
+        torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-6)
+
+
+def test_a_fused_network_keeps_the_weights_it_was_made_from() -> None:
+    network = random_network()
+    clips, times = random_clips(network)
+    fused = network.fuse()
+    before = mmn.infer(fused, clips, times)
+    for parameter in network.parameters():
+        parameter.data.zero_()
+    assert torch.equal(mmn.infer(fused, clips, times), before)
+    assert not any(parameter.requires_grad for parameter in fused.parameters())
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_plain_formulation_agrees_in_logits_and_gradients(training: bool) -> None:
+    network = random_network(drop_path=0.0, dropout=0.0).train(training)
+    plain = plain_network(network)
+    clips, times = random_clips(network)
+    labels = torch.arange(5)
+    for net in (network, plain):
+        nn.functional.cross_entropy(net(clips, times), labels, label_smoothing=0.1).backward()
+    torch.testing.assert_close(network(clips, times), plain(clips, times), rtol=0, atol=1e-5)
+    theirs = dict(plain.named_parameters())
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        expected = theirs[name].grad.reshape(parameter.shape)  # type: ignore[union-attr]
+        torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
+
+
+@pytest.mark.slow
+def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
+    network = random_network(drop_path=0.0, dropout=0.0, num_frames=16, scales=2).train()
+    clips, times = random_clips(network)
+    labels = torch.arange(5)
+
+    def step() -> tuple[Tensor, dict[str, Tensor]]:
+        network.zero_grad(set_to_none=True)
+        loss = nn.functional.cross_entropy(network(clips, times), labels)
+        loss.backward()
+        return loss.detach(), {name: p.grad for name, p in network.named_parameters()}  # type: ignore[misc]
+
+    loss, gradients = step()
+    network.compile_blocks()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    for _ in range(2):
+        compiled_loss, compiled = step()
+        torch.testing.assert_close(compiled_loss, loss, rtol=1e-5, atol=1e-6)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(compiled[name], gradient, rtol=1e-3, atol=1e-5)
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 2  # one a scale
+    assert set(network.state_dict()) == set(random_network(num_frames=16, scales=2).state_dict())
