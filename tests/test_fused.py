@@ -81,6 +81,19 @@ def test_the_plain_formulation_agrees_in_logits_and_gradients(training: bool) ->
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
+def test_recomputed_features_change_nothing_but_memory() -> None:
+    found = []
+    for recompute in (False, True):
+        network = random_network(drop_path=0.5).train()
+        network.recompute = recompute
+        clips, times = random_clips(network)
+        loss = nn.functional.cross_entropy(network(clips, times), torch.arange(5))
+        loss.backward()
+        gradients = {name: p.grad for name, p in network.named_parameters()}
+        found.append({"loss": loss.detach(), **gradients, **dict(network.named_buffers())})
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
     network = random_network(drop_path=0.0, dropout=0.0, num_frames=16, scales=2).train()

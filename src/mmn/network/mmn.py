@@ -10,6 +10,7 @@ from mmn.network.embedding import SkeletonEmbedding
 from mmn.network.fused import FusedMMN
 from mmn.network.fusion import MotionConsistencyFusion
 from mmn.network.pyramid import TemporalPyramid
+from mmn.network.recompute import recomputed
 from mmn.network.sizes import check_input, check_sizes
 
 
@@ -70,6 +71,7 @@ class MMN(nn.Module):
             "corrected": corrected,
         }
         check_sizes(self.config)
+        self.recompute = False  # True: compute features of blocks anew in the backward pass, for less memory
         self.embedding = SkeletonEmbedding(coordinates, num_joints, width)
         self.pyramid = TemporalPyramid(width, scales)
         rates = iter(torch.linspace(0, drop_path, scales * depth).tolist())
@@ -87,7 +89,15 @@ class MMN(nn.Module):
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
         check_input(self.config, clips, times)
         pyramid = self.pyramid(self.embedding(clips, times))  # (B, T / 2**i, V, C)
-        return self.fusion([blocks(x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+        return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+
+    def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
+        """``blocks(x)``, in training with less memory where that is asked for."""
+        if not (self.recompute and self.training):
+            return blocks(x)
+        for block in blocks:  # type: ignore[attr-defined]
+            x = recomputed(block, x)
+        return x
 
     def classify(self, features: Tensor) -> Tensor:
         """Features ``(B, T', V, C)`` → logits ``(B, K)``, through the mean over frames and joints."""

@@ -80,6 +80,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule) -> MMNModule:
         coordinates=data.coordinates,
         num_frames=datamodule.num_frames,
     )
+    network.recompute = cfg.recompute
     if cfg.compile:
         network.compile_blocks()
     return MMNModule(
