@@ -180,11 +180,13 @@ def main() -> None:
     """Measure, print Markdown, and write JSON where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--what", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--joints", type=int, nargs="+", default=[44, 22])
     parser.add_argument("--batches", type=int, nargs="+", help="default: 16, 64 and 256; on CPU, training without 256")
     parser.add_argument("--repeat", type=int, default=3, help="processes a figure, of which the median counts")
     parser.add_argument("--budget", type=float, default=4.0, help="seconds a process measures")
-    parser.add_argument("--quick", action="store_true", help="44 joints, batch 64, nothing compiled, no growth")
+    parser.add_argument("--quick", action="store_true", help="44 joints, batch 64, nothing compiled")
+    parser.add_argument("--growth", action="store_true", help="cost against batch, frames, joints and width as well")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -197,7 +199,7 @@ def main() -> None:
           f"{peaks['32']:,.0f} GFLOP/s in float32, {peaks['bf16']:,.0f} in bf16\n")  # fmt: skip
     print("| what | joints | batch | network | clips/s | ratio | share of peak | memory, MB |\n" + "|---" * 8 + "|")
     rows: list[dict[str, Any]] = []
-    for what in VARIANTS:
+    for what in options.what:
         batches = options.batches or ([64] if options.quick else [16, 64, 256])
         if what == "training" and options.device == "cpu" and not options.batches:
             batches = [b for b in batches if b < 256]
@@ -207,7 +209,7 @@ def main() -> None:
                     rows.append(row)
                     print(f"| {what} | {joints} | {batch} | {name(row)} | {row['clips_s']:,.1f} | {row['ratio']:.2f} | "
                           f"{row['share_of_peak']:.0%} | {row['memory_mb']:,.0f} |", flush=True)  # fmt: skip
-    grown = {} if options.quick else growth(options)
+    grown = growth(options) if options.growth else {}
     for key, values in grown.items():
         cells = " | ".join(f"{v}: {ms:.2f}" for v, ms in values)
         print(f"\nms a clip by {key}: {cells}")

@@ -42,9 +42,10 @@ class FusedMMN(nn.Module):
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, coordinates)``, ``times (B, T)`` → logits ``(B, K)``."""
         check_input(self.config, clips, times)
-        pyramid = [self.embedding(clips, times)]
-        for step in self.pyramid:
-            pyramid.append(step(pad_replicate(pyramid[-1], 1, 1)))
+        with torch.autocast(clips.device.type, enabled=False):
+            pyramid = [self.embedding(clips.float(), times.float())]
+            for step in self.pyramid:
+                pyramid.append(step(pad_replicate(pyramid[-1], 1, 1)))
         features = self.fusion([in_cache(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
         return self.classifier(features.mean(dim=(1, 2)))
 
@@ -67,6 +68,7 @@ class FusedBlock(nn.Module):
         half = 2 * self.quarter
         self.branch_norm, self.mlp_norm = deepcopy(block.branch_norm), deepcopy(block.mlp_norm)
         self.static, self.moving = Map(block.split, rows=slice(half)), Map(block.split, rows=slice(half, None))
+        self.moving.bias.zero_()  # of what is a difference
         self.spatial, self.temporal = deepcopy(block.spatial), Map(block.temporal)
         self.motion = Map(block.motion.conv, block.motion.norm)
         graph = block.msm.graph.detach().clone()
@@ -81,7 +83,11 @@ class FusedBlock(nn.Module):
         y = self.branch_norm(x)
         spatial, temporal = self.static(y).chunk(2, dim=-1)  # (B, T, V, C/4) each
         spatial, temporal = self.spatial(spatial), self.temporal(temporal)
-        motion = gelu_(self.motion(frame_difference(self.moving(y))))  # (B, T, V, C/2)
+        if torch.is_autocast_enabled(x.device.type):  # see MMNBlock.halves
+            difference = self.moving(frame_difference(y.float()))
+        else:
+            difference = frame_difference(self.moving(y))
+        motion = gelu_(self.motion(difference))  # (B, T, V, C/2)
 
         branches = motion.new_empty(x.shape)
         q = self.quarter
@@ -96,8 +102,8 @@ class FusedBlock(nn.Module):
         torch.mul(spatial, gate[..., 1:2], out=branches[..., q : 2 * q])
         torch.mul(motion, gate[..., 2:], out=branches[..., 2 * q :])
 
-        x = self.project(gelu_(self.merge(branches))).add_(x)
-        return self.shrink(gelu_(self.expand(self.mlp_norm(x)))).add_(x)
+        x = x + self.project(gelu_(self.merge(branches)))
+        return x.add_(self.shrink(gelu_(self.expand(self.mlp_norm(x)))))
 
 
 class FusedModulation(nn.Module):

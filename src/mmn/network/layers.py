@@ -30,17 +30,22 @@ def pad_replicate(x: Tensor, before: int, after: int) -> Tensor:
     return torch.cat([first, x, last], dim=1)
 
 
-class Linear(nn.Linear):
-    """Linear map of the channels of ``(B, T, V, in)``.
+def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``x (B, T, V, in)`` times ``weight (out, in)`` plus ``bias (out,)`` → ``(B, T, V, out)``.
 
     On a CPU it runs as a 1×1 convolution: oneDNN computes it up to twice as fast as the BLAS multiplies matrices.
     """
+    if x.is_cpu:
+        return F.conv2d(x.permute(0, 3, 1, 2), weight[..., None, None], bias).permute(0, 2, 3, 1)
+    return F.linear(x, weight, bias)
+
+
+class Linear(nn.Linear):
+    """Linear map of the channels of ``(B, T, V, in)``."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T, V, out)``."""
-        if x.is_cpu:
-            return F.conv2d(x.permute(0, 3, 1, 2), self.weight[..., None, None], self.bias).permute(0, 2, 3, 1)
-        return super().forward(x)
+        return map_channels(x, self.weight, self.bias)
 
 
 class TemporalConv(nn.Conv2d):

@@ -88,7 +88,8 @@ class MMN(nn.Module):
     def features(self, clips: Tensor, times: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
         check_input(self.config, clips, times)
-        pyramid = self.pyramid(self.embedding(clips, times))  # (B, T / 2**i, V, C)
+        with torch.autocast(clips.device.type, enabled=False):  # motion is smaller than low precision can tell
+            pyramid = self.pyramid(self.embedding(clips.float(), times.float()))  # (B, T / 2**i, V, C)
         return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
 
     def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:

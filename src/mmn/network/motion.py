@@ -16,7 +16,7 @@ def frame_difference(x: Tensor) -> Tensor:
 
 
 class MotionBranch(nn.Module):
-    """Frame difference → depthwise convolution over time → BatchNorm → GELU."""
+    """Depthwise convolution over time → BatchNorm → GELU, of the frame difference."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -24,5 +24,5 @@ class MotionBranch(nn.Module):
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, T, V, C/2)`` → motion features of the same shape."""
-        return F.gelu(normalise_channels(self.norm, self.conv(frame_difference(x))))
+        """Frame difference ``(B, T, V, C/2)`` → motion features of the same shape."""
+        return F.gelu(normalise_channels(self.norm, self.conv(x)))
