@@ -23,7 +23,7 @@ def tune_runtime() -> None:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc only
         if mallopt is not None:
             mallopt(_M_MMAP_THRESHOLD, _THRESHOLD)
-            mallopt(_M_TRIM_THRESHOLD, -1)
+            mallopt(_M_TRIM_THRESHOLD, _THRESHOLD)
 
 
 def quiet_libraries() -> None:
