@@ -7,7 +7,6 @@ in a process of its own, by turns with the one it is compared with; medians coun
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -125,7 +124,7 @@ def work(spec: dict[str, Any]) -> dict[str, float]:
 def measure(spec: dict[str, Any]) -> dict[str, float] | None:
     """One measurement in a process of its own; None where it did not end well, as for want of memory."""
     command = [sys.executable, __file__, "--work", json.dumps(spec)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         print(f"did not end well: {spec}\n{done.stderr[-500:]}", file=sys.stderr)
         return None

@@ -11,10 +11,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Norm(nn.BatchNorm2d):
-    """BatchNorm over ``(B, C, T, V)``."""
-
-
 def pointwise(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
     """A linear map of the channels."""
     return nn.Conv2d(inputs, outputs, 1, bias=bias)
@@ -63,7 +59,7 @@ class Motion(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = over_time(channels, channels, padding=(1, 0), groups=channels, bias=False)
-        self.norm = Norm(channels)
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C/2, T, V)`` → the same shape."""
@@ -79,7 +75,7 @@ class MSM(nn.Module):
         super().__init__()
         self.graph = nn.Parameter(torch.eye(joints))
         self.linear = nn.Linear(channels, channels)
-        self.norm = Norm(channels)
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(B, C/2, T, V)`` → scale and shift ``(B, C/4, T, V)``."""
@@ -94,7 +90,7 @@ class MTM(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = over_time(channels, channels, padding=(1, 0))
-        self.norm = Norm(channels)
+        self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(B, C/2, T, V)`` → scale and shift ``(B, C/4, T, V)``."""
@@ -107,7 +103,7 @@ class Gate(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.reduce = pointwise(width, width // 4, bias=False)
-        self.norm = Norm(width // 4)
+        self.norm = nn.BatchNorm2d(width // 4)
         self.expand = pointwise(width // 4, 3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -150,7 +146,7 @@ class Block(nn.Module):
         self.mtm = MTM(half)
         self.gate = Gate(width)
         self.merge = pointwise(width, width, bias=False)
-        self.merge_norm = Norm(width)
+        self.merge_norm = nn.BatchNorm2d(width)
         self.project = nn.Linear(width, width)
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = Mlp(width, ratio)
@@ -184,7 +180,7 @@ class Halve(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv = over_time(width, width, stride=(2, 1))
-        self.norm = Norm(width)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, T, V)`` → ``(B, C, T/2, V)``."""
@@ -197,7 +193,7 @@ class Align(nn.Module):
     def __init__(self, width: int, factor: int) -> None:
         super().__init__()
         self.conv = over_time(width, width, factor, stride=(factor, 1)) if factor > 1 else nn.Identity()
-        self.norm = Norm(width)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, T, V)`` → ``(B, C, T / factor, V)``."""
@@ -210,7 +206,7 @@ class ScaleGate(nn.Module):
     def __init__(self, width: int, scales: int) -> None:
         super().__init__()
         self.reduce = pointwise(scales * width, width)
-        self.norm = Norm(width)
+        self.norm = nn.BatchNorm2d(width)
         self.expand = pointwise(width, scales)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from mmn.network.block import MMNBlock
 from mmn.network.fusion import MotionConsistencyFusion
-from mmn.network.layers import TemporalConv, pad_replicate
-from mmn.network.modulation import SkeletalModulation, TemporalModulation
+from mmn.network.layers import TemporalConv, map_channels, pad_replicate
+from mmn.network.modulation import SkeletalModulation, TemporalModulation, centre
 from mmn.network.sizes import check_input
 
 if TYPE_CHECKING:
@@ -127,9 +127,8 @@ class FusedModulation(nn.Module):
     def forward(self, x: Tensor, motion: Tensor, out: Tensor) -> None:
         """Write ``x (B, T, V, C/4)``, modulated by ``motion (B, T, V, C/2)``, to ``out``."""
         gamma, beta = self.map(motion).sigmoid_().chunk(2, dim=-1)
-        centred = x - x.mean(dim=(1, 2), keepdim=True, dtype=torch.float32)
-        variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
-        inverse = 1 / (variance.sqrt() + 1e-6)
+        centred, spread = centre(x)
+        inverse = 1 / spread
         gamma = torch.addcmul(self.gamma_shift * inverse, gamma, self.gamma_scale * inverse)
         torch.addcmul(torch.addcmul(self.beta_shift, beta, self.beta_scale), centred, gamma, out=out)
 
@@ -182,17 +181,16 @@ class Map(nn.Module):
         weight: Any = layer.weight
         bias: Any = layer.bias if layer.bias is not None else weight.new_zeros(len(weight))
         scale, shift = affine(norm) if norm is not None else (torch.ones_like(bias), torch.zeros_like(bias))
-        weight = weight if weight.ndim == 4 else weight[..., None, None]
-        self.register_buffer("weight", (weight * scale[:, None, None, None] * factor)[rows].clone())
+        self.register_buffer("weight", (weight * scale.view(-1, *[1] * (weight.ndim - 1)) * factor)[rows].clone())
         self.register_buffer("bias", ((bias * scale + shift) * factor)[rows].clone())
-        self.over_time = isinstance(layer, TemporalConv)
-        self.options = (layer.stride, layer.padding, 1, layer.groups) if isinstance(layer, TemporalConv) else ()
+        conv = isinstance(layer, TemporalConv)
+        self.over_time: Any = (layer.stride, layer.padding, 1, layer.groups) if conv else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T', V, out)``."""
-        if not self.over_time and not x.is_cpu:
-            return F.linear(x, self.weight.flatten(1), self.bias)
-        return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, *self.options).permute(0, 2, 3, 1)
+        if self.over_time is None:
+            return map_channels(x, self.weight, self.bias)
+        return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, *self.over_time).permute(0, 2, 3, 1)
 
 
 @torch.no_grad()

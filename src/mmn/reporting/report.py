@@ -42,9 +42,9 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     result = load_result(folder, split)
     others = [load_result(against, result.split)] if against else []
     scores = labelled(result.scores)
-    classes, calibrated = per_class(scores), calibration(scores)
+    classes, calibrated, counts = per_class(scores), calibration(scores), _confusion(scores)
     drawings: dict[str, Any] = {
-        "confusion": plots.confusion(_confusion(scores), scores.classes.names),
+        "confusion": plots.confusion(counts, scores.classes.names),
         "classes": plots.class_bars(classes),
         "reliability": plots.reliability(calibrated["bins"]),
     }
@@ -57,7 +57,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     if gates:
         drawings["gates"] = plots.branch_times(gates.pop("times"), BRANCHES)
     script, parts = components(drawings)
-    in_clips = result.data is not None and result.split in result.data.splits
+    in_clips = result.clips is not None
     content = {
         "title": f"{folder.resolve().name}: {result.split}",
         "subtitle": f"{len(scores.names)} labelled clips, {len(scores.classes.names)} classes",
@@ -65,7 +65,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
         "sections": [(name, name) for name in _SECTIONS if _present(name, drawings, clips, gates, in_clips)],
         "headline": _headline([result, *others]),
         "plots": {**parts, "curves": [parts[name] for name in ("loss", "top1") if name in parts]},
-        "confused": _most_confused(scores),
+        "confused": _most_confused(counts, scores.classes.names),
         "classes": classes,
         "ece": calibrated["ece"],
         "clips": clips,
@@ -111,11 +111,9 @@ def _confusion(scores: Scores) -> np.ndarray:
     return np.bincount(scores.labels * k + predictions(scores), minlength=k * k).reshape(k, k)
 
 
-def _most_confused(scores: Scores, count: int = 12) -> list[dict[str, Any]]:
-    counts = _confusion(scores)
+def _most_confused(counts: np.ndarray, names: list[str], count: int = 12) -> list[dict[str, Any]]:
     support = np.maximum(counts.sum(axis=1), 1)
     off = counts - np.diag(np.diag(counts))
-    names = scores.classes.names
     order = np.argsort(-off, axis=None, kind="stable")[:count]
     pairs = [divmod(int(i), len(names)) for i in order]
     return [

@@ -18,13 +18,13 @@ WORST = 6
 
 def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """The clips that went most wrong, and what the players need to move them."""
-    data = result.data
-    if data is None or result.split not in data.splits:
+    data, split = result.data, result.clips
+    if data is None or split is None:
         return [], {"clips": [], "bones": [], "colours": []}
     chances, taken = probabilities(scores), predictions(scores)
     wrong = np.flatnonzero(taken != scores.labels)
     order = wrong[np.argsort(chances[wrong, scores.labels[wrong]])][:WORST]
-    split, names = data.splits[result.split], scores.classes.names
+    names = scores.classes.names
     shown, moving = [], []
     for i in order:
         clip = split.clip(split.names.index(scores.names[i]))[:, :, :2]
@@ -40,10 +40,10 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
 
 def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The gates on the worst clip, or on the first one where nothing went wrong."""
-    if result.checkpoint is None or result.data is None or result.split not in result.data.splits:
+    checkpoint, data, split = result.checkpoint, result.data, result.clips
+    if checkpoint is None or data is None or split is None:
         return None
-    checkpoint = result.checkpoint
-    layout, split = result.data.layout, result.data.splits[result.split]
+    layout = data.layout
     index = split.names.index(clips[0]["name"]) if clips else 0
     modality = checkpoint.description.modality if checkpoint.description else None
     x, times = prepare(

@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 
 from mmn.checkpoint import Checkpoint, load_checkpoint
+from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
 from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
@@ -21,6 +22,11 @@ class Result:
     scores: Scores
     data: SkeletonData | None
     checkpoint: Checkpoint | None
+
+    @property
+    def clips(self) -> Clips | None:
+        """The clips that were scored, where the data is still there."""
+        return None if self.data is None else self.data.splits.get(self.split)
 
 
 def load_result(folder: Path, split: str | None = None) -> Result:
