@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 import torch
 
+from mmn.checkpoint import KEY, Description, describe
 from mmn.data.hdf5 import read_data
+from mmn.data.modality import Modality
 from mmn.data.skeletons import SkeletonData
 from mmn.data.synthetic import synthesize
+from mmn.network.mmn import MMN
 
 ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -50,3 +53,15 @@ def jhmdb_like(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(jhmdb_like: Path) -> SkeletonData:
     """The content of that file."""
     return read_data(jhmdb_like)
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(jhmdb_like: Path, small: SkeletonData) -> Path:
+    """A checkpoint of a small untrained network for bones of that file."""
+    torch.manual_seed(0)
+    network = MMN(15, 14, num_frames=16, width=16, depth=1)
+    description = Description(Modality("bone"), small.layout, small.classes, "small", str(jhmdb_like))
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    path = jhmdb_like.parent / "small.ckpt"
+    torch.save({"state_dict": state, KEY: describe(network, description)}, path)
+    return path

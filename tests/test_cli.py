@@ -73,24 +73,6 @@ def test_synthetic_classes_can_be_uneven_and_joints_occluded(tmp_path: Path, cap
     assert "missing joints" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF8"), (".html", b"\n<link")])
-def test_clips_are_animated_side_by_side(jhmdb_like: Path, tmp_path: Path, suffix: str, start: bytes) -> None:
-    output = tmp_path / f"moving{suffix}"
-    main(["animate", str(jhmdb_like), "val0001", "test/test0003", str(output)])
-    assert output.read_bytes().startswith(start)
-    assert list(tmp_path.iterdir()) == [output]
-
-
-@pytest.mark.parametrize(
-    ("names", "output", "sentence"),
-    [(["nobody"], "x.gif", "has 0 clips called nobody"), (["val0001"], "x.png", "animations are written as .gif")],
-)
-def test_what_cannot_be_animated_is_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
-    with pytest.raises(SystemExit, match=sentence):
-        main(["animate", str(jhmdb_like), *names, str(tmp_path / output)])
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros((4, 15, 2)))
     program = (

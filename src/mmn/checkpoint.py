@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmn.data.layout import Classes, Layout
 from mmn.data.modality import Modality
+from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.network.mmn import MMN
 from mmn.network.official import from_official, is_official
@@ -111,6 +112,33 @@ def load_checkpoint(path: str | Path, **overrides: Any) -> Checkpoint:
 def load_network(path: str | Path, **overrides: Any) -> MMN:
     """The network of a checkpoint, in evaluation mode; see ``load_checkpoint``."""
     return load_checkpoint(path, **overrides).network
+
+
+def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, where: str | Path) -> None:
+    """Refuse a file of another skeleton or other classes than the checkpoint's.
+
+    Args:
+        path: the checkpoint's, for the sentence.
+        checkpoint: what is to score the clips.
+        data: content of the file ``where``.
+        where: the data file.
+
+    Raises:
+        UserError: naming what differs.
+    """
+    config = checkpoint.network.config
+    have = {"joints": data.layout.num_joints, "coordinates": data.coordinates, "classes": len(data.classes.names)}
+    need = {"joints": config["num_joints"], "coordinates": config["coordinates"], "classes": config["num_classes"]}
+    for what, count in need.items():
+        if have[what] != count:
+            raise UserError(
+                f"{path} is for {count} {what} and {where} has {have[what]}; give the file it was trained for."
+            )
+    described = checkpoint.description
+    if described and (described.layout.order != data.layout.order or described.layout.joints != data.layout.joints):
+        raise UserError(f"{path} was trained on another skeleton layout than {where} holds.")
+    if described and described.classes.names != data.classes.names:
+        raise UserError(f"{path} recognises other classes than {where} holds; compare their names.")
 
 
 def describe(network: MMN, description: Description) -> dict[str, Any]:

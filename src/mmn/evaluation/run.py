@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
 
-from mmn.checkpoint import Checkpoint, load_checkpoint
+from mmn.checkpoint import Checkpoint, check_fit, load_checkpoint
 from mmn.data.datamodule import SkeletonDataModule
 from mmn.data.preprocess import Training
 from mmn.errors import UserError
@@ -80,7 +80,7 @@ def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: S
             "or modality=, and data.path=."
         )
     datamodule = _datamodule(cfg, checkpoint)
-    _check_fit(path, checkpoint, datamodule)
+    check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     scores = score(trainer, checkpoint.network, datamodule, split, str(cfg.precision), views)
     if len(views) > 1 and trainer.is_global_zero and (scores.labels >= 0).any():
@@ -138,21 +138,3 @@ def _datamodule(cfg: DictConfig, checkpoint: Checkpoint) -> SkeletonDataModule:
         options["modality"] = checkpoint.description.modality
         options["path"] = cfg.data.path or checkpoint.description.data_path
     return instantiate(cfg.data, **options)
-
-
-def _check_fit(path: str, checkpoint: Checkpoint, datamodule: SkeletonDataModule) -> None:
-    """Refuse a file of another skeleton or other classes than the checkpoint's."""
-    config, data = checkpoint.network.config, datamodule.data
-    have = {"joints": data.layout.num_joints, "coordinates": data.coordinates, "classes": len(data.classes.names)}
-    need = {"joints": config["num_joints"], "coordinates": config["coordinates"], "classes": config["num_classes"]}
-    for what, count in need.items():
-        if have[what] != count:
-            raise UserError(
-                f"{path} is for {count} {what} and {datamodule.path} has {have[what]}; give data.path the file it "
-                "was trained for."
-            )
-    described = checkpoint.description
-    if described and (described.layout.order != data.layout.order or described.layout.joints != data.layout.joints):
-        raise UserError(f"{path} was trained on another skeleton layout than {datamodule.path} holds.")
-    if described and described.classes.names != data.classes.names:
-        raise UserError(f"{path} recognises other classes than {datamodule.path} holds; compare their names.")

@@ -13,17 +13,26 @@ from mmn.data.layout import Layout
 from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.files import replacing
+from mmn.reporting.prediction_strip import Prediction, PredictionArtist, class_colours
 from mmn.reporting.skeleton import SkeletonArtist
 
 FORMATS = (".gif", ".mp4", ".html")
 
 
 class Shown(NamedTuple):
-    """A clip to show: its title, keypoints ``(T, V, C)``, and which joints were filled in ``(T, V)``."""
+    """A clip to show.
+
+    Attributes:
+        title: written above.
+        keypoints: ``(T, V, C)``.
+        filled: which joints were filled in ``(T, V)``; drawn hollow.
+        prediction: what a network makes of it, frame by frame; drawn below.
+    """
 
     title: str
     keypoints: NDArray[np.float32]
     filled: NDArray[np.bool_] | None = None
+    prediction: Prediction | None = None
 
 
 def find_clip(data: SkeletonData, name: str) -> Shown:
@@ -65,13 +74,26 @@ def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_secon
         raise UserError(f"{path} ends in {suffix!r}; animations are written as {', '.join(FORMATS)}.")
     if suffix == ".mp4" and not FFMpegWriter.isAvailable():
         raise UserError("MP4 needs the program ffmpeg, which is not installed; install it or write .gif or .html.")
-    figure, axes = plt.subplots(1, len(clips), figsize=(4 * len(clips), 4.5), layout="constrained", squeeze=False)
-    artists = [SkeletonArtist(a, layout, c.keypoints, c.title) for a, c in zip(axes[0], clips, strict=True)]
+    predictions = [clip.prediction for clip in clips if clip.prediction]
+    colours, predicted = class_colours(predictions), bool(predictions)
+    figure, axes = plt.subplots(
+        1 + predicted,
+        len(clips),
+        figsize=(4 * len(clips), 4.5 + 2 * predicted),
+        height_ratios=[4.5, 2][: 1 + predicted],
+        layout="constrained",
+        squeeze=False,
+    )
+    artists: list[tuple[SkeletonArtist, PredictionArtist | None]] = []
+    for column, clip in enumerate(clips):
+        strip = PredictionArtist(axes[1, column], clip.prediction, colours) if clip.prediction else None
+        artists.append((SkeletonArtist(axes[0, column], layout, clip.keypoints, clip.title), strip))
 
     def draw(frame: int) -> None:
-        for artist, clip in zip(artists, clips, strict=True):
+        for (skeleton, strip), clip in zip(artists, clips, strict=True):
             t = min(frame, len(clip.keypoints) - 1)
-            artist.show(clip.keypoints[t], None if clip.filled is None else clip.filled[t], f"frame {t}")
+            note = f"frame {t}" if strip is None else f"frame {t}: {strip.show(t)}"
+            skeleton.show(clip.keypoints[t], None if clip.filled is None else clip.filled[t], note)
 
     length = max(len(clip.keypoints) for clip in clips)
     animation = FuncAnimation(figure, draw, frames=length, interval=1000 / frames_per_second, blit=False)

@@ -54,7 +54,7 @@ class SkeletonArtist:
         self.lines = LineCollection([], colors=self.colours[self.bones[:, 0]], linewidths=2)
         axes.add_collection(self.lines)
         self.points = axes.scatter(clip[0, :, 0], clip[0, :, 1], s=14, linewidths=1, zorder=3)
-        self.note = axes.text(0.02, 0.02, "", transform=axes.transAxes, fontsize=8, color=_GREY)
+        self.note = axes.text(0.5, -0.02, " ", transform=axes.transAxes, fontsize=9, color=_GREY, ha="center", va="top")
 
     def show(self, pose: NDArray[np.float32], filled: NDArray[np.bool_] | None = None, note: str = "") -> None:
         """Draw one frame ``(V, C)``; joints that were filled in are hollow."""

@@ -1,0 +1,79 @@
+"""Moving skeletons, and what a network makes of them as they go on."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmn.checkpoint import Checkpoint, load_checkpoint
+from mmn.cli.main import main
+from mmn.data.preprocess import prepare
+from mmn.data.skeletons import SkeletonData
+from mmn.errors import UserError
+from mmn.evaluation.sliding import default_window, sliding_probabilities, window_starts
+from mmn.inference import infer
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF8"), (".html", b"\n<link")])
+def test_clips_are_animated_side_by_side(jhmdb_like: Path, tmp_path: Path, suffix: str, start: bytes) -> None:
+    output = tmp_path / f"moving{suffix}"
+    main(["animate", str(jhmdb_like), "val0001", "test/test0003", str(output)])
+    assert output.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [output]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+def test_clips_become_a_film(jhmdb_like: Path, tmp_path: Path) -> None:
+    main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.mp4")])
+    assert (tmp_path / "x.mp4").read_bytes()[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize(
+    ("names", "output", "sentence"),
+    [(["nobody"], "x.gif", "has 0 clips called nobody"), (["val0001"], "x.png", "animations are written as .gif")],
+)
+def test_what_cannot_be_animated_is_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
+    with pytest.raises(SystemExit, match=sentence):
+        main(["animate", str(jhmdb_like), *names, str(tmp_path / output)])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def checkpoint(small_checkpoint: Path) -> Checkpoint:
+    return load_checkpoint(small_checkpoint)
+
+
+def test_a_window_of_the_whole_clip_sees_what_evaluation_sees(checkpoint: Checkpoint, small: SkeletonData) -> None:
+    clip = small.splits["test"].clip(0)
+    chances = sliding_probabilities(checkpoint, clip, small.layout, len(clip))
+    whole = infer(checkpoint.network, *prepare([clip], small.layout, "bone", 16)).softmax(dim=1).numpy()
+    np.testing.assert_allclose(chances, np.repeat(whole, len(clip), axis=0), atol=1e-6)
+
+
+def test_each_frame_has_the_probabilities_of_the_window_around_it(checkpoint: Checkpoint, small: SkeletonData) -> None:
+    clip = small.splits["test"].clip(0)
+    chances = sliding_probabilities(checkpoint, clip, small.layout, 5)
+    assert chances.shape == (len(clip), 14)
+    seventh = infer(checkpoint.network, *prepare([clip[5:10]], small.layout, "bone", 16)).softmax(dim=1).numpy()[0]
+    np.testing.assert_allclose(chances[7], seventh, atol=1e-6)
+    assert window_starts(8, 5).tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
+    assert [default_window(frames) for frames in (1, 40, 500)] == [1, 20, 64]
+
+
+def test_windows_longer_than_the_clip_are_refused(checkpoint: Checkpoint, small: SkeletonData) -> None:
+    with pytest.raises(UserError, match="a window of 9 frames does not fit a clip of 4; give 1 to 4"):
+        sliding_probabilities(checkpoint, small.splits["test"].clip(0)[:4], small.layout, 9)
+
+
+def test_predictions_are_drawn_below_the_clips(jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path) -> None:
+    output = tmp_path / "x.gif"
+    main(["animate", str(jhmdb_like), "val0001", "val0002", str(output), "--checkpoint", str(small_checkpoint)])
+    assert output.read_bytes().startswith(b"GIF8")
+
+
+def test_a_checkpoint_of_another_skeleton_is_refused(jhmdb_like: Path, tmp_path: Path) -> None:
+    official = Path(__file__).parent / "fixtures" / "official_small.pt"
+    with pytest.raises(SystemExit, match=r"is for 10 joints and .* has 15"):
+        main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.gif"), "--checkpoint", str(official)])
+    assert list(tmp_path.iterdir()) == []
