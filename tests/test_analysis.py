@@ -78,7 +78,7 @@ def test_weights_favour_the_better_stream_and_their_sum_is_1() -> None:
 
 def test_scores_are_read_as_they_were_written(tmp_path) -> None:
     scores = random_scores(30)
-    write_scores(tmp_path / "s.h5", scores, {})
+    write_scores(tmp_path / "s.h5", scores)
     again = read_scores(tmp_path / "s.h5")
     assert (again.names, again.classes) == (scores.names, scores.classes)
     np.testing.assert_array_equal(again.logits, scores.logits)

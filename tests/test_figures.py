@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -17,7 +18,7 @@ from mmn.data.layout import Classes, load_classes
 from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.evaluation.scores import Scores, combine, figures, write_json, write_scores
+from mmn.evaluation.scores import Scores, Source, combine, figures, read_scores, write_json, write_scores
 
 MA52 = load_classes("ma52")
 
@@ -128,7 +129,9 @@ def test_equal_results_are_equal_files(tmp_path: Path) -> None:
 
 
 def test_scores_hold_names_labels_logits_and_classes(tmp_path: Path) -> None:
-    write_scores(tmp_path / "scores.h5", scores(), {"split": "test"})
+    source = Source(("j.ckpt", "b.ckpt"), "ma52.h5", "test")
+    write_scores(tmp_path / "scores.h5", replace(scores(), source=source))
+    assert read_scores(tmp_path / "scores.h5").source == source
     with h5py.File(tmp_path / "scores.h5") as file:
         assert file["names"].asstr()[:].tolist() == scores().names
         assert file["class_names"].asstr()[:].tolist() == MA52.names

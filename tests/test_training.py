@@ -105,8 +105,8 @@ def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_
     scores = read_scores(run / "scores_test.h5")
     order = np.random.default_rng(0).permutation(len(scores.names))
     names = [scores.names[i] for i in order]
-    shuffled = Scores(names, scores.labels[order], scores.logits[order], scores.classes)
-    write_scores(tmp_path / "scores_test.h5", shuffled, {"split": "test"})
+    shuffled = Scores(names, scores.labels[order], scores.logits[order], scores.classes, scores.source)
+    write_scores(tmp_path / "scores_test.h5", shuffled)
     (tmp_path / "scores_val.h5").write_bytes((run / "scores_val.h5").read_bytes())
     best = run / "checkpoints" / "best.ckpt"
     result = command(

@@ -9,7 +9,7 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="a run or an evaluation → one HTML page", description=__doc__)
     parser.add_argument("folder", type=Path, help="of train.py or eval.py")
-    parser.add_argument("--against", type=Path, help="another such folder, whose figures stand beside")
+    parser.add_argument("--against", type=Path, help="another such folder, to stand beside it, compared clip by clip")
     parser.add_argument("--split", help="val or test (default: test where there is one)")
     parser.add_argument("--output", type=Path, help="the HTML file (default: report.html in the folder)")
     parser.set_defaults(run=_run)

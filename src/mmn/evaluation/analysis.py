@@ -1,5 +1,6 @@
 """What stands behind the headline figures: each class, confidence, and how far a figure may be off."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def labelled(scores: Scores) -> Scores:
     """The clips whose class is known."""
     known = scores.labels >= 0
     names = [name for name, k in zip(scores.names, known, strict=True) if k]
-    return Scores(names, scores.labels[known], scores.logits[known], scores.classes)
+    return replace(scores, names=names, labels=scores.labels[known], logits=scores.logits[known])
 
 
 def predictions(scores: Scores) -> NDArray[np.int64]:
@@ -103,8 +104,18 @@ def calibration(scores: Scores, bins: int = 15) -> dict[str, Any]:
     return {"ece": float(gap / len(right)), "bins": rows}
 
 
-def intervals(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str, list[float]]:
-    """95 % bootstrap intervals of the headline figures: clips drawn again with replacement, percentiles 2.5, 97.5."""
+def intervals(scores: Scores, resamples: int = 1000) -> dict[str, list[float]]:
+    """95 % bootstrap intervals of the headline figures: percentiles 2.5 and 97.5 of what is ``resampled``."""
+    return {name: percentiles(values) for name, values in resampled(scores, resamples).items()}
+
+
+def percentiles(values: NDArray[np.float64]) -> list[float]:
+    """The middle 95 %."""
+    return [float(q) for q in np.percentile(values, [2.5, 97.5])]
+
+
+def resampled(scores: Scores, resamples: int, seed: int = 0) -> dict[str, NDArray[np.float64]]:
+    """The headline figures ``(resamples,)`` of clips drawn again with replacement, alike for as many clips."""
     rng = np.random.default_rng(seed)
     k, n = len(scores.classes.names), len(scores.names)
     best = top_classes(torch.from_numpy(scores.logits)).numpy()
@@ -117,4 +128,4 @@ def intervals(scores: Scores, resamples: int = 1000, seed: int = 0) -> dict[str,
         confusion = torch.from_numpy(np.bincount(pair[clips], minlength=k * k).reshape(k, k))
         for name, value in action_figures(confusion, torch.tensor(among_five[clips].sum()), groups).items():
             drawn.setdefault(name, []).append(value)
-    return {name: [float(q) for q in np.percentile(values, [2.5, 97.5])] for name, values in drawn.items()}
+    return {name: np.array(values) for name, values in drawn.items()}

@@ -1,7 +1,9 @@
 """One evaluation, from a composed config to its files."""
 
 import logging
+import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from mmn.data.preprocess import Training
 from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse
 from mmn.evaluation.challenge import write_predictions
+from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_json, write_scores
 from mmn.evaluation.scoring import score, test_time_views
 from mmn.evaluation.weights import find_weights
@@ -59,10 +62,13 @@ def _evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
         folder = Path(cfg.paths.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "metrics.json", result)
-        write_json(folder / "analysis.json", analyse(total))
-        write_scores(folder / "scores.h5", total, {"checkpoints": ", ".join(paths), "split": cfg.split})
+        write_json(folder / "analysis.json", {**analyse(total), "likely_label_errors": likely_label_errors(streams)})
+        write_scores(folder / "scores.h5", total)
         write_predictions(folder, total)
+        shutil.rmtree(folder / "streams", ignore_errors=True)  # of an earlier evaluation
         if len(streams) > 1:
+            for number, stream in enumerate(streams, start=1):
+                write_scores(folder / "streams" / f"{number}.h5", stream)
             print_streams(_sums(paths, streams, weights), f"split {cfg.split}")
         print_figures({cfg.split: result[cfg.split]}, f"split {cfg.split}")
         print(f"written to {folder}")
@@ -89,7 +95,7 @@ def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: S
             "%s views of each clip, %s times the work: Top-1 %.2f %% alone, %.2f %% averaged",
             len(views), len(views), before, figures(scores)["top1"],
         )  # fmt: skip
-    return scores
+    return replace(scores, source=replace(scores.source, checkpoints=(str(Path(path).resolve()),)))
 
 
 def _weights(cfg: DictConfig, paths: list[str], trainer: L.Trainer, views: Sequence[Training | None]) -> list[float]:

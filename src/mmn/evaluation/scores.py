@@ -23,6 +23,15 @@ FORMAT = "mmn-scores"
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where scores come from: the networks' checkpoints, the data file and its split."""
+
+    checkpoints: tuple[str, ...] = ()
+    data: str = ""
+    split: str = ""
+
+
+@dataclass(frozen=True)
 class Scores:
     """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown)."""
 
@@ -30,6 +39,7 @@ class Scores:
     labels: NDArray[np.int64]
     logits: NDArray[np.float32]
     classes: Classes
+    source: Source = Source()
 
 
 def figures(scores: Scores) -> dict[str, float]:
@@ -54,7 +64,9 @@ def combine(streams: Sequence[Scores], weights: Sequence[float]) -> Scores:
         raise UserError(f"there are {len(streams)} streams and {len(weights)} weights; give one for each.")
     logits, _ = aligned(streams)
     total = np.einsum("s,snk->nk", np.asarray(weights, np.float64), logits)
-    return replace(streams[0], logits=total.astype(np.float32))
+    checkpoints = tuple(path for stream in streams for path in stream.source.checkpoints)
+    source = replace(streams[0].source, checkpoints=checkpoints)
+    return replace(streams[0], logits=total.astype(np.float32), source=source)
 
 
 def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -79,10 +91,13 @@ def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.
     return np.stack(logits), first.labels
 
 
-def write_scores(path: Path, scores: Scores, provenance: dict[str, str]) -> None:
+def write_scores(path: Path, scores: Scores) -> None:
     """Write ``scores.h5``: names, labels, logits, classes, and where they come from as attributes."""
+    source = scores.source
     with replacing(path) as part, h5py.File(part, "w") as file:
-        file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}", **provenance)
+        file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}")
+        file.attrs.update(data=source.data, split=source.split)
+        file.attrs.create("checkpoints", source.checkpoints, dtype=h5py.string_dtype())
         file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
         file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
         if scores.classes.group_names:
@@ -102,8 +117,10 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
                 raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
-            if split is not None and file.attrs.get("split", split) != split:
-                raise UserError(f"{path} is of split {file.attrs['split']}; give scores of {split}, or split=.")
+            checkpoints = tuple(str(name) for name in file.attrs["checkpoints"])
+            source = Source(checkpoints, str(file.attrs["data"]), str(file.attrs["split"]))
+            if split is not None and source.split not in ("", split):
+                raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
 
             def strings(name: str) -> list[str]:
                 return [value.decode() for value in file[name][()]]
@@ -115,6 +132,7 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
                 labels=file["labels"][()].astype(np.int64),
                 logits=file["logits"][()].astype(np.float32),
                 classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
+                source=source,
             )
     except (OSError, KeyError, AttributeError) as error:
         raise UserError(f"{path} is not a readable scores file ({error}); write it again with eval.py.") from None

@@ -13,7 +13,7 @@ from mmn.data.augment_space import Mirror
 from mmn.data.datamodule import SkeletonDataModule
 from mmn.data.preprocess import Batch, Training
 from mmn.errors import UserError
-from mmn.evaluation.scores import Scores
+from mmn.evaluation.scores import Scores, Source
 from mmn.inference import infer
 from mmn.network.mmn import MMN
 
@@ -81,7 +81,9 @@ def score(
         assert module.logits is not None
         logits.append(module.logits)
     clips = datamodule.data.splits[split]
-    return Scores(clips.names, clips.labels, torch.stack(logits).mean(dim=0).numpy(), datamodule.data.classes)
+    mean = torch.stack(logits).mean(dim=0).numpy()
+    source = Source(data=str(datamodule.path.resolve()), split=split)
+    return Scores(clips.names, clips.labels, mean, datamodule.data.classes, source)
 
 
 def test_time_views(samplings: int, flip: bool) -> list[Training | None]:

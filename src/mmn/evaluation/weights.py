@@ -29,18 +29,17 @@ def find_weights(streams: Sequence[Scores], rounds: int = 20) -> list[float]:
     known = labels >= 0
     if not known.any():
         raise UserError("weights can only be found on labelled clips; give weights yourself.")
-    probabilities = softmax(logits[:, known])
-    labels = labels[known]
+    logits, labels = logits[:, known], labels[known]
     counts = np.zeros(len(streams))
-    total = np.zeros(probabilities.shape[1:])
+    total = np.zeros(logits.shape[1:])
     best: tuple[float, float] = (-1.0, 0.0)
     best_counts = counts
     for _ in range(rounds * len(streams)):
-        values = [_quality((total + p) / (counts.sum() + 1), labels) for p in probabilities]
+        values = [_quality(softmax((total + own) / (counts.sum() + 1)), labels) for own in logits]
         chosen = max(range(len(streams)), key=lambda i: (values[i], -i))
         counts = counts.copy()
         counts[chosen] += 1
-        total += probabilities[chosen]
+        total += logits[chosen]
         if values[chosen] > best:
             best, best_counts = values[chosen], counts
     return [float(w) for w in best_counts / best_counts.sum()]

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
-
 from mmn.checkpoint import Checkpoint, load_checkpoint
 from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
@@ -15,11 +13,21 @@ from mmn.evaluation.scores import Scores, read_scores
 
 @dataclass(frozen=True)
 class Result:
-    """What a folder of train.py or eval.py holds about one split."""
+    """What a folder of train.py or eval.py holds about one split.
+
+    Attributes:
+        folder: it.
+        split: which.
+        scores: of its labelled and unlabelled clips.
+        streams: the scores that were added up, where there were several.
+        data: the file that was scored, if it is still there.
+        checkpoint: the network, or the first of several, if it is still there.
+    """
 
     folder: Path
     split: str
     scores: Scores
+    streams: list[Scores]
     data: SkeletonData | None
     checkpoint: Checkpoint | None
 
@@ -45,15 +53,16 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     scores = read_scores(path, split)
     if not (scores.labels >= 0).any():
         raise UserError(f"{path} has no labelled clip, so that there is nothing to report.")
-    with h5py.File(path) as file:
-        origin = Path(str(file.attrs.get("checkpoint") or file.attrs.get("checkpoints") or ""))
-        found = split or str(file.attrs.get("split", "test"))
-    checkpoint = load_checkpoint(origin) if origin.is_file() else None
-    return Result(folder, found, scores, _data(checkpoint), checkpoint)
+    streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
+    networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
+    checkpoint = load_checkpoint(networks[0]) if networks else None
+    data = read_data(scores.source.data) if Path(scores.source.data).is_file() else None
+    if data is not None and not _holds(data, scores):
+        data = None
+    return Result(folder, scores.source.split or "test", scores, streams, data, checkpoint)
 
 
-def _data(checkpoint: Checkpoint | None) -> SkeletonData | None:
-    """The file a checkpoint was trained on."""
-    if checkpoint is None or (description := checkpoint.description) is None:
-        return None
-    return read_data(description.data_path) if Path(description.data_path).exists() else None
+def _holds(data: SkeletonData, scores: Scores) -> bool:
+    """Whether the file still has the clips that were scored: it may have been made anew since."""
+    clips = data.splits.get(scores.source.split)
+    return clips is not None and set(scores.names) <= set(clips.names)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,14 +145,16 @@ def report(
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
     """
     network = load_network(best_path) if best_path else module.network
+    checkpoints = (str(Path(best_path).resolve()),) if best_path else ()
     found: dict[str, Scores] = {}
     for split in ("val", "test"):
         clips = datamodule.data.splits.get(split)
         if clips is not None and clips.labelled.any():
-            found[split] = score(trainer, network, datamodule, split)
+            scores = score(trainer, network, datamodule, split)
+            found[split] = replace(scores, source=replace(scores.source, checkpoints=checkpoints))
     if trainer.is_global_zero:
         for split, scores in found.items():
-            write_scores(folder / f"scores_{split}.h5", scores, {"checkpoint": best_path, "split": split})
+            write_scores(folder / f"scores_{split}.h5", scores)
         result = {split: figures(scores) for split, scores in found.items()}
         write_json(folder / "metrics.json", result)
         print_figures(result, "best epoch" if best_path else "last epoch")

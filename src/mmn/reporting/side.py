@@ -1,0 +1,121 @@
+"""What the report says of one result; a report with ``--against`` has two of these, side by side."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmn.evaluation.analysis import calibration, intervals, labelled, per_class, predictions
+from mmn.evaluation.errors import error_analysis
+from mmn.evaluation.gates import BRANCHES
+from mmn.evaluation.scores import Scores, figures
+from mmn.reporting import plots
+from mmn.reporting.curves import read_metrics
+from mmn.reporting.report_clips import gates_on_a_clip, worst_clips
+from mmn.reporting.result import Result
+from mmn.reporting.table import TITLES
+
+
+@dataclass(frozen=True)
+class Side:
+    """One result, as the page shows it.
+
+    Attributes:
+        number: 0 or 1.
+        name: of the result.
+        scores: of the labelled clips.
+        figures: texts by figure, with intervals.
+        classes: rows of precision, recall and F1.
+        ece: expected calibration error in percent.
+        confused: the most confused pairs.
+        drawings: Bokeh figures by name.
+        clips: the worst mistakes.
+        players: what moves them.
+        gates: what they attend to on one clip; None without checkpoint or data.
+        errors: accuracy by property; empty without data.
+        streams: Top-1 of each stream that was added up.
+    """
+
+    number: int
+    name: str
+    scores: Scores
+    figures: dict[str, str]
+    classes: list[dict[str, Any]]
+    ece: float
+    confused: list[dict[str, Any]]
+    drawings: dict[str, Any]
+    clips: list[dict[str, Any]]
+    players: dict[str, Any]
+    gates: dict[str, Any] | None
+    errors: dict[str, list[dict[str, Any]]]
+    streams: list[dict[str, Any]]
+
+
+def side(number: int, result: Result, name: str) -> Side:
+    """Everything the page says of a result."""
+    scores = labelled(result.scores)
+    classes, calibrated, counts = per_class(scores), calibration(scores), _confusion(scores)
+    drawings: dict[str, Any] = {
+        "confusion": plots.confusion(counts, scores.classes.names),
+        "classes": plots.class_bars(classes),
+        "reliability": plots.reliability(calibrated["bins"]),
+    }
+    if (result.folder / "metrics.csv").exists():
+        columns = read_metrics(result.folder / "metrics.csv")
+        drawings["loss"] = plots.curves(columns, ("train/loss", "val/loss"), "loss")
+        drawings["top1"] = plots.curves(columns, ("train/top1", "val/top1"), "Top-1, %")
+    clips, players = worst_clips(result, scores)
+    gates = gates_on_a_clip(result, clips)
+    if gates:
+        drawings["gates"] = plots.branch_times(gates.pop("times"), BRANCHES)
+    return Side(
+        number=number,
+        name=name,
+        scores=scores,
+        figures=_figures(scores),
+        classes=classes,
+        ece=calibrated["ece"],
+        confused=_most_confused(counts, scores.classes.names),
+        drawings=drawings,
+        clips=clips,
+        players=players,
+        gates=gates,
+        errors=error_analysis(scores, result.data, result.split) if result.data else {},
+        streams=[_stream(stream) for stream in result.streams],
+    )
+
+
+def _figures(scores: Scores) -> dict[str, str]:
+    values, bounds = figures(scores), intervals(scores, 500)
+    texts = {}
+    for name in (name for name in TITLES if name in values):
+        if name in bounds:
+            low, high = bounds[name]
+            texts[name] = f"{values[name]:.2f} % [{low:.1f}, {high:.1f}]"
+        else:
+            texts[name] = f"{values[name]:.0f}" if name == "clips" else f"{values[name]:.4f}"
+    return texts
+
+
+def _stream(scores: Scores) -> dict[str, Any]:
+    values = figures(scores)
+    paths = (Path(checkpoint).parts[-3:] for checkpoint in scores.source.checkpoints)  # the run, checkpoints, the file
+    return {"checkpoint": ", ".join("/".join(parts) for parts in paths), "top1": values["top1"], "top5": values["top5"]}
+
+
+def _confusion(scores: Scores) -> np.ndarray:
+    k = len(scores.classes.names)
+    return np.bincount(scores.labels * k + predictions(scores), minlength=k * k).reshape(k, k)
+
+
+def _most_confused(counts: np.ndarray, names: list[str], count: int = 12) -> list[dict[str, Any]]:
+    support = np.maximum(counts.sum(axis=1), 1)
+    off = counts - np.diag(np.diag(counts))
+    order = np.argsort(-off, axis=None, kind="stable")[:count]
+    pairs = [divmod(int(i), len(names)) for i in order]
+    return [
+        {"true": names[i], "predicted": names[j], "clips": int(off[i, j]), "share": 100 * off[i, j] / support[i]}
+        for i, j in pairs
+        if off[i, j]
+    ]
