@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import ROOT, train
 
 from mmn.checkpoint import KEY, Description, describe
 from mmn.data.hdf5 import read_data
@@ -14,7 +15,6 @@ from mmn.data.skeletons import SkeletonData
 from mmn.data.synthetic import synthesize
 from mmn.network.mmn import MMN
 
-ROOT = Path(__file__).parents[1]
 FIXTURES = Path(__file__).parent / "fixtures"
 REFERENCE = Path(os.environ.get("MMN_REFERENCE", ROOT.parent / "shared"))
 """Reference data that is too large for the repository; tests that need it skip without it."""
@@ -65,3 +65,12 @@ def small_checkpoint(jhmdb_like: Path, small: SkeletonData) -> Path:
     path = jhmdb_like.parent / "small.ckpt"
     torch.save({"state_dict": state, KEY: describe(network, description)}, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def run(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of four epochs."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    result = train(folder, jhmdb_like, "trainer.max_epochs=4")
+    assert result.returncode == 0, result.stderr
+    return folder

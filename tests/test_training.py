@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from commands import TINY, command, train
 from conftest import FIXTURES, ROOT
 
 import mmn
@@ -19,38 +20,9 @@ from mmn.checkpoint import load_checkpoint
 from mmn.data.synthetic import synthesize
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 
-TINY = [
-    "experiment=jhmdb_joint",
-    "logger=csv",
-    "model.width=16",
-    "model.depth=1",
-    "data.batch_size=16",
-    "data.num_frames=16",
-    "scheduler.warmup_epochs=1",
-]
-
-
-def command(script: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(ROOT / script), *arguments], capture_output=True, text=True, timeout=300, **options
-    )
-
-
-def train(folder: Path, data: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    return command("train.py", *TINY, f"data.path={data}", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)
-
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
     return torch.load(checkpoint, weights_only=True)["state_dict"]
-
-
-@pytest.fixture(scope="module")
-def run(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of four epochs."""
-    folder = tmp_path_factory.mktemp("runs") / "whole"
-    result = train(folder, jhmdb_like, "trainer.max_epochs=4")
-    assert result.returncode == 0, result.stderr
-    return folder
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mmn.data.layout import Layout
@@ -76,14 +76,8 @@ def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_secon
         raise UserError("MP4 needs the program ffmpeg, which is not installed; install it or write .gif or .html.")
     predictions = [clip.prediction for clip in clips if clip.prediction]
     colours, predicted = class_colours(predictions), bool(predictions)
-    figure, axes = plt.subplots(
-        1 + predicted,
-        len(clips),
-        figsize=(4 * len(clips), 4.5 + 2 * predicted),
-        height_ratios=[4.5, 2][: 1 + predicted],
-        layout="constrained",
-        squeeze=False,
-    )
+    figure = Figure(figsize=(4 * len(clips), 4.5 + 2 * predicted), layout="constrained")
+    axes = figure.subplots(1 + predicted, len(clips), height_ratios=[4.5, 2][: 1 + predicted], squeeze=False)
     artists: list[tuple[SkeletonArtist, PredictionArtist | None]] = []
     for column, clip in enumerate(clips):
         strip = PredictionArtist(axes[1, column], clip.prediction, colours) if clip.prediction else None
@@ -108,4 +102,3 @@ def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_secon
                 temporary.replace(part)
             finally:
                 temporary.unlink(missing_ok=True)
-    plt.close(figure)

@@ -3,11 +3,7 @@
 import csv
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from mmn.files import replacing
 
@@ -33,7 +29,8 @@ def draw_curves(metrics: Path, path: Path) -> None:
         ("Top-1, %", ("train/top1", "val/top1")),
         ("learning rate", ("lr",)),
     )
-    figure, axes = plt.subplots(1, len(panels), figsize=(12, 3.5), layout="constrained")
+    figure = Figure(figsize=(12, 3.5), layout="constrained")
+    axes = figure.subplots(1, len(panels))
     for ax, (title, names) in zip(axes, panels, strict=True):
         for name in names:
             if name in columns:
@@ -44,4 +41,3 @@ def draw_curves(metrics: Path, path: Path) -> None:
             ax.legend(frameon=False)
     with replacing(path) as part:
         figure.savefig(part, format="png", dpi=120)
-    plt.close(figure)

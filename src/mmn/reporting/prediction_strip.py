@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from mmn.evaluation.sliding import window_starts
 
-_COLOURS = plt.get_cmap("Dark2")  # not those of the body parts
+_COLOURS = colormaps["Dark2"]  # not those of the body parts
 _SHOWN = 4
 
 

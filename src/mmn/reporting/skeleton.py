@@ -3,20 +3,17 @@
 import textwrap
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from mmn.data.layout import Layout
 from mmn.files import replacing
 
-_COLOURS = plt.get_cmap("tab10")
+_COLOURS = colormaps["tab10"]
 _GREY = "#999999"
 
 
@@ -69,7 +66,8 @@ class SkeletonArtist:
 
 def draw_layout(layout: Layout, clip: NDArray[np.float32], path: Path) -> None:
     """A picture of a layout, joints numbered and parts named, on the first frame of a clip ``(T, V, C)``."""
-    figure, axes = plt.subplots(figsize=(8, 9), layout="constrained")
+    figure = Figure(figsize=(8, 9), layout="constrained")
+    axes = figure.subplots()
     SkeletonArtist(axes, layout, clip[:1]).show(clip[0])
     for joint, (x, y) in enumerate(clip[0, :, :2]):
         axes.annotate(str(joint), (x, y), fontsize=6, textcoords="offset points", xytext=(3, 3))
@@ -81,4 +79,3 @@ def draw_layout(layout: Layout, clip: NDArray[np.float32], path: Path) -> None:
     figure.legend(loc="outside lower center", fontsize=6, frameon=False, ncols=2)
     with replacing(path) as part_file:
         figure.savefig(part_file, format=path.suffix.removeprefix(".") or "png", dpi=150)
-    plt.close(figure)
