@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import reference
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
 from mmn.data.layout import Classes, load_classes
@@ -31,6 +32,17 @@ def test_classes_are_scikit_learns_absent_ones_too(clips: int) -> None:
         assert [row[name] for row in rows] == pytest.approx((100 * expected[place]).tolist(), abs=1e-9)
     assert [row["clips"] for row in rows] == expected[3].tolist()
     assert mean_class_accuracy(rows) == pytest.approx(100 * balanced_accuracy_score(scores.labels, predicted), abs=1e-9)
+
+
+@pytest.mark.parametrize("file", ["ctrgcn_joint_val.txt", "skateformer_joint_val.txt"])
+def test_real_predictions_of_micro_actions_are_scikit_learns_too(file: str) -> None:
+    predicted, labels = np.loadtxt(reference(f"data/ma52_predictions/{file}"), delimiter=",", dtype=np.int64).T
+    names = [f"val{i:04d}" for i in range(len(labels))]
+    rows = per_class(Scores(names, labels, np.eye(52, dtype=np.float32)[predicted], MA52))
+    expected = precision_recall_fscore_support(labels, predicted, labels=np.arange(52), zero_division=0)
+    for place, name in enumerate(("precision", "recall", "f1")):
+        assert [row[name] for row in rows] == pytest.approx((100 * expected[place]).tolist(), abs=1e-9)
+    assert mean_class_accuracy(rows) == pytest.approx(100 * balanced_accuracy_score(labels, predicted), abs=1e-9)
 
 
 def test_a_calibrated_network_has_a_small_error_and_an_overconfident_one_its_gap() -> None:
