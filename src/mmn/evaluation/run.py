@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, ListConfig
@@ -21,7 +22,7 @@ from mmn.evaluation.analysis import analyse
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_json, write_scores
-from mmn.evaluation.scoring import score, test_time_views
+from mmn.evaluation.scoring import score_views, test_time_views
 from mmn.evaluation.weights import find_weights
 from mmn.processes import same_job_in_every_process
 from mmn.reporting.table import print_figures, print_streams
@@ -88,14 +89,19 @@ def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: S
     datamodule = _datamodule(cfg, checkpoint)
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
-    scores = score(trainer, checkpoint.network, datamodule, split, str(cfg.precision), views)
-    if len(views) > 1 and trainer.is_global_zero and (scores.labels >= 0).any():
-        before = figures(score(trainer, checkpoint.network, datamodule, split, str(cfg.precision)))["top1"]
+    looks = score_views(trainer, checkpoint.network, datamodule, split, str(cfg.precision), views)
+    plain = looks[0]
+    scores = replace(
+        plain,
+        logits=np.mean([look.logits for look in looks], axis=0),
+        source=replace(plain.source, checkpoints=(str(Path(path).resolve()),)),
+    )
+    if len(looks) > 1 and (scores.labels >= 0).any():
         log.info(
             "%s views of each clip, %s times the work: Top-1 %.2f %% alone, %.2f %% averaged",
-            len(views), len(views), before, figures(scores)["top1"],
+            len(looks), len(looks), figures(plain)["top1"], figures(scores)["top1"],
         )  # fmt: skip
-    return replace(scores, source=replace(scores.source, checkpoints=(str(Path(path).resolve()),)))
+    return scores
 
 
 def _weights(cfg: DictConfig, paths: list[str], trainer: L.Trainer, views: Sequence[Training | None]) -> list[float]:

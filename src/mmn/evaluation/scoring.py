@@ -61,29 +61,40 @@ class ScoringModule(L.LightningModule):
 
 
 def score(
+    trainer: L.Trainer, network: MMN, datamodule: SkeletonDataModule, split: str, precision: str = "32"
+) -> Scores:
+    """The scores of one split.
+
+    Raises:
+        UserError: a split the file does not have.
+    """
+    return score_views(trainer, network, datamodule, split, precision, [None])[0]
+
+
+def score_views(
     trainer: L.Trainer,
     network: MMN,
     datamodule: SkeletonDataModule,
     split: str,
-    precision: str = "32",
-    views: Sequence[Training | None] = (None,),
-) -> Scores:
-    """The scores of one split: the mean logits of several views of each clip, by default the plain one alone.
+    precision: str,
+    views: Sequence[Training | None],
+) -> list[Scores]:
+    """The scores of one split for each of several views of its clips; None is the plain one.
 
     Raises:
         UserError: a split the file does not have.
     """
     datamodule.trainer = trainer
-    logits = []
+    module = ScoringModule(network, precision)
+    clips = datamodule.data.splits.get(split)
+    source = Source(data=str(datamodule.path.resolve()), split=split)
+    scores = []
     for view in views:
-        module = ScoringModule(network, precision)
         trainer.test(module, datamodule.loader(split, view=view), verbose=False)
         assert module.logits is not None
-        logits.append(module.logits)
-    clips = datamodule.data.splits[split]
-    mean = torch.stack(logits).mean(dim=0).numpy()
-    source = Source(data=str(datamodule.path.resolve()), split=split)
-    return Scores(clips.names, clips.labels, mean, datamodule.data.classes, source)
+        assert clips is not None
+        scores.append(Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes, source))
+    return scores
 
 
 def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
