@@ -27,11 +27,7 @@ def tune_runtime() -> None:
 
 
 def quiet_libraries() -> None:
-    """Leave out what libraries print that no user of ours can act on, and what further processes would repeat."""
-    from lightning.pytorch.utilities import rank_zero_only
-
-    if rank_zero_only.rank:  # type: ignore[attr-defined]
-        logging.getLogger("mmn").setLevel(logging.ERROR)
+    """Leave out what libraries print that no user of ours can act on."""
     for library in ("lightning.pytorch", "lightning.fabric", "matplotlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in (

@@ -55,6 +55,8 @@ def _evaluate(cfg: DictConfig) -> dict[str, dict[str, float]]:
         raise UserError("there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE].")
     views = test_time_views(cfg.tta.samplings, cfg.tta.flip)
     trainer: L.Trainer = instantiate(cfg.trainer, logger=False, enable_progress_bar=False, _convert_="all")
+    if not trainer.is_global_zero:
+        logging.getLogger("mmn").setLevel(logging.ERROR)  # the first process speaks
     streams = [_stream(path, cfg, trainer, cfg.split, views) for path in paths]
     weights = _weights(cfg, paths, trainer, views)
     total = streams[0] if len(streams) == 1 else combine(streams, weights)
