@@ -96,7 +96,7 @@ def test_stopped_in_the_middle_of_an_epoch_the_rest_of_it_is_trained_on(whole: P
     step = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert f"after step {step}" in output
     assert 28 < step < 84
-    finish(start(tmp_path, jhmdb_like, "resume=true"))
+    assert "not resumable" not in finish(start(tmp_path, jhmdb_like, "resume=true"))
     assert same(weights(tmp_path), weights(whole))
 
 
