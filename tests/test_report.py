@@ -12,8 +12,10 @@ from browser import CHROMIUM, Page
 from test_analysis import random_scores
 
 from mmn.cli.main import main
+from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
 from mmn.data.layout import load_classes
+from mmn.data.skeletons import SkeletonData
 from mmn.data.synthetic import synthesize
 from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
@@ -22,6 +24,8 @@ from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
 from mmn.network.mmn import MMN
 from mmn.reporting.report import write_report
+from mmn.reporting.report_clips import worst_clips
+from mmn.reporting.result import Result
 from mmn.training.module import KEY, Description, describe
 
 
@@ -128,6 +132,15 @@ def test_folders_that_cannot_be_reported_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="has no labelled clip"):
         write_report(tmp_path, tmp_path / "r.html")
     assert not (tmp_path / "r.html").exists()
+
+
+def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> None:
+    clips = Clips.from_arrays([np.linspace(0, 1, 5000 * 30).reshape(5000, 15, 2)], names=["long"])
+    data = replace(small, splits={"test": clips})
+    scores = Scores(["long"], np.array([3]), np.eye(14, dtype=np.float32)[:1], small.classes)
+    shown, players = worst_clips(Result(Path(), "test", scores, [], data, None), scores)
+    assert shown[0]["frames"] == len(players["clips"][0]) == 200
+    assert (players["clips"][0][0][0], players["clips"][0][-1][-2]) == (50, 950)
 
 
 def test_gates_are_weights_of_branches_and_scales(folder: Path) -> None:

@@ -14,6 +14,7 @@ from mmn.reporting.result import Result
 from mmn.reporting.skeleton import part_colours
 
 WORST = 6
+MOST_FRAMES = 200  # of a clip on the page; of longer ones, evenly spaced
 
 
 def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -27,7 +28,8 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
     names = scores.classes.names
     shown, moving = [], []
     for i in order:
-        clip = split.clip(split.names.index(scores.names[i]))[:, :, :2]
+        clip = np.asarray(split.clip(split.names.index(scores.names[i])))[:, :, :2]
+        clip = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).astype(int)]
         low = clip.min(axis=(0, 1))
         size = max(float((clip.max(axis=(0, 1)) - low).max()), 1e-6)
         moving.append(np.rint((clip - low) / size * 900 + 50).astype(int).reshape(len(clip), -1).tolist())
