@@ -14,9 +14,11 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from mmn.cli.main import main
 from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
+from mmn.data.layout import NAMED, load_layout
 from mmn.data.skeletons import SkeletonData
+from mmn.data.standing import standing
 from mmn.data.summary import duplicates
-from mmn.data.synthetic import synthesize
+from mmn.data.synthetic import rest_pose, synthesize
 from mmn.entry import one_sentence
 from mmn.errors import UserError
 
@@ -71,6 +73,17 @@ def test_synthetic_classes_can_be_uneven_and_joints_occluded(tmp_path: Path, cap
     assert (tmp_path / "layout.png").read_bytes().startswith(b"\x89PNG")
     main(["inspect", str(path)])
     assert "missing joints" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_synthetic_people_stand_upright_and_face_us(name: str) -> None:
+    layout = load_layout(name)
+    pose = dict(zip(layout.joints, rest_pose(layout, np.random.default_rng(0)), strict=True))
+    assert all(standing(joint) for joint in layout.joints)
+    assert pose[layout.joints[layout.centre]].tolist() == [0, 0]
+    assert pose["left_shoulder"][0] > 0 > pose["right_shoulder"][0]
+    head = pose["face" if name == "jhmdb" else "nose"]
+    assert head[1] < pose["neck"][1] < pose["left_elbow"][1] < pose["left_wrist"][1]  # y points down
 
 
 def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:

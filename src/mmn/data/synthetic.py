@@ -18,6 +18,7 @@ from mmn.data.hdf5 import write_data
 from mmn.data.layout import Layout, load_classes, load_layout
 from mmn.data.missing import fill_missing
 from mmn.data.skeletons import SPLITS, SkeletonData
+from mmn.data.standing import standing
 from mmn.errors import UserError
 
 
@@ -114,15 +115,20 @@ def synthesize(
 
 
 def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
-    """A standing pose ``(V, 2)`` in torso lengths: joints laid out along the bones, away from the centre."""
+    """A standing pose ``(V, 2)`` in torso lengths around the centre joint.
+
+    Joints with the names of our layouts stand as a person's do; others follow along the bones, away from the centre.
+    """
     pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
-    pose[layout.centre] = 0.0
+    known = {joint: place for joint, name in enumerate(layout.joints) if (place := standing(name))}
+    pose[list(known)] = list(known.values())
+    centre = pose[layout.centre].copy()
     for joint, origin in layout.walk(layout.centre).items():
-        if joint != origin:
-            outward = pose[origin] + rng.normal(0.0, 0.35, 2)
+        if joint != origin and joint not in known:
+            outward = pose[origin] - centre + rng.normal(0.0, 0.35, 2)
             length = max(float(np.linalg.norm(outward)), 1e-6)
             pose[joint] = pose[origin] + outward / length * rng.uniform(0.2, 0.5)
-    return pose
+    return pose - centre
 
 
 def _action(layout: Layout, rng: Generator) -> Action:
