@@ -117,8 +117,8 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         with h5py.File(path, "r") as file:
             if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
                 raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
-            checkpoints = tuple(str(name) for name in file.attrs["checkpoints"])
-            source = Source(checkpoints, str(file.attrs["data"]), str(file.attrs["split"]))
+            checkpoints = tuple(str(path) for path in np.atleast_1d(file.attrs.get("checkpoints", ())))
+            source = Source(checkpoints, str(file.attrs.get("data", "")), str(file.attrs.get("split", "")))
             if split is not None and source.split not in ("", split):
                 raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
 

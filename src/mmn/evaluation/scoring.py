@@ -86,13 +86,12 @@ def score_views(
     """
     datamodule.trainer = trainer
     module = ScoringModule(network, precision)
-    clips = datamodule.data.splits.get(split)
     source = Source(data=str(datamodule.path.resolve()), split=split)
     scores = []
     for view in views:
         trainer.test(module, datamodule.loader(split, view=view), verbose=False)
         assert module.logits is not None
-        assert clips is not None
+        clips = datamodule.data.splits[split]
         scores.append(Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes, source))
     return scores
 
