@@ -31,6 +31,7 @@ def register(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.data.convert import convert  # h5py and numpy only where they are needed: `mmn --help` is instant
+    from mmn.data.summary import in_a_line
 
     data = convert(
         options.source,
@@ -44,8 +45,7 @@ def _run(options: argparse.Namespace) -> None:
         splits=_splits(options.splits),
         name=options.name,
     )
-    counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
-    print(f"{options.output}: {data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}")
+    print(f"{options.output}: {in_a_line(data)}")
     print(data.source)
 
 

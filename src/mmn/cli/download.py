@@ -18,10 +18,10 @@ def register(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.data.hub import REPO, download
+    from mmn.data.summary import in_a_line
 
     output = options.output or Path("data", f"{options.name}.h5")
     data = download(
         options.name, output, repo=options.repo or REPO, revision=options.revision, cache_dir=options.cache_dir
     )
-    counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
-    print(f"{output}: {data.source}; clips: {counts}")
+    print(f"{output}: {in_a_line(data)}")

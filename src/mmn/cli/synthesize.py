@@ -24,6 +24,7 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from mmn.data.summary import in_a_line
     from mmn.data.synthetic import synthesize
 
     data = synthesize(
@@ -40,5 +41,4 @@ def _run(options: argparse.Namespace) -> None:
         imbalance=options.imbalance,
         seed=options.seed,
     )
-    counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
-    print(f"{options.output}: synthetic, {len(data.classes.names)} classes; clips: {counts}")
+    print(f"{options.output}: {in_a_line(data)}")

@@ -40,6 +40,12 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
     }
 
 
+def in_a_line(data: SkeletonData) -> str:
+    """Where it comes from and how much there is."""
+    counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
+    return f"{data.source}; {data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}"
+
+
 def duplicates(data: SkeletonData) -> list[list[str]]:
     """Pairs ``[split/name, split/name]`` of clips in different splits with equal keypoints: leakage."""
     seen: dict[bytes, tuple[str, str]] = {}
