@@ -13,6 +13,7 @@ from mmn.data.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.sliding import default_window, sliding_probabilities, window_starts
 from mmn.inference import infer
+from mmn.reporting.skeleton import front_view
 
 
 @pytest.mark.parametrize(("suffix", "start"), [(".gif", b"GIF8"), (".html", b"\n<link")])
@@ -37,6 +38,12 @@ def test_what_cannot_be_animated_is_refused(jhmdb_like: Path, tmp_path: Path, na
     with pytest.raises(SystemExit, match=sentence):
         main(["animate", str(jhmdb_like), *names, str(tmp_path / output)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_have_y_down_and_show_3d_from_the_front() -> None:
+    flat, deep = np.ones((4, 15, 2), np.float32), np.ones((4, 15, 3), np.float32)
+    np.testing.assert_array_equal(front_view(flat), flat)
+    np.testing.assert_array_equal(front_view(deep), flat * [1, -1])
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from mmn.evaluation.analysis import predictions, probabilities
 from mmn.evaluation.gates import BRANCHES, gate_weights
 from mmn.evaluation.scores import Scores
 from mmn.reporting.result import Result
-from mmn.reporting.skeleton import part_colours
+from mmn.reporting.skeleton import front_view, part_colours
 
 WORST = 6
 MOST_FRAMES = 200  # of a clip on the page; of longer ones, evenly spaced
@@ -28,7 +28,7 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
     names = scores.classes.names
     shown, moving = [], []
     for i in order:
-        clip = np.asarray(split.clip(split.names.index(scores.names[i])))[:, :, :2]
+        clip = front_view(split.clip(split.names.index(scores.names[i])))
         clip = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).astype(int)]
         low = clip.min(axis=(0, 1))
         size = max(float((clip.max(axis=(0, 1)) - low).max()), 1e-6)
@@ -49,7 +49,7 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
     index = split.names.index(clips[0]["name"]) if clips else 0
     modality = checkpoint.description.modality if checkpoint.description else None
     x, times = prepare(
-        [np.asarray(split.clip(index))],
+        [split.clip(index)],
         layout,
         modality.name if modality else "joint",
         checkpoint.network.config["num_frames"],
@@ -69,8 +69,8 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
 
 def _svg(pose: np.ndarray, bones: list[tuple[int, int]], weights: np.ndarray) -> str:
     """A skeleton whose joints grow and darken with their weight."""
-    low = pose[:, :2].min(axis=0)
-    place = (pose[:, :2] - low) / max(float(np.ptp(pose[:, :2], axis=0).max()), 1e-6) * 260 + 20
+    view = front_view(pose)
+    place = (view - view.min(axis=0)) / max(float(np.ptp(view, axis=0).max()), 1e-6) * 260 + 20
     relative = (weights - weights.min()) / max(float(np.ptp(weights)), 1e-6)
     lines = "".join(
         f'<line x1="{place[a, 0]:.0f}" y1="{place[a, 1]:.0f}" x2="{place[b, 0]:.0f}" y2="{place[b, 1]:.0f}" '
