@@ -14,7 +14,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from mmn.cli.main import main
 from mmn.data.clips import Clips
 from mmn.data.hdf5 import read_data
-from mmn.data.layout import NAMED, load_layout
+from mmn.data.layout import NAMED, Layout, load_layout
 from mmn.data.skeletons import SkeletonData
 from mmn.data.standing import standing
 from mmn.data.summary import duplicates
@@ -84,6 +84,15 @@ def test_synthetic_people_stand_upright_and_face_us(name: str) -> None:
     assert pose["left_shoulder"][0] > 0 > pose["right_shoulder"][0]
     head = pose["face" if name == "jhmdb" else "nose"]
     assert head[1] < pose["neck"][1] < pose["left_elbow"][1] < pose["left_wrist"][1]  # y points down
+
+
+def test_joints_of_other_names_follow_along_the_bones() -> None:
+    layout = Layout(["a", "neck", "c"], [(0, 1), (1, 2)], {"all": [0, 1, 2]}, 1, [])
+    unknown = Layout(["a", "b", "c"], [(0, 1), (1, 2)], {"all": [0, 1, 2]}, 1, [])
+    for one in (layout, unknown):
+        pose = rest_pose(one, np.random.default_rng(0))
+        assert pose[1].tolist() == [0, 0]
+        assert np.linalg.norm(pose[[0, 2]], axis=1) == pytest.approx([0.35, 0.35], abs=0.15)
 
 
 def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:

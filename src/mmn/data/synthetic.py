@@ -121,7 +121,8 @@ def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
     """
     pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
     known = {joint: place for joint, name in enumerate(layout.joints) if (place := standing(name))}
-    pose[list(known)] = list(known.values())
+    for joint, place in known.items():
+        pose[joint] = place
     centre = pose[layout.centre].copy()
     for joint, origin in layout.walk(layout.centre).items():
         if joint != origin and joint not in known:
