@@ -1,13 +1,13 @@
 """A headless Chromium steered over its DevTools protocol: real pointer and keyboard events, and every error it sees."""
 
 import asyncio
-import base64
 import json
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -15,43 +15,56 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 CHROMIUM = shutil.which("chromium")
 
 
-async def _connect(address: str) -> WebSocketClientConnection:
-    return await websocket_connect(address, max_message_size=100_000_000)
+@contextmanager
+def open_page(path: Path, profile: Path, width: int = 1200, height: int = 900, dark: bool = False) -> Iterator["Page"]:
+    """A page in a browser of its own, in a window of so many pixels; ``profile`` is an empty folder for the browser."""
+    arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "about:blank"]
+    process = subprocess.Popen([str(CHROMIUM), f"--user-data-dir={profile}", *arguments], stderr=subprocess.DEVNULL)
+    loop = asyncio.new_event_loop()
+    try:
+        page = Page(loop, loop.run_until_complete(_connect(profile / "DevToolsActivePort")))
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        page.call("Emulation.setEmulatedMedia", features=[scheme])
+        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        page.call("Page.navigate", url=path.resolve().as_uri())
+        page.until("document.readyState === 'complete'")
+        yield page
+    finally:
+        process.kill()
+        process.wait()
+        loop.close()
+
+
+async def _connect(announced: Path) -> WebSocketClientConnection:
+    for _ in range(600):  # a minute
+        lines = announced.read_text().splitlines() if announced.exists() else []
+        if len(lines) == 2:
+            return await websocket_connect(f"ws://127.0.0.1:{lines[0]}{lines[1]}", max_message_size=100_000_000)
+        await asyncio.sleep(0.1)
+    raise AssertionError("chromium did not start")
 
 
 class Page:
-    """An open page; a context manager.
+    """An open page.
 
     Attributes:
         errors: what went wrong in it: exceptions, errors on the console, and anything it asked the network for.
     """
 
-    def __init__(self, path: Path, profile: Path, width: int = 1200, height: int = 900, dark: bool = False) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, socket: WebSocketClientConnection) -> None:
         self.errors: list[str] = []
-        self._number = 0
-        self._loop = asyncio.new_event_loop()
-        arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0"]
-        self._process = subprocess.Popen(
-            [str(CHROMIUM), *arguments, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"],
-            stderr=subprocess.DEVNULL,
-        )
-        port = self._wait(profile / "DevToolsActivePort").splitlines()
-        self._socket = self._loop.run_until_complete(_connect(f"ws://127.0.0.1:{port[0]}{port[1]}"))
+        self._loop, self._socket, self._number = loop, socket, 0
+        self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.call("Page.navigate", url=path.resolve().as_uri())
-        self.until("document.readyState === 'complete'")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """One command of the protocol, and its answer."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if hasattr(self, "_session"):
+        if self._session is not None:
             message["sessionId"] = self._session
         answer = self._loop.run_until_complete(asyncio.wait_for(self._ask(message), 60))
         assert "error" not in answer, answer
@@ -70,33 +83,15 @@ class Page:
             assert time.monotonic() < end, f"never became true: {expression}"
             time.sleep(0.1)
 
-    def point(self, x: float, y: float, click: bool = False) -> None:
-        """Move the pointer to a place in the window, and press it there."""
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer to a place in the window."""
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
-        for kind in ("mousePressed", "mouseReleased") if click else ():
-            self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def press(self, key: str, code: int) -> None:
         """Press a key on what has the focus."""
         text = "\r" if key == "Enter" else ""
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
-
-    def picture(self, path: Path) -> None:
-        """Save the whole page as a PNG."""
-        content = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        path.write_bytes(base64.b64decode(content))
-
-    def __enter__(self) -> "Page":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._socket.close()
-        self._process.terminate()
-        self._process.wait(20)
-        self._loop.close()
 
     async def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         await self._socket.write_message(json.dumps(message))
@@ -121,11 +116,3 @@ class Page:
                 ("file:", "data:", "blob:")
             ):
                 self.errors.append(f"asked for {parameters['request']['url']}")
-
-    def _wait(self, path: Path) -> str:
-        end = time.monotonic() + 60
-        while not path.exists() or len(path.read_text().splitlines()) < 2:
-            assert time.monotonic() < end, "chromium did not start"
-            assert self._process.poll() is None, "chromium ended"
-            time.sleep(0.1)
-        return path.read_text()

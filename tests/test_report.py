@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import CHROMIUM, Page
+from browser import CHROMIUM, open_page
 from test_analysis import random_scores
 
 from mmn.cli.main import main
@@ -173,6 +173,7 @@ def test_labels_all_streams_contradict_are_listed_surest_first() -> None:
     assert all(row["probability"] > 99 for row in found)
 
 
+DRAWN = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle"
 _TOOLTIPS = """
 // Bokeh draws in shadow trees within shadow trees.
 window.tooltips = (root) => [...root.querySelectorAll("*")].map((element) => !element.shadowRoot ? "" :
@@ -191,8 +192,8 @@ def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_a_browser_shows_what_is_pointed_at_filters_and_plays_without_errors(page: Path, tmp_path: Path) -> None:
-    with Page(page, tmp_path) as browser:
-        browser.until("Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
+    with open_page(page, tmp_path) as browser:
+        browser.until(DRAWN)
 
         browser.evaluate("document.querySelector('#confusion').scrollIntoView()")
         plot = "document.querySelector('#confusion .card').getBoundingClientRect().toJSON()"
@@ -219,8 +220,8 @@ def test_a_browser_shows_what_is_pointed_at_filters_and_plays_without_errors(pag
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_it_is_dark_where_wanted_and_fits_a_phone(page: Path, tmp_path: Path) -> None:
-    with Page(page, tmp_path, width=390, height=800, dark=True) as browser:
-        browser.until("Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle")
+    with open_page(page, tmp_path, width=390, height=800, dark=True) as browser:
+        browser.until(DRAWN)
         assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
         assert browser.evaluate("document.documentElement.scrollWidth") <= 390
         assert browser.errors == []
