@@ -41,6 +41,16 @@ def official_fixture(path: Path) -> tuple[dict[str, np.ndarray], dict[str, torch
     return arrays, state
 
 
+def save_untrained(path: Path, data: SkeletonData, data_path: Path) -> Path:
+    """Write a checkpoint of a small untrained network for bones of a file in the JHMDB layout."""
+    torch.manual_seed(0)
+    network = MMN(15, 14, num_frames=16, width=16, depth=1)
+    description = Description(Modality("bone"), data.layout, data.classes, data.name, str(data_path))
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    torch.save({"state_dict": state, KEY: describe(network, description)}, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def jhmdb_like(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic file in the JHMDB layout: 14 classes, 4 + 2 + 2 clips each."""
@@ -58,13 +68,7 @@ def small(jhmdb_like: Path) -> SkeletonData:
 @pytest.fixture(scope="session")
 def small_checkpoint(jhmdb_like: Path, small: SkeletonData) -> Path:
     """A checkpoint of a small untrained network for bones of that file."""
-    torch.manual_seed(0)
-    network = MMN(15, 14, num_frames=16, width=16, depth=1)
-    description = Description(Modality("bone"), small.layout, small.classes, "small", str(jhmdb_like))
-    state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    path = jhmdb_like.parent / "small.ckpt"
-    torch.save({"state_dict": state, KEY: describe(network, description)}, path)
-    return path
+    return save_untrained(jhmdb_like.parent / "small.ckpt", small, jhmdb_like)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from browser import CHROMIUM, open_page
+from conftest import save_untrained
 from test_analysis import random_scores
 
 from mmn.cli.main import main
@@ -26,20 +27,14 @@ from mmn.network.mmn import MMN
 from mmn.reporting.report import write_report
 from mmn.reporting.report_clips import worst_clips
 from mmn.reporting.result import Result
-from mmn.training.module import KEY, Description, describe
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an evaluation leaves: scores, and a checkpoint and data that are still there."""
-    from mmn.data.modality import Modality
-
     folder = tmp_path_factory.mktemp("evaluation")
     data = synthesize(folder / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=4, frames=(8, 20))
-    network = MMN(15, 14, num_frames=16, width=16, depth=1)
-    description = Description(Modality("bone"), data.layout, data.classes, "x", str(folder / "x.h5"))
-    state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    torch.save({"state_dict": state, KEY: describe(network, description)}, folder / "net.ckpt")
+    save_untrained(folder / "net.ckpt", data, folder / "x.h5")
     scores = random_scores(56, classes=load_classes("jhmdb"))
     clips = data.splits["test"]
     source = Source((str(folder / "net.ckpt"),), str(folder / "x.h5"), "test")

@@ -46,7 +46,6 @@ def _run(options: argparse.Namespace) -> None:
         name=options.name,
     )
     print(f"{options.output}: {in_a_line(data)}")
-    print(data.source)
 
 
 def _splits(text: str | None) -> dict[str, str]:

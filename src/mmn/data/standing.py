@@ -1,5 +1,7 @@
 """Where the joints of a person stand who faces the viewer: what synthetic clips start from."""
 
+from mmn.data.readers.points import FINGERS
+
 _MIDDLE = {
     "head_top": (0.0, -1.65),
     "nose_bridge": (0.0, -1.40),
@@ -32,8 +34,7 @@ _LEFT = {
     "big_toe": (0.25, 1.86),
     "small_toe": (0.33, 1.83),
 }
-_FINGERS = ("thumb", "index", "middle", "ring", "little")
-_LEFT |= {f"finger_{number}": _LEFT[f"{finger}_tip"] for number, finger in enumerate(_FINGERS, start=1)}
+_LEFT |= {f"finger_{number}": _LEFT[f"{finger}_tip"] for number, finger in enumerate(FINGERS, start=1)}
 
 
 def standing(joint: str) -> tuple[float, float] | None:

@@ -41,9 +41,9 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
 
 
 def in_a_line(data: SkeletonData) -> str:
-    """Where it comes from and how much there is."""
+    """How much there is and where it comes from."""
     counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
-    return f"{data.source}; {data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}"
+    return f"{data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}; {data.source}"
 
 
 def duplicates(data: SkeletonData) -> list[list[str]]:

@@ -14,7 +14,7 @@ from mmn.errors import UserError
 Points = dict[str, int]
 """Name → index among an estimator's points."""
 
-_FINGERS = ("thumb", "index", "middle", "ring", "little")
+FINGERS = ("thumb", "index", "middle", "ring", "little")
 _TOP_OVER_EYES = np.float32(0.54)  # eye height 0.936, shoulder height 0.818 of the stature (Drillis and Contini 1966)
 
 
@@ -31,7 +31,7 @@ def _face_and_hands(face: int, left: int, right: int) -> Points:
     }
     for side, root in (("left", left), ("right", right)):
         points |= {f"{side}_hand_{i}": root + i for i in range(21)} | {f"{side}_hand_root": root}
-        for number, finger in enumerate(_FINGERS, start=1):
+        for number, finger in enumerate(FINGERS, start=1):
             points |= {f"{side}_{finger}_tip": root + 4 * number, f"{side}_finger_{number}": root + 4 * number}
     return points
 
