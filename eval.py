@@ -9,14 +9,14 @@ python eval.py ckpt_path=[joint.ckpt,bone.ckpt] weights=[0.5,0.5]       # stream
 import hydra
 from omegaconf import DictConfig
 
-import mmn.run_folder  # noqa: F401  # configs name it
-from mmn.entry import one_sentence, run
+import mmn.engine.run_folder  # noqa: F401  # configs name it
+from mmn.engine.entry import one_sentence, run
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="eval")
 def main(cfg: DictConfig) -> None:
     """Evaluate by the composed config."""
-    from mmn.evaluation.run import evaluate  # here, so that --help answers at once
+    from mmn.engine.evaluate import evaluate  # here, so that --help answers at once
 
     with one_sentence():
         evaluate(cfg)

@@ -9,14 +9,14 @@ python train.py -m experiment=ma52_joint modality=joint,bone,joint_motion,bone_m
 import hydra
 from omegaconf import DictConfig
 
-import mmn.run_folder  # noqa: F401  # configs name it
-from mmn.entry import one_sentence, run
+import mmn.engine.run_folder  # noqa: F401  # configs name it
+from mmn.engine.entry import one_sentence, run
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="train")
 def main(cfg: DictConfig) -> float | None:
     """Train by the composed config; returns the optimised metric."""
-    from mmn.training.run import train  # here, so that --help answers at once
+    from mmn.engine.train import train  # here, so that --help answers at once
 
     with one_sentence():
         return train(cfg)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from mmn.data.synthetic import synthesize
+from mmn.data.synthetic.synthesize import synthesize
 
 TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 CLIPS, EPOCHS = 11_250, 120

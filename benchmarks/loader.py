@@ -20,14 +20,14 @@ import torch
 from torch.utils.data import DataLoader
 
 from mmn import tune_runtime
-from mmn.data.augment import Augmentation, ZeroAxis, ZeroFrames
-from mmn.data.batches import BatchDataset, BatchSampler
-from mmn.data.clips import Clips
-from mmn.data.hdf5 import read_data, write_data
-from mmn.data.layout import Layout
-from mmn.data.modality import MODALITIES, Modality
-from mmn.data.preprocess import ClipFetcher, Training
-from mmn.data.synthetic import synthesize
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data, write_data
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.batches import BatchDataset, BatchSampler
+from mmn.data.pipeline.modality import MODALITIES, Modality
+from mmn.data.pipeline.preprocess import ClipFetcher, Training
+from mmn.data.synthetic.synthesize import synthesize
 
 BATCH, FRAMES, P = 64, 64, 0.2
 

@@ -8,12 +8,12 @@ import pytest
 import torch
 from commands import ROOT, train
 
-from mmn.checkpoint import KEY, Description, describe
-from mmn.data.hdf5 import read_data
-from mmn.data.modality import Modality
-from mmn.data.skeletons import SkeletonData
-from mmn.data.synthetic import synthesize
-from mmn.network.mmn import MMN
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.modality import Modality
+from mmn.data.synthetic.synthesize import synthesize
+from mmn.inference.checkpoint import KEY, Description, describe
+from mmn.model.mmn import MMN
 
 FIXTURES = Path(__file__).parent / "fixtures"
 REFERENCE = Path(os.environ.get("MMN_REFERENCE", ROOT.parent / "shared"))

@@ -5,7 +5,7 @@ import pytest
 from conftest import reference
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
-from mmn.data.layout import Classes, load_classes
+from mmn.data.format.layout import Classes, load_classes
 from mmn.evaluation.analysis import analyse, calibration, intervals, labelled, mean_class_accuracy, per_class
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
 from mmn.evaluation.weights import find_weights

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmn.checkpoint import Checkpoint, load_checkpoint
 from mmn.cli.main import main
-from mmn.data.preprocess import prepare
-from mmn.data.skeletons import SkeletonData
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.preprocess import prepare
 from mmn.errors import UserError
-from mmn.evaluation.sliding import default_window, sliding_probabilities, window_starts
-from mmn.inference import infer
+from mmn.inference.checkpoint import Checkpoint, load_checkpoint
+from mmn.inference.infer import infer
+from mmn.inference.sliding import default_window, sliding_probabilities, window_starts
 from mmn.reporting.skeleton import front_view
 
 

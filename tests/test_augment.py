@@ -5,11 +5,11 @@ import math
 import pytest
 import torch
 
-from mmn.data.augment import Augmentation, Sample, Step, ZeroAxis, ZeroFrames
-from mmn.data.augment_space import DropJoints, Mirror, RotateScaleShift
-from mmn.data.augment_time import JitterFrames, ReverseTime
-from mmn.data.draws import Draws
-from mmn.data.layout import load_layout
+from mmn.data.format.layout import load_layout
+from mmn.data.pipeline.augment import Augmentation, Sample, Step, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.augment_space import DropJoints, Mirror, RotateScaleShift
+from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
+from mmn.data.pipeline.draws import Draws
 from mmn.errors import UserError
 
 CLIPS = 4000

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from mmn.data.augment import Augmentation, ZeroAxis, ZeroFrames
-from mmn.data.batches import BatchSampler
-from mmn.data.datamodule import SkeletonDataModule
-from mmn.data.draws import Draws
-from mmn.data.modality import Modality
+from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.batches import BatchSampler
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.modality import Modality
 from mmn.errors import UserError
 
 OFFICIAL = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])

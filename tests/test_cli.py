@@ -12,14 +12,14 @@ import pytest
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from mmn.cli.main import main
-from mmn.data.clips import Clips
-from mmn.data.hdf5 import read_data
-from mmn.data.layout import NAMED, Layout, load_layout
-from mmn.data.skeletons import SkeletonData
-from mmn.data.standing import standing
-from mmn.data.summary import duplicates
-from mmn.data.synthetic import rest_pose, synthesize
-from mmn.entry import one_sentence
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.layout import NAMED, Layout, load_layout
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.format.summary import duplicates
+from mmn.data.synthetic.rest_pose import standing
+from mmn.data.synthetic.synthesize import rest_pose, synthesize
+from mmn.engine.entry import one_sentence
 from mmn.errors import UserError
 
 
@@ -98,7 +98,7 @@ def test_joints_of_other_names_follow_along_the_bones() -> None:
 def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros((4, 15, 2)))
     program = (
-        "import os, signal, mmn.data.hdf5 as hdf5; from mmn.cli.main import main\n"
+        "import os, signal, mmn.data.format.hdf5 as hdf5; from mmn.cli.main import main\n"
         "hdf5._write_classes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "main(['convert', 'x.npz', 'x.h5', '--layout', 'jhmdb'])"
     )

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import reference
 
-from mmn.data.convert import convert
-from mmn.data.hdf5 import read_data
+from mmn.data.format.hdf5 import read_data
+from mmn.data.sources.convert import convert
 from mmn.errors import UserError
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hub_stand_in import COMMIT, Hub, serving
 
-from mmn.data.hdf5 import read_data
+from mmn.data.format.hdf5 import read_data
 
 FILES = [f"MA52/{split}_{kind}.pkl" for split in ("train", "val", "test") for kind in ("data", "label")]
 

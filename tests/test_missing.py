@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from conftest import reference
 
-from mmn.data.clips import Clips
-from mmn.data.convert import convert
-from mmn.data.hdf5 import read_data
-from mmn.data.layout import Layout, load_layout
-from mmn.data.missing import fill_missing
-from mmn.data.preprocess import prepare
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.layout import Layout, load_layout
+from mmn.data.pipeline.preprocess import prepare
+from mmn.data.sources.convert import convert
+from mmn.data.sources.missing import fill_missing
 from mmn.errors import UserError
 
 JHMDB = load_layout("jhmdb")

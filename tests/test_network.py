@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import mmn
-from mmn.network.layers import DropPath, pad_replicate
-from mmn.network.modulation import SkeletalModulation
-from mmn.network.motion import frame_difference
+from mmn.model.layers import DropPath, pad_replicate
+from mmn.model.modulation import SkeletalModulation
+from mmn.model.motion import frame_difference
 
 SMALL = {"width": 32, "depth": 1}
 

@@ -8,8 +8,8 @@ from conftest import FIXTURES, official_fixture, reference
 from torch import nn
 
 import mmn
-from mmn.network.layers import DropPath
-from mmn.network.official import official_name
+from mmn.model.layers import DropPath
+from mmn.model.official import official_name
 
 
 @pytest.fixture(params=["small", "ma52"])

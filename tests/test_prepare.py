@@ -6,12 +6,12 @@ import torch
 from conftest import FIXTURES
 
 import mmn
-from mmn.data.clips import Clips
-from mmn.data.frames import evaluation_frames, frame_times, training_frames
-from mmn.data.layout import load_layout
-from mmn.data.modality import Modality
-from mmn.data.preprocess import ClipFetcher
-from mmn.data.stores import normalise
+from mmn.data.format.clips import Clips
+from mmn.data.format.layout import load_layout
+from mmn.data.pipeline.frames import evaluation_frames, frame_times, training_frames
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import ClipFetcher
+from mmn.data.pipeline.stores import normalise
 
 RNG = np.random.default_rng(0)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmn.data.convert import convert
-from mmn.data.hdf5 import read_data
-from mmn.data.layout import load_layout
-from mmn.data.readers.formats import recognise
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.layout import load_layout
+from mmn.data.sources.convert import convert
+from mmn.data.sources.formats import recognise
 from mmn.errors import UserError
 
 # Where each MA-52 joint stands in the estimators' own order, as published.
@@ -294,7 +294,7 @@ def test_damaged_pose_files_are_refused(tmp_path: Path, name: str, content: str,
 
 
 def test_joint_names_of_the_layouts_are_those_of_the_estimators() -> None:
-    from mmn.data.readers.points import BODY_25, HALPE_136, WHOLEBODY_133
+    from mmn.data.sources.points import BODY_25, HALPE_136, WHOLEBODY_133
 
     assert [HALPE_136[name] for name in load_layout("ma52").joints] == HALPE
     assert [WHOLEBODY_133.get(name, -1) for name in load_layout("ma52").joints] == WHOLEBODY

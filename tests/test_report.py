@@ -13,17 +13,17 @@ from conftest import save_untrained
 from test_analysis import random_scores
 
 from mmn.cli.main import main
-from mmn.data.clips import Clips
-from mmn.data.hdf5 import read_data
-from mmn.data.layout import load_classes
-from mmn.data.skeletons import SkeletonData
-from mmn.data.synthetic import synthesize
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.layout import load_classes
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
 from mmn.evaluation.gates import gate_weights
 from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
-from mmn.network.mmn import MMN
+from mmn.model.mmn import MMN
 from mmn.reporting.report import write_report
 from mmn.reporting.report_clips import worst_clips
 from mmn.reporting.result import Result

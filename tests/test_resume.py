@@ -12,7 +12,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from mmn.run_folder import _run_folder, command
+from mmn.engine.run_folder import _run_folder, command
 
 pytestmark = pytest.mark.slow
 

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from mmn.data.augment import Augmentation, ZeroAxis, ZeroFrames
-from mmn.data.augment_space import Mirror
-from mmn.data.clips import Clips
-from mmn.data.datamodule import SkeletonDataModule
-from mmn.data.draws import Draws, EpochDraws
-from mmn.data.hdf5 import read_data
-from mmn.data.lazy import LazyArray
-from mmn.data.modality import MODALITIES, Modality
-from mmn.data.preprocess import Batch, ClipFetcher, Training
-from mmn.data.summary import summarise
-from mmn.data.synthetic import synthesize
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.lazy import LazyArray
+from mmn.data.format.summary import summarise
+from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.augment_space import Mirror
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.data.pipeline.draws import Draws, EpochDraws
+from mmn.data.pipeline.modality import MODALITIES, Modality
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Training
+from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 
 MASKS = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])

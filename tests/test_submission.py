@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from mmn.cli.main import main
-from mmn.data.hdf5 import read_data, write_data
-from mmn.data.synthetic import synthesize
+from mmn.data.format.hdf5 import read_data, write_data
+from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.check_submission import check_submission
 from mmn.evaluation.scores import Scores, figures

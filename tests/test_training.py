@@ -16,9 +16,9 @@ from commands import TINY, command, train
 from conftest import FIXTURES, ROOT
 
 import mmn
-from mmn.checkpoint import load_checkpoint
-from mmn.data.synthetic import synthesize
+from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.scores import Scores, read_scores, write_scores
+from mmn.inference.checkpoint import load_checkpoint
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:

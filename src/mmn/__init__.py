@@ -7,23 +7,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmn.checkpoint import load_network
-    from mmn.data.preprocess import prepare
+    from mmn.data.pipeline.preprocess import prepare
+    from mmn.engine.runtime import tune_runtime
     from mmn.errors import UserError
-    from mmn.inference import infer
-    from mmn.network.mmn import MMN
-    from mmn.network.official import from_official, to_official
-    from mmn.runtime import tune_runtime
+    from mmn.inference.checkpoint import load_network
+    from mmn.inference.infer import infer
+    from mmn.model.mmn import MMN
+    from mmn.model.official import from_official, to_official
 
 _HOME = {
-    "MMN": "mmn.network.mmn",
+    "MMN": "mmn.model.mmn",
     "UserError": "mmn.errors",
-    "from_official": "mmn.network.official",
-    "infer": "mmn.inference",
-    "load_network": "mmn.checkpoint",
-    "prepare": "mmn.data.preprocess",
-    "to_official": "mmn.network.official",
-    "tune_runtime": "mmn.runtime",
+    "from_official": "mmn.model.official",
+    "infer": "mmn.inference.infer",
+    "load_network": "mmn.inference.checkpoint",
+    "prepare": "mmn.data.pipeline.preprocess",
+    "to_official": "mmn.model.official",
+    "tune_runtime": "mmn.engine.runtime",
 }
 
 __all__ = ["MMN", "UserError", "from_official", "infer", "load_network", "prepare", "to_official", "tune_runtime"]

@@ -21,9 +21,9 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.checkpoint import check_fit, load_checkpoint
-    from mmn.data.hdf5 import read_data
-    from mmn.evaluation.sliding import default_window, sliding_probabilities
+    from mmn.data.format.hdf5 import read_data
+    from mmn.inference.checkpoint import check_fit, load_checkpoint
+    from mmn.inference.sliding import default_window, sliding_probabilities
     from mmn.reporting.animation import animate, find_clip
     from mmn.reporting.prediction_strip import Prediction
 

@@ -17,7 +17,7 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.hdf5 import read_data
+    from mmn.data.format.hdf5 import read_data
     from mmn.evaluation.check_submission import check_submission
 
     data = read_data(options.file, [options.split])

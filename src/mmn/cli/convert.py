@@ -30,8 +30,8 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.convert import convert  # h5py and numpy only where they are needed: `mmn --help` is instant
-    from mmn.data.summary import in_a_line
+    from mmn.data.format.summary import in_a_line
+    from mmn.data.sources.convert import convert  # h5py and numpy only where they are needed: `mmn --help` is instant
 
     data = convert(
         options.source,

@@ -17,8 +17,8 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.hub import REPO, download
-    from mmn.data.summary import in_a_line
+    from mmn.data.format.summary import in_a_line
+    from mmn.data.sources.hub import REPO, download
 
     output = options.output or Path("data", f"{options.name}.h5")
     data = download(

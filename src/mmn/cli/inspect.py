@@ -19,8 +19,8 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.hdf5 import read_data
-    from mmn.data.summary import summarise
+    from mmn.data.format.hdf5 import read_data
+    from mmn.data.format.summary import summarise
 
     data = read_data(options.file)
     summary = summarise(data)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from mmn.cli import animate, check_submission, compare, convert, download, inspect, report, synthesize
-from mmn.entry import run
+from mmn.engine.entry import run
 
 _COMMANDS = (download, convert, synthesize, inspect, animate, compare, report, check_submission)
 

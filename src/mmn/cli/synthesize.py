@@ -24,8 +24,8 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.summary import in_a_line
-    from mmn.data.synthetic import synthesize
+    from mmn.data.format.summary import in_a_line
+    from mmn.data.synthetic.synthesize import synthesize
 
     data = synthesize(
         options.output,

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.data.clips import Clips
-from mmn.data.skeletons import SkeletonData
+from mmn.data.format.clips import Clips
+from mmn.data.format.skeletons import SkeletonData
 from mmn.evaluation.analysis import labelled, predictions, softmax
 from mmn.evaluation.scores import Scores, aligned
 

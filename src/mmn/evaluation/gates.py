@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmn.network.fusion import ScaleGate
-from mmn.network.gate import BranchGate
-from mmn.network.mmn import MMN
+from mmn.model.fusion import ScaleGate
+from mmn.model.gate import BranchGate
+from mmn.model.mmn import MMN
 
 BRANCHES = ("temporal", "spatial", "motion")
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmn.data.clips import UNKNOWN
-from mmn.data.layout import Classes
+from mmn.data.format.clips import UNKNOWN
+from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics

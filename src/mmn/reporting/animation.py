@@ -9,8 +9,8 @@ from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mmn.data.layout import Layout
-from mmn.data.skeletons import SkeletonData
+from mmn.data.format.layout import Layout
+from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.files import replacing
 from mmn.reporting.prediction_strip import Prediction, PredictionArtist, class_colours

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from mmn.evaluation.sliding import window_starts
+from mmn.inference.sliding import window_starts
 
 _COLOURS = colormaps["Dark2"]  # not those of the body parts
 _SHOWN = 4

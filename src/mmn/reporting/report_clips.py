@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from mmn.data.preprocess import prepare
+from mmn.data.pipeline.preprocess import prepare
 from mmn.evaluation.analysis import predictions, probabilities
 from mmn.evaluation.gates import BRANCHES, gate_weights
 from mmn.evaluation.scores import Scores

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from mmn.checkpoint import Checkpoint, load_checkpoint
-from mmn.data.clips import Clips
-from mmn.data.hdf5 import read_data
-from mmn.data.skeletons import SkeletonData
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores
+from mmn.inference.checkpoint import Checkpoint, load_checkpoint
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from mmn.data.layout import Layout
+from mmn.data.format.layout import Layout
 from mmn.files import replacing
 
 _COLOURS = colormaps["tab10"]

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from mmn.data.preprocess import Batch
+from mmn.data.pipeline.preprocess import Batch
 from mmn.errors import UserError
 from mmn.files import replacing
 

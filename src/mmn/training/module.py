@@ -12,11 +12,11 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
-from mmn.checkpoint import KEY, Description, describe
-from mmn.data.preprocess import Batch
+from mmn.data.pipeline.preprocess import Batch
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.inference import infer
-from mmn.network.mmn import MMN
+from mmn.inference.checkpoint import KEY, Description, describe
+from mmn.inference.infer import infer
+from mmn.model.mmn import MMN
 from mmn.training.loss import MotionConsistencyLoss
 
 CLIPS_A_STEP = 64

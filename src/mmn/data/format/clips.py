@@ -1,0 +1,137 @@
+"""The one in-memory form of clips: every reader makes it, everything after it starts from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.lazy import LazyArray
+from mmn.errors import UserError
+
+UNKNOWN = -1
+"""The label of a clip whose class is not known."""
+
+_FRAMES_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips of one split, frames laid end to end.
+
+    Attributes:
+        keypoints: ``(ΣT, V, C)`` float32, joints in the layout's own order, in any unit; in memory, or in the file.
+        offsets: ``(N + 1,)`` int64; clip ``i`` is ``keypoints[offsets[i]:offsets[i + 1]]``.
+        labels: ``(N,)`` int64, ``UNKNOWN`` where there is none.
+        names: ``N`` names, unique in the split.
+        filled: ``(ΣT, V)`` bool, joints that were missing and have been filled in; None where none were.
+    """
+
+    keypoints: NDArray[np.float32] | LazyArray
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    names: list[str]
+    filled: NDArray[np.bool_] | LazyArray | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Frames of each clip ``(N,)``."""
+        return np.diff(self.offsets)
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which clips have a known class ``(N,)``."""
+        return self.labels != UNKNOWN
+
+    def clip(self, index: int) -> NDArray[np.float32]:
+        """Keypoints ``(T, V, C)`` of one clip, a view."""
+        return self.keypoints[self.offsets[index] : self.offsets[index + 1]]
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Sequence[NDArray[np.floating]],
+        labels: Sequence[int] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> "Clips":
+        """Lay arrays ``(T_i, V, C)`` end to end; labels default to unknown and names to ``clip0000…``.
+
+        Raises:
+            UserError: no array at all, or one that does not have the first one's joints and coordinates.
+        """
+        if not arrays:
+            raise UserError("there are no clips; pass at least one array (frames, joints, coordinates).")
+        names = [f"clip{i:04d}" for i in range(len(arrays))] if names is None else list(names)
+        for name, array in zip(names, arrays, strict=True):
+            if array.ndim != 3 or array.shape[1:] != arrays[0].shape[1:]:
+                raise UserError(
+                    f"clip {name} has shape {array.shape}; every clip has to be (frames, joints, coordinates) "
+                    f"with the joints and coordinates of {names[0]}, which has shape {arrays[0].shape}."
+                )
+        return cls(
+            keypoints=np.concatenate([np.asarray(array, dtype=np.float32) for array in arrays]),
+            offsets=np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64),
+            labels=np.full(len(arrays), UNKNOWN, np.int64) if labels is None else np.asarray(labels, np.int64),
+            names=names,
+        )
+
+
+def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: str) -> None:
+    """Refuse clips that could not be trained or evaluated on.
+
+    Args:
+        clips: what a reader made.
+        joints: the layout's joint names.
+        num_classes: labels have to be below it.
+        where: what the sentence calls the place, such as ``"data/ma52.h5, split train"``.
+
+    Raises:
+        UserError: naming the clip, and the frame and joint where there is one.
+    """
+    if len(clips) == 0:
+        raise UserError(f"{where} has no clips; leave the split out or fill it.")
+    if clips.keypoints.shape[1] != len(joints):
+        raise UserError(
+            f"{where} has {clips.keypoints.shape[1]} joints a frame and its layout {len(joints)}; "
+            "give the layout it was recorded in."
+        )
+    if clips.keypoints.shape[2] not in (2, 3):
+        raise UserError(f"{where} has {clips.keypoints.shape[2]} coordinates a joint; joints have 2 or 3.")
+    empty = np.flatnonzero(clips.lengths < 1)
+    if len(empty):
+        raise UserError(f"{where}: clip {clips.names[empty[0]]} has no frames; remove it or give it frames.")
+    if len(set(clips.names)) != len(clips.names):
+        seen: set[str] = set()
+        double = next(name for name in clips.names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise UserError(f"{where}: the name {double} stands for more than one clip; names have to be unique.")
+    wrong = np.flatnonzero((clips.labels < UNKNOWN) | (clips.labels >= num_classes))
+    if len(wrong):
+        raise UserError(
+            f"{where}: clip {clips.names[wrong[0]]} has label {clips.labels[wrong[0]]}, outside 0…{num_classes - 1} "
+            f"({UNKNOWN} = unknown); correct the label or the list of classes."
+        )
+    _check_finite(clips, joints, where)
+
+
+def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
+    bad, first = 0, None
+    for start in range(0, len(clips.keypoints), _FRAMES_AT_ONCE):  # a file may be larger than memory
+        finite = np.isfinite(clips.keypoints[start : start + _FRAMES_AT_ONCE])
+        if finite.all():
+            continue
+        wrong = np.argwhere(~finite.all(axis=2))
+        bad += len(wrong)
+        first = first or (start + int(wrong[0, 0]), int(wrong[0, 1]))
+    if first is None:
+        return
+    frame, joint = first
+    index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
+    missing = np.isnan(clips.keypoints[frame][joint]).any()
+    raise UserError(
+        f"{where}: clip {clips.names[index]}, frame {frame - clips.offsets[index]}, joint {joint} ({joints[joint]}) is "
+        f"{'missing' if missing else 'not a finite number'} ({bad} of {len(clips.keypoints) * len(joints)} joints in "
+        "all); fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out."
+    )

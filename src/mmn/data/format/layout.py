@@ -1,0 +1,219 @@
+"""Skeleton layouts: what the joints are, how they are connected, in which order the network sees them."""
+
+from dataclasses import asdict, dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from mmn.errors import UserError
+
+NAMED = ("ma52", "imigue", "jhmdb")
+"""The layouts that come with the package, each a file in ``mmn/data/format/layouts``."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A skeleton definition; joints are named by the *subject's* left and right.
+
+    Attributes:
+        joints: V joint names; a joint's index is its place here.
+        bones: ``(start, end)`` pairs; a bone's vector is start − end, kept at its start.
+        parts: body parts, in network order, each the joints it shows the network.
+        centre: the joint that is moved to the origin.
+        flip_pairs: ``(left, right)`` joints that swap when the picture is mirrored.
+    """
+
+    joints: list[str]
+    bones: list[tuple[int, int]]
+    parts: dict[str, list[int]]
+    centre: int
+    flip_pairs: list[tuple[int, int]]
+
+    @property
+    def num_joints(self) -> int:
+        return len(self.joints)
+
+    @property
+    def order(self) -> list[int]:
+        """Joint indices in network order."""
+        return [joint for part in self.parts.values() for joint in part]
+
+    def bone_end(self, rule: str) -> NDArray[np.int64]:
+        """The end of each joint's bone ``(V,)``, the joint itself where it has none.
+
+        ``official``: the pairs are written in their order, so that of two with one start the later stays, and joints
+        that start none (most finger tips) are left without. ``tree``: every joint's bone ends in the next joint on
+        its way to the centre, so that all but the centre have one.
+
+        Raises:
+            UserError: ``tree`` where bones do not connect every joint to the centre.
+        """
+        end = np.arange(self.num_joints, dtype=np.int64)
+        if rule == "official":
+            for start, stop in self.bones:
+                end[start] = stop
+            return end
+        reached = self.walk(self.centre)
+        for joint, origin in reached.items():
+            end[joint] = origin
+        if len(reached) < self.num_joints:
+            lost = next(name for joint, name in enumerate(self.joints) if joint not in reached)
+            raise UserError(
+                f"no bones lead from {lost} to the centre {self.joints[self.centre]}, which bone_rule=tree needs; "
+                "add bones to the layout or use bone_rule=official."
+            )
+        return end
+
+    def walk(self, start: int) -> dict[int, int]:
+        """Every joint that bones lead to from ``start``, nearest first, each with the joint it was reached from."""
+        neighbours: dict[int, list[int]] = {joint: [] for joint in range(self.num_joints)}
+        for a, b in self.bones:
+            neighbours[a].append(b)
+            neighbours[b].append(a)
+        reached, queue = {start: start}, [start]
+        for joint in queue:  # grows while it is walked
+            for other in neighbours[joint]:
+                if other not in reached:
+                    reached[other] = joint
+                    queue.append(other)
+        return reached
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        plain = asdict(self)
+        return {**plain, "bones": [list(b) for b in self.bones], "flip_pairs": [list(p) for p in self.flip_pairs]}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any], where: str) -> "Layout":
+        """The inverse of ``as_dict``, checked.
+
+        Joints may be given by name or by index wherever a joint is meant.
+
+        Raises:
+            UserError: naming the key, the joint and the place ``where``.
+        """
+        unknown = sorted(set(plain) - {"joints", "bones", "parts", "centre", "flip_pairs"})
+        missing = sorted({"joints", "bones", "parts", "centre"} - set(plain))
+        if unknown or missing:
+            raise UserError(
+                f"the layout {where} has unknown keys {unknown} and lacks {missing}; it has joints, bones, parts, "
+                "centre and, if any, flip_pairs."
+            )
+        names, parts = plain["joints"], plain["parts"]
+        lists = [
+            names,
+            plain["bones"],
+            plain.get("flip_pairs") or [],
+            *(parts.values() if isinstance(parts, dict) else [0]),
+        ]
+        if not all(isinstance(value, list | tuple) for value in lists):
+            raise UserError(
+                f"the layout {where} needs joints, bones and flip_pairs as lists, and parts as a table part: [joints]."
+            )
+        joints = [str(name) for name in names]
+        if len(set(joints)) != len(joints) or not joints:
+            raise UserError(f"the layout {where} has no joints or names one twice; each needs a name of its own.")
+        index = _Joints(joints, where)
+        layout = cls(
+            joints=joints,
+            bones=index.pairs(plain, "bones"),
+            parts={str(part): [index(value, f"parts.{part}") for value in values] for part, values in parts.items()},
+            centre=index(plain["centre"], "centre"),
+            flip_pairs=index.pairs(plain, "flip_pairs"),
+        )
+        in_parts = np.bincount(np.array(layout.order, np.int64), minlength=len(joints))
+        in_pairs = np.bincount(np.array(layout.flip_pairs, np.int64).ravel(), minlength=len(joints))
+        for wrong, what in (
+            (in_parts != 1, "no part or in several; each belongs to exactly one"),
+            (in_pairs > 1, "several flip_pairs; it swaps with one"),
+        ):
+            if wrong.any():
+                raise UserError(f"the layout {where} has joint {joints[int(wrong.argmax())]} in {what}.")
+        return layout
+
+
+class _Joints:
+    """Joints meant by a layout's file, by name or by index."""
+
+    def __init__(self, names: list[str], where: str) -> None:
+        self.index, self.where = {name: i for i, name in enumerate(names)}, where
+
+    def __call__(self, value: Any, key: str) -> int:
+        number = self.index.get(value, -1) if isinstance(value, str) else value
+        if not isinstance(number, int) or not 0 <= number < len(self.index):
+            raise UserError(
+                f"the layout {self.where} names joint {value!r} in {key}, which is not among its {len(self.index)}."
+            )
+        return number
+
+    def pairs(self, plain: dict[str, Any], key: str) -> list[tuple[int, int]]:
+        found = []
+        for pair in plain.get(key) or []:
+            if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
+                raise UserError(f"the layout {self.where} has {pair!r} in {key}; it has to be a pair of two joints.")
+            found.append((self(pair[0], key), self(pair[1], key)))
+        return found
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What is recognised.
+
+    Attributes:
+        names: K class names.
+        group_of_class: the group of each class, empty where there are no groups.
+        group_names: G group names.
+    """
+
+    names: list[str]
+    group_of_class: list[int]
+    group_names: list[str]
+
+
+def load_layout(layout: str | Path) -> Layout:
+    """A named layout (``ma52``, ``imigue``, ``jhmdb``) or one from a YAML file.
+
+    Raises:
+        UserError: an unknown name, an unreadable file, or a layout that does not hold together.
+    """
+    content = _read(layout)
+    content.pop("classes", None)
+    return Layout.from_dict(content, str(layout))
+
+
+def load_classes(layout: str | Path) -> Classes | None:
+    """The class names and groups that come with a layout; None where it brings none.
+
+    Groups are written by name beside each class, so that no index can slip.
+    """
+    classes = _read(layout).get("classes")
+    if not classes:
+        return None
+    if isinstance(classes, dict):  # group → its classes, in index order
+        names = [str(name) for members in classes.values() for name in members]
+        groups = [group for group, members in enumerate(classes.values()) for _ in members]
+        return Classes(names, groups, [str(group) for group in classes])
+    return Classes([str(name) for name in classes], [], [])
+
+
+def _read(layout: str | Path) -> dict[str, Any]:
+    if str(layout) in NAMED:
+        text = resources.files("mmn.data.format").joinpath(f"layouts/{layout}.yaml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(layout).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise UserError(
+                f"there is no layout {layout}; use {', '.join(NAMED)} or the path of a YAML file."
+            ) from None
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"the layout {layout} is not YAML: {str(error).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise UserError(f"the layout {layout} is not a table of joints, bones, parts and centre.")
+    return content

@@ -1,0 +1,58 @@
+"""A data set in memory: its layout, its classes and the clips of each split."""
+
+from dataclasses import dataclass
+
+from mmn.data.format.clips import Clips, check_clips
+from mmn.data.format.layout import Classes, Layout
+from mmn.errors import UserError
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class SkeletonData:
+    """What one HDF5 file holds.
+
+    Attributes:
+        name: short name of the data set, such as ``"ma52"``.
+        source: where it came from, in words.
+        layout: its skeleton.
+        classes: what is recognised.
+        splits: ``train``, ``val`` and ``test``, as far as there are any.
+    """
+
+    name: str
+    source: str
+    layout: Layout
+    classes: Classes
+    splits: dict[str, Clips]
+
+    @property
+    def coordinates(self) -> int:
+        """2 or 3."""
+        return next(iter(self.splits.values())).keypoints.shape[2]
+
+
+def check_data(data: SkeletonData, where: str) -> None:
+    """Refuse a data set that training could not use.
+
+    Raises:
+        UserError: naming the place ``where``, the split and the clip.
+    """
+    names, groups = data.classes.names, data.classes.group_of_class
+    if not names or len(set(names)) != len(names):
+        raise UserError(f"{where} has no class names or one of them twice; each class needs a name of its own.")
+    if groups and (len(groups) != len(names) or not set(groups) <= set(range(len(data.classes.group_names)))):
+        raise UserError(
+            f"{where} has {len(names)} classes in groups {sorted(set(groups))} of {len(data.classes.group_names)}; "
+            "every class needs one of the groups."
+        )
+    if not data.splits:
+        raise UserError(f"{where} has none of the splits {', '.join(SPLITS)}; convert the data set again.")
+    for split, clips in data.splits.items():
+        check_clips(clips, data.layout.joints, len(names), f"{where}, split {split}")
+        if clips.keypoints.shape[2] != data.coordinates:
+            raise UserError(
+                f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates a joint and another split has "
+                f"{data.coordinates}; all splits need the same."
+            )

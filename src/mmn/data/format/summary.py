@@ -1,0 +1,89 @@
+"""What is inside a data set, in numbers."""
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+from mmn.data.format.clips import Clips
+from mmn.data.format.skeletons import SkeletonData
+
+
+def summarise(data: SkeletonData) -> dict[str, Any]:
+    """Plain numbers and names: the layout, each split, clips a class, and clips that stand in two splits."""
+    k = len(data.classes.names)
+    counts = {split: np.bincount(c.labels[c.labelled], minlength=k) for split, c in data.splits.items()}
+    groups = data.classes.group_names
+    return {
+        "name": data.name,
+        "source": data.source,
+        "joints": data.layout.num_joints,
+        "coordinates": data.coordinates,
+        "parts": {part: len(joints) for part, joints in data.layout.parts.items()},
+        "splits": {split: _summarise_split(clips, counts[split]) for split, clips in data.splits.items()},
+        "classes": {
+            name: {split: int(per_class[i]) for split, per_class in counts.items()}
+            for i, name in enumerate(data.classes.names)
+        },
+        "groups": {
+            group: {
+                split: int(per_class[np.equal(data.classes.group_of_class, g)].sum())
+                for split, per_class in counts.items()
+            }
+            for g, group in enumerate(groups)
+        },
+        "group_of_class": [groups[g] for g in data.classes.group_of_class],
+        "filled": {
+            split: filled for split, clips in data.splits.items() if (filled := _filled(clips, data.layout.joints))
+        },
+        "duplicates": duplicates(data),
+    }
+
+
+def in_a_line(data: SkeletonData) -> str:
+    """How much there is and where it comes from."""
+    counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
+    return f"{data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}; {data.source}"
+
+
+def duplicates(data: SkeletonData) -> list[list[str]]:
+    """Pairs ``[split/name, split/name]`` of clips in different splits with equal keypoints: leakage."""
+    seen: dict[bytes, tuple[str, str]] = {}
+    found = []
+    for split, clips in data.splits.items():
+        for i, name in enumerate(clips.names):
+            digest = hashlib.blake2b(clips.clip(i).tobytes(), digest_size=16).digest()
+            other, other_name = seen.setdefault(digest, (split, name))
+            if other != split:
+                found.append([f"{other}/{other_name}", f"{split}/{name}"])
+    return found
+
+
+def _summarise_split(clips: Clips, counts: np.ndarray) -> dict[str, Any]:
+    lengths = clips.lengths
+    present = counts[counts > 0]
+    return {
+        "clips": len(clips),
+        "labelled": int(clips.labelled.sum()),
+        "frames": int(lengths.sum()),
+        "frames_min": int(lengths.min()),
+        "frames_median": float(np.median(lengths)),
+        "frames_max": int(lengths.max()),
+        "classes": len(present),
+        "imbalance": float(present.max() / present.min()) if len(present) else None,
+    }
+
+
+def _filled(clips: Clips, joints: list[str]) -> dict[str, Any] | None:
+    """How many joints were filled in, in how many clips, and which."""
+    if clips.filled is None:
+        return None
+    mask = np.asarray(clips.filled)
+    by_joint = mask.sum(axis=0)
+    frames = np.flatnonzero(mask.any(axis=1))
+    return {
+        "joints": int(by_joint.sum()),
+        "share": float(mask.mean()),
+        "clips": len(np.unique(np.searchsorted(clips.offsets, frames, side="right"))),
+        "by_joint": {joints[i]: int(by_joint[i]) for i in np.argsort(-by_joint, kind="stable") if by_joint[i]},
+    }

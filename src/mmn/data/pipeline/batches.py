@@ -1,0 +1,72 @@
+"""Which clips make up each batch, the same for any number of processes and workers."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher
+
+BatchKey = tuple[int, Tensor]
+"""Epoch and clip indices ``(B,)`` of one batch: all that is needed to fetch it."""
+
+
+class BatchSampler(Sampler[BatchKey]):
+    """Batches of one process out of ``world_size``.
+
+    A *global* batch is ``batch_size × world_size`` clips and each process takes its share of it, so that two processes
+    with half the batch see together what one sees alone. Training shuffles by seed and epoch and leaves out the
+    incomplete last global batch; evaluation keeps the order and every clip, and fills the last global batch up to a
+    multiple of the processes with −1, which no figure counts.
+
+    Args:
+        clips: indices ``(N,)`` to draw from.
+        batch_size: clips a process and batch.
+        shuffle_seed: seed of the training order; None for evaluation.
+        rank: this process.
+        world_size: processes in all.
+
+    ``skip`` is how many batches the next epoch leaves out at its start: those an interrupted run has seen.
+    """
+
+    def __init__(
+        self, clips: Tensor, batch_size: int, shuffle_seed: int | None = None, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self.clips, self.batch_size, self.shuffle_seed = clips, batch_size, shuffle_seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+        self.skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        whole, rest = divmod(len(self.clips), self.batch_size * self.world_size)
+        return whole if self.shuffle_seed is not None else whole + (rest > 0)
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        clips = self.clips
+        if self.shuffle_seed is not None:
+            generator = np.random.default_rng([self.shuffle_seed, self.epoch])
+            clips = clips[torch.from_numpy(generator.permutation(len(clips)))]
+        else:
+            filler = -len(clips) % self.world_size
+            clips = torch.cat([clips, clips.new_full((filler,), -1)])
+        size = self.batch_size * self.world_size
+        first, self.skip = self.skip, 0
+        for start in range(first * size, len(self) * size, size):
+            yield self.epoch, clips[start : start + size].tensor_split(self.world_size)[self.rank]
+
+
+class BatchDataset(Dataset[Batch]):
+    """Fetches a whole batch for one key; in a ``DataLoader`` with ``batch_size=None``."""
+
+    def __init__(self, fetcher: ClipFetcher) -> None:
+        self.fetcher = fetcher
+
+    def __getitem__(self, key: BatchKey) -> Batch:
+        epoch, indices = key
+        return self.fetcher.fetch(indices, epoch)

@@ -1,0 +1,188 @@
+"""The LightningDataModule: one HDF5 file to batches."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.data import DataLoader
+
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.batches import BatchDataset, BatchSampler
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Training
+from mmn.errors import UserError
+
+log = logging.getLogger(__name__)
+
+
+class SkeletonDataModule(L.LightningDataModule):
+    """Clips of one file, fetched a whole batch at a time.
+
+    Args:
+        path: the HDF5 file; it is the source of truth for layout, classes and splits.
+        modality: what the network sees.
+        augmentation: applied to training clips.
+        num_frames: frames T of a sample.
+        batch_size: clips a process and training step.
+        num_workers: loader processes; 0 is fastest for clips in memory, since a batch costs less than handing it over.
+        memory_limit_gb: where the clips are larger than this, they stay in the file and are read batch by batch.
+        on_device: keep the clips and make the batches on the trainer's device in place of the CPU.
+        seed: of order, frame sampling and augmentation.
+        max_train_clips: train on only so many, spread evenly over the file; None for all.
+        name: short name of the data set, for run names.
+        get_it: what to run where the file is missing, told in the error.
+        maker: makes the file where it is missing; None for data that cannot be made.
+
+    Raises:
+        UserError: a missing or unusable file, on ``setup``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        modality: Modality,
+        augmentation: Augmentation,
+        num_frames: int = 64,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        memory_limit_gb: float = 16.0,
+        on_device: bool = False,
+        seed: int = 1,
+        max_train_clips: int | None = None,
+        name: str = "",
+        get_it: str = "mmn convert",
+        maker: Callable[[Path], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.modality, self.augmentation = Path(path), modality, augmentation
+        self.num_frames, self.batch_size, self.num_workers, self.seed = num_frames, batch_size, num_workers, seed
+        self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
+        self.max_train_clips = max_train_clips
+        self.name, self.get_it, self.maker = name, get_it, maker
+        self._training = Training(seed, augmentation)
+        self._data: SkeletonData | None = None
+        self._fetchers: dict[tuple[str, Training | None, torch.device], ClipFetcher] = {}
+        self._checked = False
+        if batch_size < 1 or num_workers < 0:
+            raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
+        if on_device and num_workers > 0:
+            raise UserError(
+                f"data.on_device makes batches in the main process; set data.num_workers from {num_workers} to 0."
+            )
+
+    @property
+    def data(self) -> SkeletonData:
+        """The file's content, read and checked at first use."""
+        if self._data is None:
+            self.prepare_data()
+            self._data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
+        return self._data
+
+    @property
+    def val_split(self) -> str:
+        """The split that epochs are judged on: ``val``, or ``test`` in a file without it.
+
+        Raises:
+            UserError: a file with neither, labelled.
+        """
+        for split in ("val", "test"):
+            clips = self.data.splits.get(split)
+            if clips is not None and clips.labelled.any():
+                return split
+        raise UserError(f"{self.path} has no labelled val or test split to judge epochs on; add one.")
+
+    def prepare_data(self) -> None:
+        """Make the file where it is missing and can be made."""
+        if self.path.exists():
+            return
+        if self.maker is None:
+            raise UserError(f"there is no data file {self.path}; make it with `{self.get_it}` or give data.path.")
+        self.maker(self.path)
+
+    def setup(self, stage: str) -> None:
+        """Check, once, what training needs; says if epochs are judged on the test clips."""
+        if stage != "fit" or self._checked:
+            return
+        clips = self._clips("train")
+        unlabelled = (~clips.labelled).nonzero()[0]
+        if len(unlabelled):
+            raise UserError(
+                f"{self.path}, split train: clip {clips.names[unlabelled[0]]} has no label; label it or remove it."
+            )
+        self._checked = True
+        if self.val_split == "test":
+            log.warning("%s has no val split: epochs are judged, and the best picked, on its test clips.", self.path)
+
+    def _clips(self, split: str) -> Clips:
+        if split not in self.data.splits:
+            raise UserError(f"{self.path} has no split {split}; it has {', '.join(self.data.splits)}.")
+        return self.data.splits[split]
+
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
+
+    def _fetcher(self, split: str, random: Training | None) -> ClipFetcher:
+        key = (split, random, self._device)
+        if key not in self._fetchers:
+            self._fetchers[key] = ClipFetcher(
+                self._clips(split), self.data.layout, self.modality, self.num_frames, random, self._device
+            )
+        return self._fetchers[key]
+
+    def loader(self, split: str, training: bool = False, view: Training | None = None) -> DataLoader[Batch]:
+        """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
+
+        Args:
+            split: of the file.
+            training: the training path.
+            view: for evaluation, other frames or an augmented look at the clips; None for the plain path.
+
+        Raises:
+            UserError: a split the file does not have, or one too small for a single training batch.
+        """
+        fetcher = self._fetcher(split, self._training if training else view)
+        indices = torch.arange(len(fetcher))
+        if training and self.max_train_clips is not None and self.max_train_clips < len(fetcher):
+            indices = indices[torch.linspace(0, len(fetcher) - 1, self.max_train_clips).long()]
+        world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
+        if training and len(indices) < self.batch_size * world_size:
+            raise UserError(
+                f"there are {len(indices)} training clips of {self.path}, fewer than one batch of {self.batch_size} "
+                f"on {world_size} processes; lower data.batch_size."
+            )
+        sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size)
+        return DataLoader(
+            BatchDataset(fetcher),
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available() and fetcher.device.type == "cpu",
+        )
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """The training clips; of an epoch that an interrupted run had begun, those it had not seen."""
+        loader = self.loader("train", training=True)
+        if self.trainer:
+            sampler: Any = loader.sampler
+            sampler.epoch, done = divmod(self.trainer.global_step, self.steps_per_epoch)
+            sampler.skip = done * self.trainer.accumulate_grad_batches
+        return loader
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of the attached trainer in an epoch."""
+        batches, limit = len(self.loader("train", training=True)), self.trainer.limit_train_batches  # type: ignore[union-attr]
+        batches = min(batches, limit) if isinstance(limit, int) else batches
+        return max(1, -(-batches // self.trainer.accumulate_grad_batches))  # type: ignore[union-attr]
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """The clips that epochs are judged on."""
+        return self.loader(self.val_split)

@@ -1,0 +1,86 @@
+"""The official data sets from the Hugging Face Hub."""
+
+from pathlib import Path
+
+from mmn.data.format.skeletons import SPLITS, SkeletonData
+from mmn.data.sources.convert import convert
+from mmn.errors import UserError
+
+REPO = "Geo2425/MMN"
+FOLDERS = {"ma52": "MA52", "imigue": "iMiGUE"}
+"""Data sets there → the folder of each."""
+
+
+def download(
+    name: str,
+    output: str | Path,
+    *,
+    repo: str = REPO,
+    revision: str = "main",
+    cache_dir: str | Path | None = None,
+) -> SkeletonData:
+    """Download the official pickles of a data set and convert them.
+
+    Downloads go to the Hub's own cache, whole files at a time: what is there is not fetched again, a dropped
+    connection goes on where it broke off, and ``HF_HUB_OFFLINE=1`` uses the cache alone. The token is looked for where
+    ``hf auth login`` puts it, or in ``HF_TOKEN``. All files come from one commit, which the output names.
+
+    Args:
+        name: ``ma52`` or ``imigue``.
+        output: the HDF5 file to write, whole or not at all.
+        repo: the data set's repository.
+        revision: a commit, tag or branch of it.
+        cache_dir: where downloads are kept; the Hub's cache by default.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: another name, no access, no network, or content that is not as expected.
+    """
+    if name not in FOLDERS:
+        raise UserError(f"there is no data set {name!r} to download; choose {' or '.join(FOLDERS)}.")
+    folder, commit = _fetch(name, repo, revision, cache_dir)
+    return convert(folder, output, name, format="mmn", name=name, origin=f"{repo} on the Hugging Face Hub, {commit}")
+
+
+def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) -> tuple[Path, str]:
+    """The folder of a data set's pickles in the cache, complete, and the commit they are from."""
+    from huggingface_hub import hf_hub_download  # takes a second
+    from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    page = f"https://huggingface.co/datasets/{repo}"
+    by_hand = (
+        f"or download the folder {FOLDERS[name]} by hand from {page} and run "
+        f"`mmn convert {FOLDERS[name]} OUT.h5 --layout {name}`"
+    )
+    folder, commit = Path(), revision
+    for split in SPLITS:
+        for kind in ("data", "label"):
+            file = f"{FOLDERS[name]}/{split}_{kind}.pkl"
+            try:
+                path = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit, cache_dir=cache_dir))
+            except GatedRepoError:
+                raise UserError(
+                    f"{repo} is gated: accept its terms on {page}, run `hf auth login` and try again; {by_hand}."
+                ) from None
+            except RepositoryNotFoundError:
+                raise UserError(
+                    f"{repo} is private or has moved: run `hf auth login`, give --repo; {by_hand}."
+                ) from None
+            except LocalEntryNotFoundError:
+                raise UserError(
+                    f"{file} of {repo} is not in the cache and the Hub cannot be reached: try again with a network; "
+                    f"{by_hand}."
+                ) from None
+            except Exception as error:  # whatever the layers below raise: HTTP, disk, a name that is none
+                raise UserError(
+                    f"{file} of {repo} at {commit} was not downloaded ({_first_line(error)}): try again; {by_hand}."
+                ) from None
+            folder = path.parent
+            commit = folder.parent.name  # the cache keeps snapshots/COMMIT/FOLDER/FILE
+    return folder, commit
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

@@ -1,0 +1,211 @@
+"""Synthetic micro-actions: seeded, for any layout; for demonstration, tests and benchmarks, never for results.
+
+A class is a small set of joints of one body part that moves briefly, in a direction and rhythm of its own.
+Around it the body sways as a whole, every joint trembles, and the person differs in size, place and proportions, so
+that the action is small against what else moves.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import write_data
+from mmn.data.format.layout import Layout, load_classes, load_layout
+from mmn.data.format.skeletons import SPLITS, SkeletonData
+from mmn.data.sources.missing import fill_missing
+from mmn.data.synthetic.rest_pose import standing
+from mmn.errors import UserError
+
+
+@dataclass(frozen=True)
+class Action:
+    """How one class moves.
+
+    Attributes:
+        joints: weight of the movement at each joint ``(V,)``, 0 for most.
+        direction: unit vector ``(2,)``.
+        cycles: oscillations in the action; a half cycle moves there and back once.
+        hold: share of the action spent at its extreme, 0–1.
+    """
+
+    joints: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    cycles: float
+    hold: float
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every clip has in common; lengths in frames, reaches in torso lengths."""
+
+    frames: tuple[int, int]
+    amplitude: float
+    sway: float
+    noise: float
+    occlusion: float
+
+
+def synthesize(
+    output: str | Path,
+    layout: str | Path = "ma52",
+    *,
+    clips_per_class: int = 24,
+    val_per_class: int = 6,
+    test_per_class: int = 6,
+    frames: tuple[int, int] = (40, 120),
+    amplitude: float = 0.45,
+    sway: float = 0.25,
+    noise: float = 0.01,
+    occlusion: float = 0.0,
+    imbalance: float = 1.0,
+    seed: int = 1,
+) -> SkeletonData:
+    """Write a synthetic data set with the classes of ``layout``.
+
+    Args:
+        output: the HDF5 file.
+        layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file that brings class names.
+        clips_per_class: training clips of each class; of the most frequent one, where classes are imbalanced.
+        val_per_class: the same of validation clips.
+        test_per_class: the same of test clips.
+        frames: shortest and longest clip.
+        amplitude: reach of an action, in torso lengths.
+        sway: reach of the whole body's movement, in torso lengths.
+        noise: standard deviation of every joint in every frame, in torso lengths.
+        occlusion: share of joints that are lost for a stretch of frames and filled in, as ``mmn convert`` does.
+        imbalance: how many times as many clips the most frequent class has as the rarest; exponential between them.
+        seed: equal seeds are equal files.
+
+    Returns:
+        What was written.
+
+    Raises:
+        UserError: counts or lengths that make no data set, or a layout without classes.
+    """
+    counts = {"train": clips_per_class, "val": val_per_class, "test": test_per_class}
+    if min(counts.values()) < 0 or clips_per_class < 1 or not 2 <= frames[0] <= frames[1]:
+        raise UserError(
+            f"no data set has {counts} clips a class of {frames[0]}–{frames[1]} frames; use positive counts."
+        )
+    if not 0.0 <= occlusion <= 0.5 or imbalance < 1.0:
+        raise UserError(f"occlusion is {occlusion} and imbalance {imbalance}; they are 0 to 0.5, and 1 or more.")
+    skeleton, classes = load_layout(layout), load_classes(layout)
+    if classes is None:
+        raise UserError(f"the layout {layout} brings no class names, which synthetic data needs; add classes to it.")
+    rng = np.random.default_rng(seed)
+    pose = rest_pose(skeleton, rng)
+    actions = [_action(skeleton, rng) for _ in classes.names]
+    scene = Scene(frames, amplitude, sway, noise, occlusion)
+    frequency = imbalance ** -np.random.default_rng([seed, len(SPLITS)]).permutation(np.linspace(0, 1, len(actions)))
+    splits = {
+        split: _split(split, pose, actions, _counts(count, frequency), scene, np.random.default_rng([seed, number]))
+        for number, (split, count) in enumerate(counts.items())
+        if count > 0
+    }
+    if occlusion:
+        splits = {split: fill_missing(clips, skeleton, split) for split, clips in splits.items()}
+    data = SkeletonData(Path(output).stem, f"synthetic micro-actions, seed {seed}", skeleton, classes, splits)
+    write_data(output, data)
+    return data
+
+
+def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
+    """A standing pose ``(V, 2)`` in torso lengths around the centre joint.
+
+    Joints with the names of our layouts stand as a person's do; others follow along the bones, away from the centre.
+    """
+    pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
+    known = {joint: place for joint, name in enumerate(layout.joints) if (place := standing(name))}
+    for joint, place in known.items():
+        pose[joint] = place
+    centre = pose[layout.centre].copy()
+    for joint, origin in layout.walk(layout.centre).items():
+        if joint != origin and joint not in known:
+            outward = pose[origin] - centre + rng.normal(0.0, 0.35, 2)
+            length = max(float(np.linalg.norm(outward)), 1e-6)
+            pose[joint] = pose[origin] + outward / length * rng.uniform(0.2, 0.5)
+    return pose - centre
+
+
+def _action(layout: Layout, rng: Generator) -> Action:
+    parts = list(layout.parts.values())
+    part = parts[rng.integers(len(parts))]
+    chosen = rng.choice(part, size=min(len(part), int(rng.integers(2, 5))), replace=False)
+    weights = np.zeros(layout.num_joints)
+    weights[chosen] = rng.uniform(0.5, 1.0, len(chosen))
+    angle = rng.uniform(0.0, 2 * np.pi)
+    return Action(
+        weights, np.array([np.cos(angle), np.sin(angle)]), float(rng.choice([0.5, 1.0, 2.0, 3.0])), rng.uniform(0, 0.5)
+    )
+
+
+def _counts(most: int, frequency: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.maximum(1, np.rint(most * frequency)).astype(np.int64)
+
+
+def _split(
+    split: str,
+    pose: NDArray[np.float64],
+    actions: list[Action],
+    counts: NDArray[np.int64],
+    scene: Scene,
+    rng: Generator,
+) -> Clips:
+    labels = rng.permutation(np.repeat(np.arange(len(actions)), counts))
+    arrays = []
+    for label in labels:
+        length = int(rng.integers(scene.frames[0], scene.frames[1] + 1))
+        body = _body(pose, length, scene.sway, rng)
+        body += scene.amplitude * _movement(actions[label], length, rng)
+        body += rng.normal(0.0, scene.noise, body.shape)
+        scale, place = rng.uniform(80.0, 160.0), rng.uniform(300.0, 700.0, 2)  # pixels
+        clip = body * scale + place
+        if scene.occlusion:
+            clip[_occluded(clip.shape[:2], scene.occlusion, rng)] = np.nan
+        arrays.append(clip)
+    names = [f"{split}{i:04d}" for i in range(len(labels))]
+    return Clips.from_arrays(arrays, [int(label) for label in labels], names)
+
+
+def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[np.bool_]:
+    """Joints ``(T, V)`` out of sight: some are, each for one stretch of half the clip on average; never all of them."""
+    frames, joints = shape
+    start, length = rng.uniform(0, 1, joints), rng.uniform(0, 1, joints)
+    hit = rng.uniform(0, 1, joints) < 2 * share
+    hit[rng.integers(joints)] = False
+    time = np.arange(frames)[:, None] / frames
+    return hit & ((time - start) % 1.0 < length)
+
+
+def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:
+    """One person swaying as a whole ``(T, V, 2)``: slow, smooth, the same for every joint but for a slight lean."""
+    person = pose * rng.normal(1.0, 0.08, (1, 2)) + rng.normal(0.0, 0.02, pose.shape)
+    time = np.linspace(0.0, 1.0, length)[:, None]
+    waves = sum(
+        rng.normal(0.0, 1.0 / k, 2) * np.sin(2 * np.pi * k * time + rng.uniform(0, 2 * np.pi, 2))
+        for k in (0.5, 1.0, 1.5)
+    )
+    lean = 1.0 + 0.1 * rng.normal() * person[None, :, 1:]
+    return person[None] + sway * np.asarray(waves)[:, None, :] * lean
+
+
+def _movement(action: Action, length: int, rng: Generator) -> NDArray[np.float64]:
+    """The action's displacement ``(T, V, 2)``: nothing outside a brief window somewhere in the clip."""
+    duration = max(4, int(length * rng.uniform(0.3, 0.5)))
+    start = int(rng.integers(0, max(1, length - duration)))
+    phase = np.clip((np.arange(length) - start) / duration, 0.0, 1.0)
+    window = np.sin(np.pi * phase) ** (1.0 - action.hold)
+    wave = window if action.cycles == 0.5 else window * np.sin(2 * np.pi * action.cycles * phase)
+    reach = rng.uniform(0.8, 1.2) * wave
+    return reach[:, None, None] * action.joints[:, None] * action.direction
+
+
+def make_demo(path: Path, **options: Any) -> None:
+    """Write the demo's data set and say so; what ``configs/data/demo.yaml`` calls where it is missing."""
+    print(f"making a synthetic data set for the demo: {path}", flush=True)
+    synthesize(path, **options)

@@ -1,0 +1,99 @@
+"""Loggers that need a decision of ours."""
+
+import csv
+import logging
+import netrc
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import wandb
+from hydra.core.hydra_config import HydraConfig
+from lightning.pytorch.loggers import CSVLogger, WandbLogger
+
+from mmn.engine.entry import in_sweep
+
+log = logging.getLogger(__name__)
+
+
+class MetricsCsv(CSVLogger):
+    """``metrics.csv`` in the run folder; a resumed run goes on with it.
+
+    Args:
+        save_dir: the run folder.
+    """
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__(save_dir, name="", version="")
+        self.path = Path(save_dir) / "metrics.csv"
+
+    def resume_from(self, step: int) -> None:
+        """Keep the rows up to ``step`` of what an interrupted run has written."""
+        if not self.path.exists():
+            return
+        with self.path.open(newline="", encoding="utf-8") as file:
+            rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
+        self.experiment.metrics = [row for row in rows if int(row["step"]) < step]
+        self.experiment.save()
+
+    def log_hyperparams(self, params: Any = None) -> None:
+        """Nothing: they are in ``config.yaml``."""
+
+
+def wandb_logger(save_dir: str, group: str | None = None, **options: Any) -> WandbLogger:
+    """A Weights & Biases logger that never stops training: without a login or a network the run is kept offline.
+
+    Args:
+        save_dir: the run folder; W&B writes to ``wandb/`` in it.
+        group: of runs; the sweep's folder where None.
+        options: passed on to Lightning's ``WandbLogger``; ``offline=True`` never asks the network.
+    """
+    offline = options.pop("offline", False) or os.environ.get("WANDB_MODE") == "offline"
+    Path(save_dir).mkdir(parents=True, exist_ok=True)
+    options |= {"save_dir": save_dir, "group": group or _sweep(), "id": _run_id(save_dir)}
+    kept = f"this run is kept offline; upload it later with `wandb sync {save_dir}/wandb/offline-run-*`."
+    if not offline and not _logged_in():
+        offline = True
+        log.warning("No W&B login: %s", kept)
+    if not offline:
+        logger = WandbLogger(**options, settings=wandb.Settings(init_timeout=_seconds_to_wait()))
+        try:
+            _ = logger.experiment  # starts the run
+            return logger
+        except Exception as error:  # wrong key, no network, server trouble
+            log.warning("W&B cannot be reached (%s): %s", str(error).splitlines()[0], kept)
+            wandb.teardown()
+            (Path(save_dir) / "wandb_id").unlink()  # the run that failed to start has taken that one
+            options["id"] = _run_id(save_dir)
+    return WandbLogger(**options, offline=True, settings=wandb.Settings(silent=True))
+
+
+def _seconds_to_wait() -> float:
+    """How long W&B may take to start a run; its own default would hold up training for a minute and a half."""
+    return float(os.environ.get("WANDB_INIT_TIMEOUT", 30))
+
+
+def _sweep() -> str | None:
+    """The name of the sweep this job belongs to."""
+    return Path(HydraConfig.get().sweep.dir).name if in_sweep() else None
+
+
+def _run_id(save_dir: str) -> str:
+    """The W&B run of this folder: a resumed run goes on with it."""
+    path = Path(save_dir) / "wandb_id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:8])
+    return path.read_text()
+
+
+def _logged_in() -> bool:
+    """Whether W&B would find a key where it documents to look: the environment or the netrc file."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    try:
+        return netrc.netrc(os.environ.get("NETRC")).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -1,0 +1,113 @@
+"""Scoring a split with Lightning: any device, precision and number of processes, every clip once."""
+
+from collections.abc import Sequence
+
+import lightning as L
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.augment_space import Mirror
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.data.pipeline.preprocess import Batch, Training
+from mmn.errors import UserError
+from mmn.evaluation.scores import Scores, Source
+from mmn.inference.infer import infer
+from mmn.model.mmn import MMN
+
+
+class _Collector(Metric):
+    """Logits and clip indices of all processes."""
+
+    full_state_update = False
+    logits: list[Tensor]
+    index: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("logits", [], dist_reduce_fx="cat")
+        self.add_state("index", [], dist_reduce_fx="cat")
+
+    def update(self, logits: Tensor, index: Tensor) -> None:
+        self.logits.append(logits)
+        self.index.append(index)
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        return dim_zero_cat(self.logits), dim_zero_cat(self.index)
+
+
+class ScoringModule(L.LightningModule):
+    """Runs the network over a split and keeps the logits in the order of the file."""
+
+    def __init__(self, network: MMN, precision: str = "32") -> None:
+        super().__init__()
+        self.network, self.precision = network.fuse(), precision
+        self.collector = _Collector()
+        self.logits: Tensor | None = None
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Score one batch; fillers are left out."""
+        logits = infer(self.network, batch.clips, batch.times, self.precision)
+        real = batch.indices >= 0
+        self.collector.update(logits[real], batch.indices[real])
+
+    def on_test_epoch_end(self) -> None:
+        """Bring the clips of all processes into the order of the file."""
+        logits, index = self.collector.compute()
+        self.logits = torch.empty_like(logits).index_copy_(0, index, logits).cpu()
+        self.collector.reset()
+
+
+def score(
+    trainer: L.Trainer, network: MMN, datamodule: SkeletonDataModule, split: str, precision: str = "32"
+) -> Scores:
+    """The scores of one split.
+
+    Raises:
+        UserError: a split the file does not have.
+    """
+    return score_views(trainer, network, datamodule, split, precision, [None])[0]
+
+
+def score_views(
+    trainer: L.Trainer,
+    network: MMN,
+    datamodule: SkeletonDataModule,
+    split: str,
+    precision: str,
+    views: Sequence[Training | None],
+) -> list[Scores]:
+    """The scores of one split for each of several views of its clips; None is the plain one.
+
+    Raises:
+        UserError: a split the file does not have.
+    """
+    datamodule.trainer = trainer
+    module = ScoringModule(network, precision)
+    source = Source(data=str(datamodule.path.resolve()), split=split)
+    scores = []
+    for view in views:
+        trainer.test(module, datamodule.loader(split, view=view), verbose=False)
+        assert module.logits is not None
+        clips = datamodule.data.splits[split]
+        scores.append(Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes, source))
+    return scores
+
+
+def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
+    """Views of a clip to average: evenly spaced frames, more samplings drawn as in training, each mirrored too.
+
+    Raises:
+        UserError: fewer than one sampling.
+    """
+    if samplings < 1:
+        raise UserError(f"tta.samplings is {samplings}; it counts the samplings averaged, at least 1.")
+    views: list[Training | None] = [None]
+    views += [Training(seed, Augmentation()) for seed in range(1, samplings)]
+    if flip:
+        mirror = Augmentation([Mirror(1.0)])
+        views += [Training(0, mirror, random_frames=False)]
+        views += [Training(seed, mirror) for seed in range(1, samplings)]
+    return views

@@ -1,0 +1,51 @@
+"""What a network makes of a clip as it goes on: probabilities of a window that slides over its frames."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.preprocess import prepare
+from mmn.errors import UserError
+from mmn.inference.checkpoint import Checkpoint
+from mmn.inference.infer import infer
+
+
+def default_window(frames: int) -> int:
+    """Half the clip, at most the 64 frames that a network sees of one."""
+    return min(64, max(1, frames // 2))
+
+
+def sliding_probabilities(
+    checkpoint: Checkpoint, clip: NDArray[np.floating], layout: Layout, window: int
+) -> NDArray[np.float64]:
+    """Class probabilities ``(T, K)`` of the window around each frame of ``clip (T, V, C)``.
+
+    Every window is prepared as if it were a clip of its own; near the ends it stops at the first and last frame.
+
+    Args:
+        checkpoint: of ours, that knows its modality.
+        clip: joints in the layout's order.
+        layout: the clip's.
+        window: frames; 1 to T.
+
+    Raises:
+        UserError: a window that does not fit the clip, official weights, or arrays of another skeleton.
+    """
+    if checkpoint.description is None:
+        raise UserError("official weights do not say what they see; give a checkpoint of train.py.")
+    if not 1 <= window <= len(clip):
+        raise UserError(f"a window of {window} frames does not fit a clip of {len(clip)}; give 1 to {len(clip)}.")
+    modality = checkpoint.description.modality
+    windows = np.lib.stride_tricks.sliding_window_view(clip, window, axis=0)  # (T - window + 1, V, C, window)
+    network = checkpoint.network.fuse()
+    logits = []
+    for few in np.array_split(np.moveaxis(windows, 3, 1), -(-len(windows) // 256)):
+        x, times = prepare(list(few), layout, modality.name, network.config["num_frames"], modality.bone_rule)
+        logits.append(infer(network, x, times))
+    return torch.cat(logits).double().softmax(dim=-1).numpy()[window_starts(len(clip), window)]
+
+
+def window_starts(frames: int, window: int) -> NDArray[np.int64]:
+    """The first frame ``(T,)`` of the window around each frame."""
+    return np.clip(np.arange(frames) - window // 2, 0, frames - window)

@@ -1,0 +1,133 @@
+"""The Motion-guided Modulation Network, whole."""
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from mmn.model.block import MMNBlock
+from mmn.model.embedding import SkeletonEmbedding
+from mmn.model.fusion import MotionConsistencyFusion
+from mmn.model.pyramid import TemporalPyramid
+from mmn.model.recompute import recomputed
+from mmn.model.sizes import check_input, check_sizes
+
+if TYPE_CHECKING:
+    from mmn.inference.fused import FusedMMN
+
+
+class MMN(nn.Module):
+    """Motion-guided Modulation Network for skeleton-based micro-action recognition (arXiv 2507.21977).
+
+    ``net(clips (B, T, V, coordinates), times (B, T)) → logits (B, num_classes)``, joints in network order, frame
+    times in [-1, 1]. With the defaults the network computes what the official code computes.
+
+    Args:
+        num_joints: joints V of the layout.
+        num_classes: actions K.
+        coordinates: 2 or 3.
+        num_frames: sampled frames T, a multiple of ``2 ** (scales - 1)``.
+        width: embedding channels C, a multiple of ``4 * heads``.
+        depth: blocks in each scale.
+        scales: levels of the temporal pyramid.
+        heads: joint-mixing matrices in a block.
+        mlp_ratio: hidden width of the MLP over C.
+        drop_path: stochastic depth of the last block; it rises linearly from 0 over all blocks.
+        dropout: dropout before the classifier and after the fusion.
+        corrected: False keeps two places where the official code does not do what it describes (the joints are
+            not mixed in MSM; the gate multiplies the unmodulated branches), which official weights need.
+
+    Raises:
+        UserError: sizes that do not fit together.
+    """
+
+    def __init__(
+        self,
+        num_joints: int,
+        num_classes: int,
+        *,
+        coordinates: int = 2,
+        num_frames: int = 64,
+        width: int = 96,
+        depth: int = 3,
+        scales: int = 4,
+        heads: int = 4,
+        mlp_ratio: float = 2.0,
+        drop_path: float = 0.3,
+        dropout: float = 0.1,
+        corrected: bool = False,
+    ) -> None:
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "num_joints": num_joints,
+            "num_classes": num_classes,
+            "coordinates": coordinates,
+            "num_frames": num_frames,
+            "width": width,
+            "depth": depth,
+            "scales": scales,
+            "heads": heads,
+            "mlp_ratio": mlp_ratio,
+            "drop_path": drop_path,
+            "dropout": dropout,
+            "corrected": corrected,
+        }
+        check_sizes(self.config)
+        self.recompute = False  # True: compute features of blocks anew in the backward pass, for less memory
+        self.embedding = SkeletonEmbedding(coordinates, num_joints, width)
+        self.pyramid = TemporalPyramid(width, scales)
+        rates = iter(torch.linspace(0, drop_path, scales * depth).tolist())
+        self.scales = nn.ModuleList(
+            nn.Sequential(
+                *(MMNBlock(width, num_joints, heads, mlp_ratio, next(rates), corrected) for _ in range(depth))
+            )
+            for _ in range(scales)
+        )
+        self.fusion = MotionConsistencyFusion(width, scales, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(width, num_classes)
+
+    def features(self, clips: Tensor, times: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
+        check_input(self.config, clips, times)
+        with torch.autocast(clips.device.type, enabled=False):  # motion is smaller than low precision can tell
+            pyramid = self.pyramid(self.embedding(clips.float(), times.float()))  # (B, T / 2**i, V, C)
+        return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+
+    def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
+        """``blocks(x)``, in training with less memory where that is asked for."""
+        if not (self.recompute and self.training):
+            return blocks(x)
+        for block in blocks:  # type: ignore[attr-defined]
+            x = recomputed(block, x)
+        return x
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Features ``(B, T', V, C)`` → logits ``(B, K)``, through the mean over frames and joints."""
+        return self.classifier(self.dropout(features.mean(dim=(1, 2))))
+
+    def forward(self, clips: Tensor, times: Tensor) -> Tensor:
+        """``clips (B, T, V, coordinates)``, ``times (B, T)`` → logits ``(B, K)``."""
+        fused, _ = self.features(clips, times)
+        return self.classify(fused)
+
+    def forward_scales(self, clips: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits ``(B, K)`` of the fused features and ``(S, B, K)`` of each scale, by the one classifier."""
+        fused, aligned = self.features(clips, times)
+        return self.classify(fused), torch.stack([self.classify(x) for x in aligned])
+
+    def fuse(self) -> "FusedMMN":
+        """A network for inference with the current weights: the same logits, several times as fast on a CPU."""
+        from mmn.inference.fused import FusedMMN  # the one arrow back: a convenience of the public class
+
+        return FusedMMN(self)
+
+    def compile_blocks(self) -> None:
+        """Compile the blocks for training with ``torch.compile``: one graph for each scale, in place.
+
+        Names in checkpoints stay. Batches have to be of one size.
+        """
+        for scale in self.scales:
+            for block in scale:  # type: ignore[attr-defined]
+                # The convolutions are channels last already, and laying them out anew breaks the CPU's heap (2.13).
+                block.compile(dynamic=False, options={"layout_optimization": False})

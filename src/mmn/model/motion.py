@@ -1,0 +1,28 @@
+"""The motion branch: what changes from frame to frame."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from mmn.model.layers import TemporalConv, normalise_channels
+
+
+def frame_difference(x: Tensor) -> Tensor:
+    """Next minus current frame of ``x (B, T, V, C)``; the last difference is repeated, and is 0 in a one-frame clip."""
+    if x.shape[1] == 1:
+        return torch.zeros_like(x)
+    difference = x[:, 1:] - x[:, :-1]
+    return torch.cat([difference, difference[:, -1:]], dim=1)
+
+
+class MotionBranch(nn.Module):
+    """Depthwise convolution over time → BatchNorm → GELU, of the frame difference."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = TemporalConv(channels, channels, 3, padding=1, groups=channels, bias=False)
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Frame difference ``(B, T, V, C/2)`` → motion features of the same shape."""
+        return F.gelu(normalise_channels(self.norm, self.conv(x)))
