@@ -10,7 +10,7 @@ import hydra
 from omegaconf import DictConfig
 
 import mmn.engine.run_folder  # noqa: F401  # configs name it
-from mmn.engine.entry import one_sentence, run
+from mmn.engine.entry import one_sentence, run_hydra
 
 
 @hydra.main(version_base="1.3", config_path="configs", config_name="eval")
@@ -23,4 +23,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run_hydra(main)

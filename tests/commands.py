@@ -1,8 +1,14 @@
 """The commands as a user runs them, on a network that trains in seconds."""
 
+import contextlib
+import io
+import logging
+import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 TINY = [
@@ -16,13 +22,56 @@ TINY = [
 ]
 
 
+class Ended(NamedTuple):
+    """How a command that ran in this process ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def in_process(script: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Ended:
+    """Run ``train.py``, ``eval.py`` or ``mmn`` in this process: faster, and seen by coverage; one process alone."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    argv, environment, handlers = sys.argv, dict(os.environ), list(logging.getLogger().handlers)
+    sys.argv = [str(ROOT / script), *arguments]
+    os.environ.update(env or {})
+    try:
+        with contextlib.chdir(cwd), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            _start(script, arguments)
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        err.write("" if isinstance(stop.code, int | None) else f"{stop.code}\n")
+    finally:
+        sys.argv = argv
+        os.environ.clear()
+        os.environ.update(environment)
+        GlobalHydra.instance().clear()
+        for handler in set(logging.getLogger().handlers) - set(handlers):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+def _start(script: str, arguments: tuple[str, ...]) -> None:
+    if script == "mmn":
+        from mmn.cli.main import main
+
+        main(arguments)
+        return
+    runpy.run_path(str(ROOT / script), run_name="__main__")
+
+
 def command(script: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    """Run ``train.py`` or ``eval.py``."""
+    """Run ``train.py`` or ``eval.py`` in a process of its own."""
     return subprocess.run(
         [sys.executable, str(ROOT / script), *arguments], capture_output=True, text=True, timeout=300, **options
     )
 
 
-def train(folder: Path, data: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    """Train the tiny network into a folder."""
-    return command("train.py", *TINY, f"data.path={data}", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)
+def train(folder: Path, data: Path, *overrides: str) -> Ended:
+    """Train the tiny network into a folder, in this process."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return in_process("train.py", *TINY, f"data.path={data}", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)

@@ -12,7 +12,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from mmn.engine.run_folder import _run_folder, command
+from mmn.engine.run_folder import _run_folder, command, exclusive_folder
+from mmn.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -85,7 +86,7 @@ def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
         assert "the same command with resume=true goes on" in output
         assert "Traceback" not in output
     output = finish(start(tmp_path, jhmdb_like, "resume=true"))
-    assert "going on with" in output
+    assert "resuming" in output
     assert same(weights(tmp_path), weights(whole))
     assert steps(tmp_path) == steps(whole) == list(range(3 * 28))
 
@@ -126,18 +127,51 @@ def test_a_finished_run_is_not_resumed_and_without_one_training_starts(whole: Pa
     assert "written to" in output
 
 
-def test_only_the_same_command_is_gone_on_with(tmp_path: Path) -> None:
-    for name, overrides in (("a", "- seed=1"), ("b", "- seed=2"), ("c", "- seed=1\n- resume=true")):
-        folder = tmp_path / name
-        (folder / ".hydra").mkdir(parents=True)
-        (folder / ".hydra" / "overrides.yaml").write_text(overrides)
-        (folder / "checkpoints").mkdir()
-        (folder / "checkpoints" / "last.ckpt").touch()
-    (tmp_path / "c" / "metrics.json").touch()  # finished
-    assert _run_folder(str(tmp_path), "now", True, ("seed=1", "resume=true")) == str(tmp_path / "a")
-    assert _run_folder(str(tmp_path), "now", True, ("seed=3", "resume=true")) == f"{tmp_path}/now"
-    assert _run_folder(str(tmp_path), "now", False, ("seed=1",)) == f"{tmp_path}/now"
+def begun(folder: Path, overrides: str, state: str) -> str:
+    """A folder as a run leaves it."""
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra" / "overrides.yaml").write_text(overrides)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.ckpt").touch()
+    (folder / "run.json").write_text(f'{{"state": "{state}"}}')
+    return str(folder)
+
+
+def test_only_the_same_command_is_resumed_an_interrupted_run_before_a_finished_one(tmp_path: Path) -> None:
+    base = str(tmp_path)
+    interrupted = begun(tmp_path / "a", "- seed=1", "running")
+    begun(tmp_path / "b", "- seed=2", "running")
+    begun(tmp_path / "c", "- seed=1\n- resume=true", "finished")
+    finished = begun(tmp_path / "d", "- seed=4", "finished")
+    begun(tmp_path / "e", "[damaged", "running")
+    assert _run_folder(base, "now", True, ("seed=1", "resume=true")) == interrupted
+    assert _run_folder(base, "now", True, ("seed=4", "resume=true")) == finished
+    assert _run_folder(base, "now", True, ("seed=3", "resume=true")) == f"{tmp_path}/now"
+    assert _run_folder(base, "then", False, ("seed=1",)) == f"{tmp_path}/then"
     assert command(["a=1", "resume=true", "hydra.run.dir=x"]) == command(["a=1"])
+
+
+def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
+    folders = [exclusive_folder(str(tmp_path / "runs"), "now").name for _ in range(3)]
+    assert folders == ["now", "now-2", "now-3"]
+    commands = [
+        [
+            sys.executable,
+            "-c",
+            f"from mmn.engine.run_folder import exclusive_folder as f; print(f({str(tmp_path)!r}, 'at'))",
+        ]
+        for _ in range(4)
+    ]
+    started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for arguments in commands]
+    assert len({process.communicate()[0] for process in started}) == 4
+
+
+@pytest.mark.parametrize("base", ["s3://bucket/logs", "FILE"])
+def test_places_that_are_no_folders_are_refused(tmp_path: Path, base: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"paths\.log_dir"):
+        exclusive_folder(base.replace("FILE", str(tmp_path / "file")), "now")
+    assert not (tmp_path / "s3:").exists()
 
 
 def test_processes_of_one_launcher_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

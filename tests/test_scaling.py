@@ -116,7 +116,7 @@ def test_a_folder_without_runs_cannot_be_compared(tmp_path: Path) -> None:
             "trainer.gradient_clip_val=1.0",
             "trainer.log_every_n_steps=1",
         ],
-        ["scheduler=fast", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"],
+        ["recipe=fast", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"],
     ],
     ids=lambda overrides: overrides[0],
 )
@@ -168,7 +168,8 @@ def test_too_little_gpu_memory_is_told_with_what_to_lower() -> None:
 def test_an_offline_wandb_run_holds_everything_promised(jhmdb_like: Path, tmp_path: Path) -> None:
     home = {"HOME": str(tmp_path), "NETRC": "none", "WANDB_API_KEY": ""}
     result = train(
-        tmp_path, jhmdb_like, "-m", "logger=csv_wandb", "loss.consistency_weight=0.1", "trainer.log_every_n_steps=2",
+        tmp_path, jhmdb_like, "-m", "logger=csv_wandb", "logger.wandb.log_clips=true", "loss.consistency_weight=0.1",
+        "trainer.log_every_n_steps=2",
         "hydra.sweep.dir=sweep", "hydra.sweep.subdir=job", env=home,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -178,7 +179,7 @@ def test_an_offline_wandb_run_holds_everything_promised(jhmdb_like: Path, tmp_pa
         "val/loss", "val/classes._type", "val/confusion_table._type", "val/worst_1._type", "val/worst_3._type",
     } <= found["history"]  # fmt: skip
     assert {"model", "optimizer", "data", "provenance", "parameters", "seed"} <= found["config"]
-    assert {"jhmdb_joint-joint-1", "sweep", "jhmdb", "joint"} <= found["run"]
+    assert {"jhmdb-joint-seed1", "sweep", "jhmdb", "joint"} <= found["run"]
     assert "wandb sync" in result.stdout + result.stderr
 
 

@@ -1,6 +1,5 @@
 """How every command ends: errors a user can cause in one sentence and exit status 1, others with their traceback."""
 
-import errno
 import os
 import signal
 import sys
@@ -8,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mmn.errors import UserError
+from mmn.engine.arguments import normalised
+from mmn.engine.folders import discard_unused
+from mmn.engine.sentences import sentence_of
 
 
 def run(main: Callable[[], Any]) -> None:
@@ -17,6 +18,13 @@ def run(main: Callable[[], Any]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     with one_sentence():
         main()
+
+
+def run_hydra(main: Callable[[], Any]) -> None:
+    """Run a Hydra ``main`` with the command line's arguments, in any order and spelling that people use."""
+    with one_sentence():
+        sys.argv[1:] = normalised(sys.argv[1:])
+        run(main)
 
 
 @contextmanager
@@ -35,12 +43,13 @@ def one_sentence() -> Iterator[None]:
             sys.exit(128 + signal.SIGTERM)
         raise
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = sentence_of(error)
         if sentence is None:
             raise
         if in_sweep():
             print(f"error in this job: {sentence}", file=sys.stderr, flush=True)
             raise
+        discard_unused()
         sys.exit(f"error: {sentence}")
 
 
@@ -50,25 +59,3 @@ def in_sweep() -> bool:
     from hydra.types import RunMode
 
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
-
-
-def _sentence(error: BaseException) -> str | None:
-    """The sentence of a user's mistake, looked for along the causes; None for any other error."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, UserError):
-            return str(cause)
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        place = f" to write {error.filename}" if error.filename else ""
-        return f"there is no space left{place}: free some, and go on with resume=true where a run was interrupted."
-    if type(error).__module__.startswith(("hydra.errors", "omegaconf.errors")):
-        return _config_sentence(error)
-    return None
-
-
-def _config_sentence(error: BaseException) -> str:
-    """Hydra's and OmegaConf's paragraphs on one line, without the search path."""
-    lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
-    text = " ".join(line for line in lines if line and not line.startswith(("full_key:", "object_type=")))
-    return f"{text.rstrip('.')} (see `--help` for what can be configured)."

@@ -11,7 +11,8 @@ from urllib.parse import urlparse
 
 import wandb
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.loggers import CSVLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers.logger import DummyLogger
 
 from mmn.engine.entry import in_sweep
 
@@ -42,23 +43,52 @@ class MetricsCsv(CSVLogger):
         """Nothing: they are in ``config.yaml``."""
 
 
-def wandb_logger(save_dir: str, group: str | None = None, **options: Any) -> WandbLogger:
+class WandbRun(WandbLogger):
+    """A W&B run, and what may be sent to it at the end.
+
+    Args:
+        log_clips: show the worst clips as moving skeletons.
+        upload: the checkpoints are sent as artifacts.
+        options: Lightning's.
+    """
+
+    def __init__(self, log_clips: bool = False, upload: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.log_clips, self.upload = log_clips, upload
+
+    def finish(self, checkpoints: Path) -> None:
+        """Upload ``checkpoints`` if asked to, and close the run: the next job in this process gets one of its own."""
+        if self.upload and checkpoints.is_dir():
+            artifact = wandb.Artifact(f"checkpoints-{self.experiment.id}", type="model")
+            artifact.add_dir(str(checkpoints))
+            self.experiment.log_artifact(artifact)
+        self.experiment.finish()
+
+
+def wandb_logger(
+    save_dir: str, group: str | None = None, offline: bool = False, log_model: bool = False, **options: Any
+) -> Logger:
     """A Weights & Biases logger that never stops training: without a login or a network the run is kept offline.
 
     Args:
         save_dir: the run folder; W&B writes to ``wandb/`` in it.
         group: of runs; the sweep's folder where None.
-        options: passed on to Lightning's ``WandbLogger``; ``offline=True`` never asks the network.
+        offline: never ask the network.
+        log_model: upload the checkpoints when the run ends.
+        options: passed on to ``WandbRun``.
     """
-    offline = options.pop("offline", False) or os.environ.get("WANDB_MODE") == "offline"
+    mode = os.environ.get("WANDB_MODE")
+    if mode == "disabled":
+        return DummyLogger()
+    offline = offline or mode == "offline"
     Path(save_dir).mkdir(parents=True, exist_ok=True)
-    options |= {"save_dir": save_dir, "group": group or _sweep(), "id": _run_id(save_dir)}
+    options |= {"save_dir": save_dir, "group": group or _sweep(), "id": _run_id(save_dir), "upload": log_model}
     kept = f"this run is kept offline; upload it later with `wandb sync {save_dir}/wandb/offline-run-*`."
     if not offline and not _logged_in():
         offline = True
         log.warning("No W&B login: %s", kept)
     if not offline:
-        logger = WandbLogger(**options, settings=wandb.Settings(init_timeout=_seconds_to_wait()))
+        logger = WandbRun(**options, settings=wandb.Settings(init_timeout=_seconds_to_wait()))
         try:
             _ = logger.experiment  # starts the run
             return logger
@@ -67,7 +97,7 @@ def wandb_logger(save_dir: str, group: str | None = None, **options: Any) -> Wan
             wandb.teardown()
             (Path(save_dir) / "wandb_id").unlink()  # the run that failed to start has taken that one
             options["id"] = _run_id(save_dir)
-    return WandbLogger(**options, offline=True, settings=wandb.Settings(silent=True))
+    return WandbRun(**options, offline=True, settings=wandb.Settings(silent=True))
 
 
 def _seconds_to_wait() -> float:

@@ -35,6 +35,7 @@ def quiet_libraries() -> None:
         "The number of training batches.*is smaller than the logging interval",  # small data sets are fine
         "Experiment logs directory.*exists and is not empty",  # a resumed or repeated run
         "Checkpoint directory.*exists and is not empty",
+        "The dirpath has changed from",  # a run that is resumed in a new folder
         "You're resuming from a checkpoint that ended before the epoch ended",  # our sampler goes on within it
         "Grad strides do not match bucket view strides",  # of depthwise convolutions; costs nothing here
     ):

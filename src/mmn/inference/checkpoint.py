@@ -91,7 +91,7 @@ def load_checkpoint(path: str | Path, **overrides: Any) -> Checkpoint:
     Raises:
         UserError: no such file, not a checkpoint, or weights that do not fit the network.
     """
-    content = _read(Path(path))
+    content = read_checkpoint(Path(path))
     if KEY in content and "state_dict" in content:
         try:
             sizes, description = content[KEY]["network"], Description.from_dict(content[KEY]["description"], str(path))
@@ -146,7 +146,7 @@ def describe(network: MMN, description: Description) -> dict[str, Any]:
     return {"network": dict(network.config), "description": description.as_dict()}
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; give ckpt_path the path of one.")
     try:

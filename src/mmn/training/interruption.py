@@ -3,12 +3,20 @@
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
+
+STEP_FIGURES = frozenset({"train/loss_step", "lr", "grad_norm"})
+"""What is logged at steps; the rest is logged at the end of an epoch."""
+
+_SECONDS_BETWEEN = 2.0
+_TIMED_STEPS = 10
 
 
 class SaveWhenStopped(Callback):
@@ -21,6 +29,7 @@ class SaveWhenStopped(Callback):
     def __init__(self, path: str) -> None:
         self.path = Path(path)
         self.received: int | None = None
+        self._every, self._steps, self._started = 1, 0, 0.0  # steps between looking, steps done, and since when
 
     def on_sanity_check_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen from the first step of any kind."""
@@ -29,6 +38,7 @@ class SaveWhenStopped(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Listen, where there was no sanity check."""
         self._listen()
+        self._started = time.monotonic()
 
     def _listen(self) -> None:
         """Take the place of Lightning's own handlers, which stop without saving and may break a collective under way.
@@ -44,21 +54,33 @@ class SaveWhenStopped(Callback):
             sys.exit(128 + number)
         self.received = number
 
-    def _stopped(self, trainer: L.Trainer) -> bool:
-        """Whether any process was told to stop; they stop together."""
+    def _stopped(self, trainer: L.Trainer, step: int = 0) -> bool:
+        """Whether any process was told to stop; they stop together, and ask each other about every two seconds."""
         told = self.received is not None
-        return trainer.strategy.reduce_boolean_decision(told, all=False) if trainer.world_size > 1 else told
+        if trainer.world_size == 1:
+            return told
+        if step % self._every:
+            return False
+        stopped = trainer.strategy.reduce_boolean_decision(told, all=False)
+        if self._every == 1 and step >= _TIMED_STEPS:  # every process comes to the same number: the slowest one's
+            seconds = torch.tensor((time.monotonic() - self._started) / step, device=trainer.strategy.root_device)
+            slowest = float(trainer.strategy.reduce(seconds, reduce_op="max"))
+            self._every = max(1, int(_SECONDS_BETWEEN / max(slowest, 1e-6)))
+        return stopped
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Save and exit after a step; the last step of an epoch leaves that to the epoch's own checkpoint."""
+        self._steps += 1
         last = batch_idx + 1 >= trainer.num_training_batches
-        if not last and (batch_idx + 1) % trainer.accumulate_grad_batches == 0 and self._stopped(trainer):
+        if not last and (batch_idx + 1) % trainer.accumulate_grad_batches == 0 and self._stopped(trainer, self._steps):
             trainer.save_checkpoint(self.path)
-            if trainer.is_global_zero:
+            if trainer.is_global_zero and trainer._logger_connector.should_update_logs:
                 for logger in trainer.loggers:  # Lightning would log this step after its callbacks
-                    figures = {name: float(value) for name, value in trainer.logged_metrics.items()}
+                    figures = {
+                        name: float(trainer.logged_metrics[name]) for name in STEP_FIGURES & set(trainer.logged_metrics)
+                    }
                     logger.log_metrics(figures, step=trainer.global_step - 1)
             self._exit(trainer)
 

@@ -18,9 +18,7 @@ from mmn.inference.checkpoint import KEY, Description, describe
 from mmn.inference.infer import infer
 from mmn.model.mmn import MMN
 from mmn.training.loss import MotionConsistencyLoss
-
-CLIPS_A_STEP = 64
-"""What published learning rates are for."""
+from mmn.training.schedule import WarmupCosine
 
 
 class MMNModule(L.LightningModule):
@@ -33,7 +31,9 @@ class MMNModule(L.LightningModule):
         scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
         description: what checkpoints say of themselves.
         seed: of dropout and stochastic depth.
-        scale_lr: multiply the learning rate by the clips a step, of all processes, over ``CLIPS_A_STEP``.
+        reference_batch: clips a step that the learning rate is for; it is scaled to the clips a step, of all processes,
+            that there are. None to take the rate as it is.
+        record: what the run is made with, kept in checkpoints; see ``mmn.engine.resume``.
     """
 
     def __init__(
@@ -44,12 +44,16 @@ class MMNModule(L.LightningModule):
         scheduler: Callable[..., LRScheduler],
         description: Description,
         seed: int,
-        scale_lr: bool = False,
+        reference_batch: int | None = None,
+        record: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.description, self.seed, self.scale_lr = description, seed, scale_lr
+        self.description, self.seed, self.reference_batch = description, seed, reference_batch
+        self.record = record or {}
+        self.resumed_at: tuple[int, int] | None = None  # epochs, and batches of the next one, done before
+        self._asked: list[dict[str, Any]] = []
         self.val_metrics, self.val_loss = ActionMetrics(description.classes), MeanMetric().set_dtype(torch.float64)
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
@@ -109,21 +113,42 @@ class MMNModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule stepped at every step."""
         optimizer = self.make_optimizer(self.network.parameters())
-        epochs, data = self.trainer.max_epochs or 1, self.trainer.datamodule  # type: ignore[attr-defined]
-        if self.scale_lr:
-            clips = data.batch_size * self.trainer.world_size * self.trainer.accumulate_grad_batches
+        if self.reference_batch is not None:
+            clips = self.trainer.datamodule.batch_size * self.trainer.world_size  # type: ignore[attr-defined]
             for group in optimizer.param_groups:
-                group["lr"] *= clips / CLIPS_A_STEP
-        scheduler = self.make_scheduler(
-            optimizer,
-            total_steps=data.steps_per_epoch * epochs,
-            epochs=epochs,
-        )
+                group["lr"] *= clips * self.trainer.accumulate_grad_batches / self.reference_batch
+        total = int(self.trainer.estimated_stepping_batches)
+        scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
+        self._asked = [
+            {k: v for k, v in group.items() if k not in ("params", "lr")} for group in optimizer.param_groups
+        ]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps in an epoch of the attached trainer."""
+        return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
+
+    def on_train_start(self) -> None:
+        """In a resumed run, take the optimiser's settings and the schedule as they are asked for now."""
+        if self.resumed_at is None:
+            return
+        optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
+        for group, asked in zip(optimizer.param_groups, self._asked, strict=True):
+            group.update(asked)
+        if isinstance(scheduler, WarmupCosine):
+            epochs, batches = self.resumed_at
+            scheduler.move_to(epochs * self.steps_per_epoch + batches // self.trainer.accumulate_grad_batches)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what evaluation needs to know."""
-        checkpoint[KEY] = describe(self.network, self.description)
+        """Add what evaluation and resuming need to know."""
+        progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        over = progress.processed >= self.trainer.num_training_batches
+        place = [self.current_epoch + over, 0 if over else progress.processed]
+        checkpoint[KEY] = {
+            **describe(self.network, self.description),
+            "run": {**self.record, "place": place, "steps_per_epoch": self.steps_per_epoch},
+        }
 
 
 def top1_of(logits: Tensor, labels: Tensor) -> Tensor:

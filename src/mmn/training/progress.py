@@ -1,5 +1,6 @@
 """What is seen while training: a live bar on a terminal, a plain line an epoch in a log file."""
 
+import logging
 import sys
 import time
 from typing import Any
@@ -7,6 +8,10 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.utilities import rank_zero_only
+
+from mmn.training.best import BestEpoch, Judged
+
+log = logging.getLogger(__name__)
 
 
 def on_terminal() -> bool:
@@ -53,11 +58,18 @@ class LiveBar(RichProgressBar):
 
 
 class EpochLines(Callback):
-    """One plain line an epoch: losses, Top-1, the best so far, the time it took and what is left."""
+    """One plain line an epoch: losses, the figure epochs are judged by, the time it took and what is left.
 
-    def __init__(self, monitor: str = "val/top1") -> None:
-        self.monitor = monitor
-        self.best: tuple[float, int] | None = None
+    It goes to the run's log, and to the terminal where no bar moves there.
+
+    Args:
+        judge: knows the best epoch.
+        quiet: write to log files alone.
+    """
+
+    def __init__(self, judge: BestEpoch, quiet: bool = False) -> None:
+        self.judge, self.quiet = judge, quiet
+        self._told: Judged | None = None
         self._started = 0.0
         self._since = (0.0, 0)
 
@@ -72,33 +84,34 @@ class EpochLines(Callback):
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Print the line."""
-        figures = trainer.callback_metrics
+        """Write the line; figures of an earlier validation are not repeated."""
+        figures, judged, best = trainer.callback_metrics, self.judge.latest, self.judge.best
         epoch = trainer.current_epoch + 1
         parts = [f"epoch {epoch}/{trainer.max_epochs}"]
-        for key, text in (("train/loss", "train loss"), ("val/loss", "val loss")):
-            if key in figures:
-                parts.append(f"{text} {float(figures[key]):.4f}")
-        if self.monitor in figures:
-            value = float(figures[self.monitor])
-            if self.best is None or value > self.best[0]:
-                self.best = (value, epoch)
-            parts.append(f"{self.monitor} {value:.2f} (best {self.best[0]:.2f}, epoch {self.best[1]})")
+        if "train/loss" in figures:
+            parts.append(f"train loss {float(figures['train/loss']):.4f}")
+        if judged is not None and best is not None and judged is not self._told:
+            if "val/loss" in figures:
+                parts.append(f"val loss {judged.loss:.4f}")
+            parts.append(f"{self.judge.monitor} {judged.value:.2f} (best {best.value:.2f}, epoch {best.epoch})")
+            self._told = judged
         parts.append(f"{time.monotonic() - self._started:.1f} s")
         if "clips/s" in figures:
             parts.append(f"{float(figures['clips/s']):.0f} clips/s")
         if epoch != trainer.max_epochs and (left := remaining(trainer, *self._since)) is not None:
             parts.append(f"{left} left")
-        print(" · ".join(parts), flush=True)
+        tell(" · ".join(parts), quiet=self.quiet)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The best so far, so that a resumed run goes on counting."""
-        return {"best": list(self.best) if self.best else None}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The inverse of ``state_dict``."""
-        best = state_dict["best"]
-        self.best = (best[0], best[1]) if best else None
+def tell(text: str, quiet: bool = False) -> None:
+    """A line in the run's log and, unless ``quiet``, on the terminal."""
+    if not quiet:
+        log.info("%s", text)
+        return
+    record = log.makeRecord(log.name, logging.INFO, __file__, 0, text, (), None)
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.emit(record)
 
 
 def remaining(trainer: L.Trainer, since: float, first_step: int) -> str | None:

@@ -42,6 +42,17 @@ class WarmupCosine(LRScheduler):
             )
         super().__init__(optimizer)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing but the step: the length and the rates are those of the run that resumes."""
+        return {"last_epoch": self.last_epoch}
+
+    def move_to(self, step: int) -> None:
+        """Go on at a step, with the peaks and the length that this schedule was made with."""
+        self.last_epoch = step
+        for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            group["lr"] = rate
+        self._last_lr = self.get_lr()
+
     def get_lr(self) -> list[Any]:
         """The learning rates of step ``last_epoch`` (torch's name for the step index)."""
         return [self.at(self.last_epoch, float(peak)) for peak in self.base_lrs]

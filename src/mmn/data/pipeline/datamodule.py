@@ -68,6 +68,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self._training = Training(seed, augmentation)
         self._data: SkeletonData | None = None
         self._fetchers: dict[tuple[str, Training | None, torch.device], ClipFetcher] = {}
+        self.place = (0, 0)  # epochs, and batches of the next one, that a resumed run has done
         self._checked = False
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
@@ -170,18 +171,9 @@ class SkeletonDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """The training clips; of an epoch that an interrupted run had begun, those it had not seen."""
         loader = self.loader("train", training=True)
-        if self.trainer:
-            sampler: Any = loader.sampler
-            sampler.epoch, done = divmod(self.trainer.global_step, self.steps_per_epoch)
-            sampler.skip = done * self.trainer.accumulate_grad_batches
+        sampler: Any = loader.sampler
+        sampler.epoch, sampler.skip = self.place
         return loader
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimiser steps of the attached trainer in an epoch."""
-        batches, limit = len(self.loader("train", training=True)), self.trainer.limit_train_batches  # type: ignore[union-attr]
-        batches = min(batches, limit) if isinstance(limit, int) else batches
-        return max(1, -(-batches // self.trainer.accumulate_grad_batches))  # type: ignore[union-attr]
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """The clips that epochs are judged on."""

@@ -1,0 +1,58 @@
+"""The command line as people write it, made what Hydra's parser takes."""
+
+import re
+from collections.abc import Sequence
+
+_WITH_VALUE = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--info", "-i",
+               "--cfg", "-c")  # fmt: skip
+
+
+def normalised(arguments: Sequence[str]) -> list[str]:
+    """Hydra's own flags first, then the overrides, each of which it can parse.
+
+    ``--key=value``, as W&B's agents write it, is ``key=value``; flags such as ``-m`` may stand anywhere; a value that
+    Hydra's grammar cannot read (a path with spaces, ``=`` or brackets) is quoted.
+    """
+    flags: list[str] = []
+    overrides: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        name, has_value, _ = argument.partition("=")
+        if name in _WITH_VALUE:
+            flags.append(argument)
+            if not has_value:
+                flags += [value for value in [next(rest, None)] if value is not None]
+        elif argument.startswith("--") and has_value and re.fullmatch(r"--[+~]*\w[\w./@-]*", name):
+            overrides.append(_readable(argument[2:]))
+        elif argument.startswith("-"):
+            flags.append(argument)
+        else:
+            overrides.append(_readable(argument))
+    return [*flags, *overrides]
+
+
+def _readable(override: str) -> str:
+    """An override as it is, or with its value quoted where only that can be read."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    key, has_value, value = override.partition("=")
+    candidates = [override]
+    if has_value and value.startswith("[") and value.endswith("]"):
+        candidates.append(f"{key}=[{','.join(_quoted(item.strip()) for item in value[1:-1].split(','))}]")
+    if has_value:
+        candidates.append(f"{key}={_quoted(value)}")
+    for candidate in candidates:
+        try:
+            parser.parse_override(candidate)
+            return candidate
+        except HydraException:
+            continue
+    return override  # Hydra says what is wrong with it
+
+
+def _quoted(value: str) -> str:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return value
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,116 @@
+"""A composed training config, checked before anything is read or made."""
+
+import difflib
+import math
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from mmn.errors import UserError
+
+METRICS = ("top1", "top5", "loss", "action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro", "f1_mean")
+"""What validation measures, as ``val/NAME``; body figures where the classes have groups."""
+
+_ON_GPU_ALONE = ("16-true", "bf16-true", "16", "16-mixed")
+
+
+def check_config(cfg: DictConfig) -> None:
+    """Refuse what would fail, or be left out, only after hours.
+
+    Raises:
+        UserError: naming the key, its value and what it takes.
+    """
+    _check_seed(cfg.seed)
+    _check_metric(cfg.optimized_metric)
+    for group in ("trainer", "data", "model", "loss", "optimizer", "scheduler", "modality"):
+        if cfg.get(group) is None:
+            raise UserError(f"{group} is null, and no run can do without; choose one of configs/{group}.")
+    _check_numbers(cfg)
+    _check_trainer(cfg)
+    _check_choices(cfg)
+
+
+def _check_seed(seed: Any) -> None:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
+        raise UserError(f"seed is {seed}; it is a whole number from 0 to {2**32 - 1}.")
+
+
+def _check_metric(metric: Any) -> None:
+    known = [f"val/{name}" for name in METRICS]
+    if metric not in known:
+        near = difflib.get_close_matches(str(metric), known, n=1, cutoff=0.4)
+        raise UserError(
+            f"optimized_metric is {metric}, which validation does not measure; "
+            f"{f'did you mean {near[0]}? It' if near else 'it'} measures {', '.join(known)}."
+        )
+
+
+def _check_numbers(cfg: DictConfig) -> None:
+    """Ranges of the numbers that people change."""
+    ranges: tuple[tuple[str, float, float], ...] = (
+        ("optimizer.lr", 0, math.inf),
+        ("optimizer.weight_decay", 0, math.inf),
+        ("loss.label_smoothing", 0, 1),
+        ("loss.consistency_weight", 0, math.inf),
+        ("scheduler.warmup_epochs", 0, math.inf),
+        ("scheduler.warmup_lr", 0, math.inf),
+        ("scheduler.min_lr", 0, math.inf),
+        ("trainer.log_every_n_steps", 1, math.inf),
+        ("trainer.accumulate_grad_batches", 1, math.inf),
+        ("data.batch_size", 1, math.inf),
+    )
+    for key, low, high in ranges:
+        value = OmegaConf.select(cfg, key)
+        if value is None:
+            continue
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            span = f"a number of at least {low}" if high == math.inf else f"a number from {low} to {high}"
+            raise UserError(f"{key} is {value}; it is {span}.")
+
+
+def _check_trainer(cfg: DictConfig) -> None:
+    trainer = cfg.trainer
+    for key, instead in (
+        ("limit_test_batches", "leave it out: every clip is scored after training, or none with test=false"),
+        ("overfit_batches", "use debug=overfit, which trains on one batch of clips"),
+    ):
+        if trainer.get(key) not in (None, 1.0, 0) or (isinstance(trainer.get(key), int) and trainer.get(key)):
+            raise UserError(f"trainer.{key} cannot be used here; {instead}.")
+    cuda, accelerator = torch.cuda.is_available(), trainer.get("accelerator", "auto")
+    if accelerator in ("gpu", "cuda") and not cuda:
+        raise UserError(
+            "trainer.accelerator=gpu needs a GPU, and torch sees none here; use trainer=cpu or trainer=ddp_cpu."
+        )
+    precision = str(trainer.get("precision", 32))
+    if precision in ("64", "64-true"):
+        raise UserError("trainer.precision=64 is not supported: batches are float32; use 32 or bf16.")
+    if precision in _ON_GPU_ALONE and (accelerator == "cpu" or not cuda):
+        raise UserError(f"trainer.precision={precision} needs a GPU; on a CPU use 32 or bf16.")
+    if precision in ("16-true", "bf16-true"):
+        raise UserError(f"trainer.precision={precision} would keep the weights in low precision; use 32, bf16 or 16.")
+    epochs = trainer.get("max_epochs")
+    if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
+        raise UserError(f"trainer.max_epochs is {epochs}; it is a whole number of at least 1.")
+
+
+def _check_choices(cfg: DictConfig) -> None:
+    """What the command line asks for beside values: recipes, folders, checkpoints."""
+    if cfg.ckpt_path is not None and cfg.init_from is not None:
+        raise UserError("ckpt_path resumes a run and init_from starts a new one from weights; give one of them.")
+    if cfg.resume and cfg.init_from is not None and cfg.ckpt_path is not None:
+        raise UserError("resume=true takes its checkpoint from the run's own folder; leave ckpt_path out.")
+    if not HydraConfig.initialized():
+        return
+    hydra = HydraConfig.get()
+    if hydra.job.chdir:
+        raise UserError(
+            "hydra.job.chdir=true is not supported: paths are relative to where the command is typed; leave it out."
+        )
+    given = [override.lstrip("+").partition("=")[0] for override in hydra.overrides.task]
+    if "data.path" in given and "experiment" not in given:
+        raise UserError(
+            "data.path is given without a recipe, and the default is the synthetic demo's: add experiment=own for "
+            "your own data, or a published one, such as experiment=ma52_joint."
+        )

@@ -1,0 +1,131 @@
+"""Exceptions that a user can cause, each in one sentence: what is wrong, where, what to do."""
+
+import difflib
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmn.errors import UserError
+
+_MOVED = {
+    "scheduler=fast": "recipe=fast",
+    "scheduler.clips_a_step": "optimizer.reference_batch",
+}
+"""Old spellings → new ones."""
+
+
+def sentence_of(error: BaseException) -> str | None:
+    """The sentence of a user's mistake; None for any other error."""
+    for cause in _causes(error):
+        if isinstance(cause, UserError):
+            return str(cause)
+    for cause in _causes(error):
+        if sentence := _sentence(cause):
+            return sentence
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _sentence(error: BaseException) -> str | None:
+    home = type(error).__module__
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's
+        return f"{_first_sentence(error)}; change the trainer's options."
+    if home.startswith("hydra.errors") and "instantiate" in str(error):
+        return None if error.__cause__ is None or _is_bug(error.__cause__) else _instantiation_sentence(error)
+    if home.startswith(("hydra.errors", "omegaconf.errors", "antlr4")):
+        return _config_sentence(error)
+    if isinstance(error, OSError):
+        return _file_sentence(error)
+    if isinstance(error, RuntimeError) and "srun" in str(error):
+        return "SLURM is not installed here (no srun); use hydra/launcher=joblib, or submit from the cluster."
+    return None
+
+
+def _file_sentence(error: OSError) -> str | None:
+    """What could not be read or written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        place = f" to write {error.filename}" if error.filename else ""
+        return f"there is no space left{place}: free some, and resume an interrupted run with resume=true."
+    if error.filename is not None and error.errno in (
+        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+    ):  # fmt: skip
+        return f"{error.filename} cannot be used ({error.strerror}); give another place, such as by paths.log_dir."
+    return None
+
+
+def _instantiation_sentence(error: BaseException) -> str:
+    """A part of the config whose ``_target_`` refuses its arguments."""
+    lines = str(error).splitlines()
+    key = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), "the config")
+    reason = str(error.__cause__).splitlines()[0].rstrip(".")
+    reason = re.sub(r"^\S*?(\w+)\.__init__\(\) got an unexpected keyword argument", r"\1 has no option", reason)
+    return f"{key} cannot be made: {reason}; correct what the command gives it."
+
+
+def _is_bug(cause: BaseException) -> bool:
+    return not isinstance(cause, TypeError | ValueError | ImportError | AttributeError)
+
+
+def _first_sentence(error: BaseException) -> str:
+    return " ".join(str(error).split()).split(". ")[0].rstrip(".")
+
+
+def _config_sentence(error: BaseException) -> str:
+    """Hydra's and OmegaConf's paragraphs on one line, without the search path, with what was probably meant."""
+    lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
+    said = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append to your"))]
+    text = " ".join(said).rstrip(".")
+    for old, new in _MOVED.items():
+        group, _, choice = old.partition("=")
+        if choice and f"'{group}/{choice}'" in text:
+            return f"{old} is now {new}."
+    if (name := re.search(r"Could not override '([^']+)'", text)) and (meant := _meant(name[1])):
+        return f"there is no key {name[1]}; did you mean {meant}?"
+    return f"{text} (see `--help` for what can be configured)."
+
+
+def _meant(key: str) -> str | None:
+    """The key of a config that comes nearest."""
+    near = difflib.get_close_matches(key, config_keys(), n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def config_keys() -> list[str]:
+    """Every key that some config of the command's own folder has, in full."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    hydra = GlobalHydra.instance().hydra
+    if hydra is None:
+        return []
+    keys: set[str] = set()
+    for path in hydra.config_loader.get_search_path().get_path():
+        if path.provider == "main" and path.path:
+            folder = Path(path.path.removeprefix("file://"))
+            for file in folder.rglob("*.yaml"):
+                keys |= set(_keys_in(file, folder))
+    return sorted(keys)
+
+
+def _keys_in(file: Path, folder: Path) -> Iterator[str]:
+    """Keys of one file, with its group before them unless it speaks of the whole config."""
+    import yaml
+
+    text = file.read_text(encoding="utf-8")
+    group = ".".join(file.relative_to(folder).parts[:-1])
+    prefix = "" if not group or "@package _global_" in text.splitlines()[0] else f"{group}."
+
+    def walk(content: object, prefix: str) -> Iterator[str]:
+        if isinstance(content, dict):
+            for key, value in content.items():
+                if key != "defaults":
+                    yield f"{prefix}{key}"
+                    yield from walk(value, f"{prefix}{key}.")
+
+    yield from walk(yaml.safe_load(text), prefix)
