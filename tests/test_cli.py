@@ -13,10 +13,10 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from mmn.cli.main import main
 from mmn.data.format.clips import Clips
-from mmn.data.format.hdf5 import read_data
+from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.layout import NAMED, Layout, load_layout
 from mmn.data.format.skeletons import SkeletonData
-from mmn.data.format.summary import duplicates
+from mmn.data.format.summary import duplicates, shared_groups, summarise
 from mmn.data.synthetic.rest_pose import standing
 from mmn.data.synthetic.synthesize import rest_pose, synthesize
 from mmn.engine.entry import one_sentence
@@ -113,6 +113,17 @@ def test_inspect_finds_a_clip_in_two_splits(small: SkeletonData) -> None:
     leaking = Clips.from_arrays([test.clip(0), train.clip(5)], names=["a", "b"])
     data = replace(small, splits={"train": train, "test": leaking})
     assert duplicates(data) == [[f"train/{train.names[5]}", "test/b"]]
+
+
+def test_inspect_finds_a_subject_in_two_splits(small: SkeletonData, tmp_path: Path, capsys) -> None:
+    splits = {split: replace(c, groups=[f"s{i % 5}" for i in range(len(c))]) for split, c in small.splits.items()}
+    splits["test"] = replace(splits["test"], groups=["s4", *["s9"] * (len(splits["test"]) - 1)])
+    data = replace(small, splits={"train": splits["train"], "test": splits["test"]})
+    assert summarise(data)["clip_groups"] == {"train": 5, "test": 2}
+    assert shared_groups(data) == {"s4": ["train", "test"]}
+    write_data(tmp_path / "x.h5", data)
+    main(["inspect", str(tmp_path / "x.h5")])
+    assert "s4 is in train and test" in capsys.readouterr().out
 
 
 def test_inspect_fails_on_what_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

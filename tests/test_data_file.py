@@ -25,6 +25,7 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
         and np.array_equal(clips.offsets, b.splits[split].offsets)
         and np.array_equal(clips.labels, b.splits[split].labels)
         and clips.names == b.splits[split].names
+        and clips.groups == b.splits[split].groups
         for split, clips in a.splits.items()
     )
 
@@ -35,10 +36,11 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
     coordinates=st.sampled_from([2, 3]),
     groups=st.booleans(),
     filled=st.booleans(),
+    subjects=st.booleans(),
     layout=st.sampled_from(NAMED),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups, filled, layout, seed) -> None:
+def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups, filled, subjects, layout, seed) -> None:
     rng = np.random.default_rng(seed)
     skeleton = load_layout(layout)
     arrays = [rng.normal(0, 100, (n, skeleton.num_joints, coordinates)).astype(np.float32) for n in lengths]
@@ -46,6 +48,8 @@ def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups,
     clips = Clips.from_arrays(arrays, rng.integers(-1, 3, len(arrays)).tolist(), names)
     if filled:
         clips = replace(clips, filled=rng.random(clips.keypoints.shape[:2]) < 0.1)
+    if subjects:
+        clips = replace(clips, groups=[f"subject {i}" for i in rng.integers(0, 3, len(arrays))])
     classes = Classes(["a", "b", "c"], [0, 1, 1] if groups else [], ["g", "h"] if groups else [])
     data = SkeletonData("x", "made here", skeleton, classes, {"train": clips, "test": clips})
     path = tmp_path_factory.mktemp("round") / "x.h5"
@@ -150,6 +154,14 @@ DAMAGES = {
     "a mask of another size": (
         lambda f: f["val"].create_dataset("filled", data=np.zeros((3, 15), np.uint8)),
         "val/filled",
+    ),
+    "a clip's group without a name": (
+        lambda f: f["val"].update({"groups": np.full(28, 1), "group_names": ["a"]}),
+        "split val: the groups are not all among its 1 group names",
+    ),
+    "a clip's group without words": (
+        lambda f: f["val"].update({"groups": np.zeros(28, int), "group_names": [""]}),
+        "split val: clip val0000 has no group",
     ),
     "groups without names": (lambda f: f["classes"].create_dataset("group_of_class", data=np.zeros(14, int)), "group"),
 }

@@ -52,6 +52,13 @@ def _print(summary: dict[str, Any]) -> None:
             f"[yellow]filled in, {split}:[/] {filled['joints']:,} missing joints ({filled['share']:.1%}) in "
             f"{filled['clips']:,} clips; most of all {most}"
         )
+    if summary["clip_groups"]:
+        counts = ", ".join(f"{split} {count}" for split, count in summary["clip_groups"].items())
+        console.print(f"clips are of so many groups (subjects or recordings): {counts}")
+    for name, splits in list(summary["shared_groups"].items())[:20]:
+        console.print(f"[yellow]group in two splits:[/] {name} is in {' and '.join(splits)}")
+    if len(summary["shared_groups"]) > 20:
+        console.print(f"[yellow]… {len(summary['shared_groups'])} such groups in all[/]; --json lists them")
     for pair in summary["duplicates"][:20]:
         console.print(f"[yellow]equal clips in two splits:[/] {pair[0]} and {pair[1]}")
     if len(summary["duplicates"]) > 20:

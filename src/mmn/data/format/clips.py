@@ -25,6 +25,7 @@ class Clips:
         labels: ``(N,)`` int64, ``UNKNOWN`` where there is none.
         names: ``N`` names, unique in the split.
         filled: ``(ΣT, V)`` bool, joints that were missing and have been filled in; None where none were.
+        groups: ``N`` names of what clips belong together by, such as the subject or recording; None where unknown.
     """
 
     keypoints: NDArray[np.float32] | LazyArray
@@ -32,6 +33,7 @@ class Clips:
     labels: NDArray[np.int64]
     names: list[str]
     filled: NDArray[np.bool_] | LazyArray | None = None
+    groups: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -56,6 +58,7 @@ class Clips:
         arrays: Sequence[NDArray[np.floating]],
         labels: Sequence[int] | None = None,
         names: Sequence[str] | None = None,
+        groups: Sequence[str] | None = None,
     ) -> "Clips":
         """Lay arrays ``(T_i, V, C)`` end to end; labels default to unknown and names to ``clip0000…``.
 
@@ -76,6 +79,7 @@ class Clips:
             offsets=np.cumsum([0, *(len(array) for array in arrays)], dtype=np.int64),
             labels=np.full(len(arrays), UNKNOWN, np.int64) if labels is None else np.asarray(labels, np.int64),
             names=names,
+            groups=None if groups is None else list(groups),
         )
 
 
@@ -107,6 +111,9 @@ def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: st
         seen: set[str] = set()
         double = next(name for name in clips.names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
         raise UserError(f"{where}: the name {double} stands for more than one clip; names have to be unique.")
+    if clips.groups is not None and not all(clips.groups):
+        name = clips.names[clips.groups.index("")]
+        raise UserError(f"{where}: clip {name} has no group and others have; give every clip one, or none.")
     wrong = np.flatnonzero((clips.labels < UNKNOWN) | (clips.labels >= num_classes))
     if len(wrong):
         raise UserError(

@@ -48,10 +48,19 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
             group["offsets"] = clips.offsets
             group["labels"] = clips.labels.astype(np.int16)
             _write_strings(group, "names", clips.names)
+            if clips.groups is not None:
+                _write_groups(group, clips.groups)
 
 
 def _write_strings(group: h5py.Group, name: str, values: Sequence[str]) -> None:
     group.create_dataset(name, data=list(values), shape=(len(values),), dtype=h5py.string_dtype())
+
+
+def _write_groups(group: h5py.Group, groups: Sequence[str]) -> None:
+    names = sorted(set(groups))
+    place = {name: index for index, name in enumerate(names)}
+    group["groups"] = np.array([place[name] for name in groups], np.int64)
+    _write_strings(group, "group_names", names)
 
 
 def _write_layout(group: h5py.Group, layout: Layout) -> None:
@@ -202,6 +211,18 @@ def _read_classes(group: h5py.Group, path: Path) -> Classes:
     return Classes(names, groups.tolist(), _strings(group, "group_names", path))
 
 
+def _read_groups(group: h5py.Group, clips: int, path: Path) -> list[str] | None:
+    if "groups" not in group:
+        return None
+    names, groups = _strings(group, "group_names", path), _array(group, "groups", path, "i", (clips,))
+    if len(groups) and not (0 <= groups.min() and groups.max() < len(names)):
+        raise UserError(
+            f"{path}, split {group.name.strip('/')}: the groups are not all among its {len(names)} group names; "
+            "convert the data set again."
+        )
+    return [names[index] for index in groups]
+
+
 def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
     names = _strings(group, "names", path)
     keypoints = _dataset(group, "keypoints", path, "f", (None, None, None))
@@ -225,4 +246,5 @@ def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
         labels=labels,
         names=names,
         filled=None if filled is None else content(filled, np.bool_),
+        groups=_read_groups(group, len(names), path),
     )

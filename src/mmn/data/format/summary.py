@@ -10,7 +10,7 @@ from mmn.data.format.skeletons import SkeletonData
 
 
 def summarise(data: SkeletonData) -> dict[str, Any]:
-    """Plain numbers and names: the layout, each split, clips a class, and clips that stand in two splits."""
+    """Plain numbers and names: the layout, each split, clips a class, and clips and groups that stand in two splits."""
     k = len(data.classes.names)
     counts = {split: np.bincount(c.labels[c.labelled], minlength=k) for split, c in data.splits.items()}
     groups = data.classes.group_names
@@ -36,6 +36,8 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
         "filled": {
             split: filled for split, clips in data.splits.items() if (filled := _filled(clips, data.layout.joints))
         },
+        "clip_groups": {split: len(set(c.groups)) for split, c in data.splits.items() if c.groups is not None},
+        "shared_groups": shared_groups(data),
         "duplicates": duplicates(data),
     }
 
@@ -44,6 +46,15 @@ def in_a_line(data: SkeletonData) -> str:
     """How much there is and where it comes from."""
     counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
     return f"{data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}; {data.source}"
+
+
+def shared_groups(data: SkeletonData) -> dict[str, list[str]]:
+    """Groups, such as subjects, of which more than one split has clips, each with those splits: leakage."""
+    splits: dict[str, list[str]] = {}
+    for split, clips in data.splits.items():
+        for name in sorted(set(clips.groups or ())):
+            splits.setdefault(name, []).append(split)
+    return {name: where for name, where in sorted(splits.items()) if len(where) > 1}
 
 
 def duplicates(data: SkeletonData) -> list[list[str]]:
