@@ -1,15 +1,21 @@
 """What is asked and what a checkpoint was made with: each difference is carried out, or refused by name."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import numpy as np
+from omegaconf import DictConfig
 
 from mmn.data.format.skeletons import SkeletonData
+from mmn.engine.run_state import is_finished, last_checkpoint
 from mmn.errors import UserError
 from mmn.inference.checkpoint import KEY, read_checkpoint
+
+log = logging.getLogger(__name__)
 
 _PARTS = (
     "seed", "scale_lr", "optimized_metric", "data", "modality", "augmentation", "model", "loss", "optimizer",
@@ -126,3 +132,43 @@ def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
+    """The checkpoint to resume from: the one given, or with ``resume`` this folder's own, if any."""
+    if cfg.ckpt_path is not None:
+        path = Path(cfg.ckpt_path)
+        path = last_checkpoint(path) if path.is_dir() else path
+        if not path.is_file():
+            raise UserError(f"there is no checkpoint {path} to resume from; give ckpt_path the last.ckpt of a run.")
+        return path
+    if not cfg.resume:
+        return None
+    if last_checkpoint(folder).exists():
+        return last_checkpoint(folder)
+    log.info("no interrupted run of this command; starting one")
+    return None
+
+
+def place_of(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: Path) -> tuple[int, int] | None:
+    """Epochs and batches that the run to resume has done; None where it has ended and left its results."""
+    own = is_own(resume, folder)
+    (epoch, batch), changed = check_resume(resume, record)
+    over = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epoch
+    if own and over and is_finished(folder):
+        if changed:
+            raise UserError(
+                f"{folder} is finished and cannot change to {changed}; start another run, or raise trainer.max_epochs."
+            )
+        return None
+    if over and not own:
+        raise UserError(
+            f"nothing is left to train: {resume} is at epoch {epoch} of {trainer.max_epochs}; raise "
+            "trainer.max_epochs, or start from its weights by init_from=."
+        )
+    log.info("resuming %s in epoch %d%s", folder if own else resume, epoch + 1, f", with {changed}" if changed else "")
+    return epoch, batch
+
+
+def is_own(checkpoint: Path, folder: Path) -> bool:
+    return checkpoint.resolve().parent == last_checkpoint(folder).resolve().parent

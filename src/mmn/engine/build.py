@@ -1,0 +1,106 @@
+"""What a composed training config asks for, built: data, network and its training, trainer."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from hydra.utils import instantiate
+from lightning.pytorch.callbacks import Callback
+from omegaconf import DictConfig
+
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.errors import UserError
+from mmn.inference.checkpoint import Description, load_checkpoint
+from mmn.training.best import BestEpoch
+from mmn.training.guards import AtomicCheckpoints
+from mmn.training.interruption import SaveWhenStopped
+from mmn.training.module import MMNModule
+from mmn.training.progress import EpochLines, LiveBar, Throughput, on_terminal
+
+log = logging.getLogger(__name__)
+
+
+def build_datamodule(cfg: DictConfig) -> SkeletonDataModule:
+    """The data; it is made where it is missing only at the place where it belongs, never at a mistyped one."""
+    own_place = Path(cfg.paths.data_dir, f"{cfg.data.name}.h5")
+    elsewhere = {} if Path(cfg.data.path) == own_place else {"maker": None}
+    return instantiate(cfg.data, **elsewhere)
+
+
+def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[str, Any] | None = None) -> MMNModule:
+    """The module to train; joint, class and coordinate counts come from the data file."""
+    data = datamodule.data
+    network = instantiate(
+        cfg.model,
+        num_joints=data.layout.num_joints,
+        num_classes=len(data.classes.names),
+        coordinates=data.coordinates,
+        num_frames=datamodule.num_frames,
+    )
+    network.recompute = cfg.recompute
+    if cfg.compile:
+        network.compile_blocks()
+    optimizer = dict(cfg.optimizer)
+    reference_batch = optimizer.pop("reference_batch", None)
+    if cfg.scale_lr and reference_batch is None:
+        raise UserError("scale_lr=true needs optimizer.reference_batch, the clips a step that optimizer.lr is for.")
+    return MMNModule(
+        network=network,
+        loss=instantiate(cfg.loss),
+        optimizer=instantiate(optimizer),
+        scheduler=instantiate(cfg.scheduler),
+        seed=cfg.seed,
+        reference_batch=reference_batch if cfg.scale_lr else None,
+        record=record,
+        description=Description(
+            datamodule.modality, data.layout, data.classes, datamodule.name or data.name, str(datamodule.path)
+        ),
+    )
+
+
+def take_weights(module: MMNModule, path: str) -> None:
+    """Start from the weights of a checkpoint, ours or official, and nothing else of it.
+
+    Raises:
+        UserError: weights of a network of other sizes.
+    """
+    network = load_checkpoint(path).network
+    ours, theirs = module.network.state_dict(), network.state_dict()
+    different = [
+        name for name in ours.keys() | theirs.keys()
+        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape
+    ]  # fmt: skip
+    if different:
+        name = min(different)
+        shapes = [tuple(state[name].shape) if name in state else "none" for state in (theirs, ours)]
+        raise UserError(
+            f"init_from={path} does not fit the network to be trained: {name} has shape {shapes[0]} there and "
+            f"{shapes[1]} here; give weights of the same joints, classes and model.* sizes."
+        )
+    module.network.load_state_dict(theirs)
+    log.info("starting from the weights of %s", path)
+
+
+def build_judge(cfg: DictConfig) -> BestEpoch:
+    best = (cfg.get("callbacks") or {}).get("best")
+    return BestEpoch(None, cfg.optimized_metric) if best is None else instantiate(best)
+
+
+def build_trainer(cfg: DictConfig, judge: BestEpoch) -> L.Trainer:
+    callbacks: list[Callback] = [judge]
+    callbacks += [
+        instantiate(callback) for name, callback in (cfg.get("callbacks") or {}).items() if name != "best" and callback
+    ]
+    lines = [EpochLines(judge, quiet=on_terminal()), *([LiveBar()] if on_terminal() else [])]
+    callbacks += [Throughput(), *lines]
+    callbacks.sort(key=lambda c: isinstance(c, SaveWhenStopped))  # it saves what the others have done by then
+    plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
+    return instantiate(
+        cfg.trainer,
+        callbacks=callbacks,
+        logger=False,
+        plugins=plugins,
+        enable_progress_bar=on_terminal(),
+        _convert_="all",
+    )
