@@ -9,10 +9,11 @@ import torch
 from commands import ROOT, train
 
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.skeletons import SkeletonData
+from mmn.data.format.skeletons import SkeletonData, digest
 from mmn.data.pipeline.modality import Modality
 from mmn.data.synthetic.synthesize import synthesize
-from mmn.inference.checkpoint import KEY, Description, describe
+from mmn.inference.checkpoint import KEY
+from mmn.inference.stream import MMN_TARGET, Stream
 from mmn.model.mmn import MMN
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -45,9 +46,11 @@ def save_untrained(path: Path, data: SkeletonData, data_path: Path) -> Path:
     """Write a checkpoint of a small untrained network for bones of a file in the JHMDB layout."""
     torch.manual_seed(0)
     network = MMN(15, 14, num_frames=16, width=16, depth=1)
-    description = Description(Modality("bone"), data.layout, data.classes, data.name, str(data_path))
+    stream = Stream(
+        Modality("bone"), data.layout, data.classes, MMN_TARGET, network.config, data.name, str(data_path), digest(data)
+    )
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    torch.save({"state_dict": state, KEY: describe(network, description)}, path)
+    torch.save({"state_dict": state, KEY: {"stream": stream.as_dict()}}, path)
     return path
 
 

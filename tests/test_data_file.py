@@ -40,7 +40,9 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
     layout=st.sampled_from(NAMED),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read(tmp_path_factory, lengths, coordinates, groups, filled, subjects, layout, seed) -> None:
+def test_what_is_written_is_read(
+    tmp_path_factory, lengths, coordinates, groups, filled, subjects, layout, seed
+) -> None:
     rng = np.random.default_rng(seed)
     skeleton = load_layout(layout)
     arrays = [rng.normal(0, 100, (n, skeleton.num_joints, coordinates)).astype(np.float32) for n in lengths]

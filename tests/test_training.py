@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from commands import TINY, command, train
 from conftest import FIXTURES, ROOT
 
 import mmn
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.skeletons import digest
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 from mmn.inference.checkpoint import load_checkpoint
@@ -39,10 +42,13 @@ def test_a_run_leaves_the_promised_files(run: Path) -> None:
 @pytest.mark.slow
 def test_a_checkpoint_knows_what_it_is_and_loads_without_executing_anything(run: Path, jhmdb_like: Path) -> None:
     checkpoint = load_checkpoint(run / "checkpoints" / "best.ckpt")
-    assert checkpoint.network.config["num_joints"] == 15
-    description = checkpoint.description
-    assert (description.modality.name, description.data, description.data_path) == ("joint", "jhmdb", str(jhmdb_like))
-    assert description.classes.names[0] == "catch"
+    assert checkpoint.arguments["num_joints"] == 15
+    stream = checkpoint.stream
+    assert checkpoint.network.stream is stream
+    assert (stream.modality.name, stream.data, stream.data_path) == ("joint", "jhmdb", str(jhmdb_like))
+    assert stream.data_digest == digest(read_data(jhmdb_like))
+    assert stream.classes.names[0] == "catch"
+    assert stream.arguments == checkpoint.network.config
 
 
 @pytest.mark.slow
@@ -183,7 +189,7 @@ def test_a_sweep_trains_every_modality_in_a_folder_of_its_own(tmp_path: Path, jh
         "scheduler.warmup_epochs=0", "hydra.sweep.dir=sweep", cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    trained = sorted(load_checkpoint(p).description.modality.name for p in tmp_path.rglob("best.ckpt"))
+    trained = sorted(load_checkpoint(p).stream.modality.name for p in tmp_path.rglob("best.ckpt"))
     assert trained == sorted(modalities)
 
 
@@ -243,6 +249,18 @@ def test_mistakes_end_in_one_sentence(
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_checkpoint_of_the_first_version_still_loads(small_checkpoint: Path, tmp_path: Path) -> None:
+    content = torch.load(small_checkpoint, weights_only=True)
+    stream = content["mmn"].pop("stream")
+    kept = {key: stream[key] for key in ("layout", "classes", "data", "data_path")}
+    content["mmn"] = {"network": stream["arguments"], "description": {"version": 1, **stream["modality"], **kept}}
+    content["mmn"]["description"]["modality"] = content["mmn"]["description"].pop("name")
+    torch.save(content, tmp_path / "first.ckpt")
+    first, now = load_checkpoint(tmp_path / "first.ckpt"), load_checkpoint(small_checkpoint)
+    assert first.stream == replace(now.stream, data_digest="")
+    assert first.arguments == first.network.config
 
 
 def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:

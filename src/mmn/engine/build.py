@@ -1,6 +1,7 @@
 """What a composed training config asks for, built: data, network and its training, trainer."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.engine.networks import build_network, set_up_training, stream_to_train
 from mmn.errors import UserError
-from mmn.inference.checkpoint import Description, load_checkpoint
+from mmn.inference.checkpoint import load_checkpoint
 from mmn.training.best import BestEpoch
 from mmn.training.guards import AtomicCheckpoints
 from mmn.training.interruption import SaveWhenStopped
@@ -30,17 +32,9 @@ def build_datamodule(cfg: DictConfig) -> SkeletonDataModule:
 
 def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[str, Any] | None = None) -> MMNModule:
     """The module to train; joint, class and coordinate counts come from the data file."""
-    data = datamodule.data
-    network = instantiate(
-        cfg.model,
-        num_joints=data.layout.num_joints,
-        num_classes=len(data.classes.names),
-        coordinates=data.coordinates,
-        num_frames=datamodule.num_frames,
-    )
-    network.recompute = cfg.recompute
-    if cfg.compile:
-        network.compile_blocks()
+    stream = stream_to_train(cfg.model, datamodule)
+    network = build_network(stream.target, **stream.arguments)
+    set_up_training(network, cfg.compile, cfg.recompute)
     optimizer = dict(cfg.optimizer)
     reference_batch = optimizer.pop("reference_batch", None)
     if cfg.scale_lr and reference_batch is None:
@@ -53,9 +47,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
         seed=cfg.seed,
         reference_batch=reference_batch if cfg.scale_lr else None,
         record=record,
-        description=Description(
-            datamodule.modality, data.layout, data.classes, datamodule.name or data.name, str(datamodule.path)
-        ),
+        stream=stream,
     )
 
 
@@ -65,7 +57,8 @@ def take_weights(module: MMNModule, path: str) -> None:
     Raises:
         UserError: weights of a network of other sizes.
     """
-    network = load_checkpoint(path).network
+    own = {module.stream.target: partial(build_network, module.stream.target)}
+    network = load_checkpoint(path, own).network
     ours, theirs = module.network.state_dict(), network.state_dict()
     different = [
         name for name in ours.keys() | theirs.keys()

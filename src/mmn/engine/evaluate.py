@@ -83,7 +83,7 @@ def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: S
     if path.endswith(".h5"):
         return read_scores(Path(path), split)
     checkpoint = load_checkpoint(path)
-    if checkpoint.description is None and not _modality_chosen():
+    if checkpoint.stream is None and not _modality_chosen():
         raise UserError(
             f"{path} holds official weights, which do not say what they see; give experiment=ma52_joint or its like, "
             "or modality=, and data.path=."
@@ -146,9 +146,9 @@ def _modality_chosen() -> bool:
 
 def _datamodule(cfg: DictConfig, checkpoint: Checkpoint) -> SkeletonDataModule:
     """The data the checkpoint was trained on; an official one does not say, so the experiment decides."""
-    options: dict[str, Any] = {"num_frames": checkpoint.network.config["num_frames"], "maker": None}
+    options: dict[str, Any] = {"num_frames": checkpoint.arguments["num_frames"], "maker": None}
     options["path"] = cfg.data.path or f"{cfg.paths.data_dir}/{cfg.data.name}.h5"
-    if checkpoint.description is not None:
-        options["modality"] = checkpoint.description.modality
-        options["path"] = cfg.data.path or checkpoint.description.data_path
+    if checkpoint.stream is not None:
+        options["modality"] = checkpoint.stream.modality
+        options["path"] = cfg.data.path or checkpoint.stream.data_path
     return instantiate(cfg.data, **options)

@@ -1,16 +1,14 @@
 """What is asked and what a checkpoint was made with: each difference is carried out, or refused by name."""
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 from omegaconf import DictConfig
 
-from mmn.data.format.skeletons import SkeletonData
+from mmn.data.format.skeletons import SkeletonData, digest
 from mmn.engine.run_state import is_finished, last_checkpoint
 from mmn.errors import UserError
 from mmn.inference.checkpoint import KEY, read_checkpoint
@@ -47,15 +45,7 @@ def record_of(cfg: dict[str, Any], data: SkeletonData, processes: int) -> dict[s
     config = {part: cfg[part] for part in _PARTS if part in cfg}
     averaged = (cfg.get("callbacks") or {}).get("ema")  # the only callback that changes the weights
     config["callbacks"] = {"ema": averaged} if averaged else {}
-    return {"config": config, "data": digest(data), "processes": processes}
-
-
-def digest(data: SkeletonData) -> str:
-    """What tells two training splits apart: names, labels, lengths, joints and classes."""
-    clips = data.splits["train"]
-    text = "\n".join([*clips.names, *data.layout.joints, *data.classes.names])
-    numbers = np.concatenate([clips.labels, clips.offsets]).astype("<i8")
-    return hashlib.sha256(text.encode() + numbers.tobytes()).hexdigest()[:16]
+    return {"config": config, "data": digest(data, ["train"]), "processes": processes}
 
 
 def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], str]:

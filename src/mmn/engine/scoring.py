@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
@@ -14,8 +14,7 @@ from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.preprocess import Batch, Training
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, Source
-from mmn.inference.infer import infer
-from mmn.model.mmn import MMN
+from mmn.inference.infer import for_inference, infer
 
 
 class _Collector(Metric):
@@ -41,9 +40,9 @@ class _Collector(Metric):
 class ScoringModule(L.LightningModule):
     """Runs the network over a split and keeps the logits in the order of the file."""
 
-    def __init__(self, network: MMN, precision: str = "32") -> None:
+    def __init__(self, network: nn.Module, precision: str = "32") -> None:
         super().__init__()
-        self.network, self.precision = network.fuse(), precision
+        self.network, self.precision = for_inference(network), precision
         self.collector = _Collector()
         self.logits: Tensor | None = None
 
@@ -61,7 +60,7 @@ class ScoringModule(L.LightningModule):
 
 
 def score(
-    trainer: L.Trainer, network: MMN, datamodule: SkeletonDataModule, split: str, precision: str = "32"
+    trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModule, split: str, precision: str = "32"
 ) -> Scores:
     """The scores of one split.
 
@@ -73,7 +72,7 @@ def score(
 
 def score_views(
     trainer: L.Trainer,
-    network: MMN,
+    network: nn.Module,
     datamodule: SkeletonDataModule,
     split: str,
     precision: str,

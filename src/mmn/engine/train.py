@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.build import build_datamodule, build_judge, build_module, build_trainer, take_weights
 from mmn.engine.check import check_config
 from mmn.engine.loggers import MetricsCsv, WandbRun
+from mmn.engine.networks import build_network
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.resume import checkpoint_to_resume, is_own, place_of, record_of
 from mmn.engine.run_state import clear, read_state, write_state
@@ -139,7 +141,7 @@ def report(
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
     """
     kept = judge.path if judge.path is not None and judge.best is not None else None
-    network = load_network(kept) if kept else module.network
+    network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
     checkpoints = (str(kept.resolve()),) if kept else ()
     found: dict[str, Scores] = {}
     for split in ("val", "test"):

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmn.model.fusion import ScaleGate
 from mmn.model.gate import BranchGate
-from mmn.model.mmn import MMN
 
 BRANCHES = ("temporal", "spatial", "motion")
 
@@ -27,7 +26,7 @@ class Gates:
     scales: Tensor
 
 
-def gate_weights(network: MMN, clips: Tensor, times: Tensor) -> Gates:
+def gate_weights(network: nn.Module, clips: Tensor, times: Tensor) -> Gates:
     """The gates for prepared ``clips (B, T, V, C)`` and ``times (B, T)``, read by hooks in one forward pass."""
     branches: list[Tensor] = []
     scales: list[Tensor] = []

@@ -1,117 +1,102 @@
 """Checkpoints: what they say of themselves, and networks from any of them."""
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmn.data.format.layout import Classes, Layout
 from mmn.data.format.skeletons import SkeletonData
-from mmn.data.pipeline.modality import Modality
 from mmn.errors import UserError
+from mmn.inference.stream import MMN_TARGET, Stream, with_stream
 from mmn.model.mmn import MMN
 from mmn.model.official import from_official, is_official
 
 KEY = "mmn"
-"""Where a Lightning checkpoint keeps the description."""
+"""Where a Lightning checkpoint keeps its stream, and what its run was made with."""
+
+Maker = Callable[..., nn.Module]
+"""Makes a network from ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` and its own arguments."""
 
 _NETWORK = "network."  # the network's prefix in the LightningModule's state dict
 
 
 @dataclass(frozen=True)
-class Description:
-    """What a checkpoint knows besides weights; evaluation needs nothing else.
-
-    Attributes:
-        modality: what the network sees of a clip.
-        layout: the skeleton it was trained on.
-        classes: what it recognises.
-        data: short name of the data set.
-        data_path: the file it was trained on, as it was given.
-    """
-
-    modality: Modality
-    layout: Layout
-    classes: Classes
-    data: str
-    data_path: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, so that the checkpoint loads with ``weights_only=True``."""
-        return {
-            "version": 1,
-            "modality": self.modality.name,
-            "bone_rule": self.modality.bone_rule,
-            "layout": self.layout.as_dict(),
-            "classes": {
-                "names": list(self.classes.names),
-                "group_of_class": list(self.classes.group_of_class),
-                "group_names": list(self.classes.group_names),
-            },
-            "data": self.data,
-            "data_path": self.data_path,
-        }
-
-    @classmethod
-    def from_dict(cls, plain: dict[str, Any], where: str) -> "Description":
-        """The inverse of ``as_dict``.
-
-        Raises:
-            UserError: a version this program does not read.
-        """
-        if plain.get("version") != 1:
-            raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
-        return cls(
-            modality=Modality(plain["modality"], plain["bone_rule"]),
-            layout=Layout.from_dict(plain["layout"], f"in {where}"),
-            classes=Classes(**plain["classes"]),
-            data=plain["data"],
-            data_path=plain["data_path"],
-        )
-
-
-@dataclass(frozen=True)
 class Checkpoint:
-    """A network in evaluation mode and, in our own checkpoints, its description (None in official ones)."""
+    """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones)."""
 
-    network: MMN
-    description: Description | None
+    network: nn.Module
+    stream: Stream | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the network was made with."""
+        return self.stream.arguments if self.stream else self.network.config  # type: ignore[return-value]
 
 
-def load_checkpoint(path: str | Path, **overrides: Any) -> Checkpoint:
+def load_checkpoint(
+    path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any
+) -> Checkpoint:
     """Read our ``.ckpt`` or an official ``.pt``, executing nothing in it.
 
     Args:
         path: the file.
-        overrides: constructor arguments of ``MMN`` that do not change the weights' shapes.
+        network: makes the network where it is not an ``MMN``: a class, a factory, or several by the names that
+            checkpoints give them. A checkpoint's own word is never imported.
+        overrides: arguments of the network that do not change the weights' shapes.
 
     Raises:
-        UserError: no such file, not a checkpoint, or weights that do not fit the network.
+        UserError: no such file, not a checkpoint, weights that do not fit the network, or a network that nobody named.
     """
     content = read_checkpoint(Path(path))
     if KEY in content and "state_dict" in content:
         try:
-            sizes, description = content[KEY]["network"], Description.from_dict(content[KEY]["description"], str(path))
+            stream = _read_stream(content[KEY], str(path))
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} does not describe itself fully ({error} is missing); train it again.") from None
-        network = MMN(**{**sizes, **overrides})
-        _load(network, content["state_dict"], path)
-        return Checkpoint(network.eval(), description)
+        stream = replace(stream, arguments={**stream.arguments, **overrides})
+        made = _maker(stream.target, network, path)(**stream.arguments)
+        _load(made, content["state_dict"], path)
+        return Checkpoint(with_stream(made.eval(), stream), stream)
     for state in (content, content.get("state_dict"), content.get("model")):
         if isinstance(state, dict) and is_official({str(k).removeprefix("module."): v for k, v in state.items()}):
             try:
-                return Checkpoint(from_official(state, **overrides), None)
+                return Checkpoint(with_stream(from_official(state, **overrides), None), None)
             except UserError as error:
                 raise UserError(f"{path}: {error}") from None
     raise UserError(f"{path} is neither a checkpoint of this project nor official MMN weights; give one of these.")
 
 
-def load_network(path: str | Path, **overrides: Any) -> MMN:
-    """The network of a checkpoint, in evaluation mode; see ``load_checkpoint``."""
-    return load_checkpoint(path, **overrides).network
+def load_network(path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any) -> nn.Module:
+    """The network of a checkpoint, in evaluation mode, its ``stream`` beside it; see ``load_checkpoint``."""
+    return load_checkpoint(path, network, **overrides).network
+
+
+def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | Path) -> Maker:
+    """What makes the network that a checkpoint calls ``target``."""
+    if callable(named):
+        return named
+    if named is not None and target in named:
+        return named[target]
+    if target == MMN_TARGET:
+        return MMN
+    raise UserError(
+        f"{path} holds a network of {target}, which is imported only where you name it: add model._target_={target}, "
+        "or in Python network=… with its class."
+    )
+
+
+def _read_stream(content: dict[str, Any], where: str) -> Stream:
+    """The stream in a checkpoint of this or the first version."""
+    if "stream" in content:
+        return Stream.from_dict(content["stream"], where)
+    first = dict(content["description"])
+    first["modality"] = {"name": first["modality"], "bone_rule": first.pop("bone_rule")}
+    first |= {"version": first["version"] + 1, "target": MMN_TARGET, "arguments": content["network"], "data_digest": ""}
+    return Stream.from_dict(first, where)
 
 
 def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, where: str | Path) -> None:
@@ -126,27 +111,27 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
     Raises:
         UserError: naming what differs.
     """
-    config = checkpoint.network.config
+    sizes = checkpoint.arguments
     have = {"joints": data.layout.num_joints, "coordinates": data.coordinates, "classes": len(data.classes.names)}
-    need = {"joints": config["num_joints"], "coordinates": config["coordinates"], "classes": config["num_classes"]}
+    need = {"joints": sizes["num_joints"], "coordinates": sizes["coordinates"], "classes": sizes["num_classes"]}
     for what, count in need.items():
         if have[what] != count:
             raise UserError(
                 f"{path} is for {count} {what} and {where} has {have[what]}; give the file it was trained for."
             )
-    described = checkpoint.description
-    if described and (described.layout.order != data.layout.order or described.layout.joints != data.layout.joints):
+    stream = checkpoint.stream
+    if stream and (stream.layout.order != data.layout.order or stream.layout.joints != data.layout.joints):
         raise UserError(f"{path} was trained on another skeleton layout than {where} holds.")
-    if described and described.classes.names != data.classes.names:
+    if stream and stream.classes.names != data.classes.names:
         raise UserError(f"{path} recognises other classes than {where} holds; compare their names.")
 
 
-def describe(network: MMN, description: Description) -> dict[str, Any]:
-    """What goes under ``KEY`` in a checkpoint."""
-    return {"network": dict(network.config), "description": description.as_dict()}
-
-
 def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a file, with nothing in it executed.
+
+    Raises:
+        UserError: no such file, or one that holds more than weights and plain values.
+    """
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; give ckpt_path the path of one.")
     try:
@@ -163,7 +148,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def _load(network: MMN, state_dict: dict[str, Tensor], path: str | Path) -> None:
+def _load(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
     state = {name.removeprefix(_NETWORK): value for name, value in state_dict.items() if name.startswith(_NETWORK)}
     try:
         network.load_state_dict(state, strict=True)

@@ -1,22 +1,35 @@
 """Logits of prepared clips, without gradients, by the fast path."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmn.errors import UserError
 from mmn.inference.fused import FusedMMN
+from mmn.inference.stream import stream_of, with_stream
 from mmn.model.mmn import MMN
 
 CLIPS_AT_A_TIME = 16
 """On a CPU; more would leave its cache."""
 
 
+def for_inference(network: nn.Module) -> nn.Module:
+    """What judges clips in place of ``network``, with its weights of now.
+
+    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Anything else, a subclass too, is itself:
+    only its own ``forward`` says what it computes.
+    """
+    return with_stream(FusedMMN(network), stream_of(network)) if type(network) is MMN else network
+
+
 @torch.inference_mode()
-def infer(network: MMN | FusedMMN, clips: Tensor, times: Tensor, precision: str = "32") -> Tensor:
+def infer(network: nn.Module, clips: Tensor, times: Tensor, precision: str = "32") -> Tensor:
     """Logits ``(B, K)`` float32 of ``clips (B, T, V, C)`` and ``times (B, T)``, in evaluation mode.
 
     Args:
-        network: fuse it once (``network.fuse()``) where many batches are to come; its mode does not matter.
+        network: make it ``for_inference`` once where many batches are to come; its mode does not matter.
         clips: joints in network order, on the network's device.
         times: frame times in [-1, 1].
         precision: ``"32"``, or ``"bf16"`` for mixed precision.
@@ -26,8 +39,20 @@ def infer(network: MMN | FusedMMN, clips: Tensor, times: Tensor, precision: str 
     """
     if precision not in ("32", "bf16"):
         raise UserError(f"there is no precision {precision!r} for inference; choose 32 or bf16.")
-    fused = network.fuse() if isinstance(network, MMN) else network
+    judge = for_inference(network)
     size = CLIPS_AT_A_TIME if clips.is_cpu else max(len(clips), 1)
-    with torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
-        logits = [fused(x, t).float() for x, t in zip(clips.split(size), times.split(size), strict=False)]
+    with evaluating(judge), torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        logits = [judge(x, t).float() for x, t in zip(clips.split(size), times.split(size), strict=True)]
     return torch.cat(logits)
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Put every part of the network in evaluation mode, and back."""
+    trained = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        yield
+    finally:
+        for module in trained:
+            module.training = True

@@ -47,12 +47,12 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
         return None
     layout = data.layout
     index = split.names.index(clips[0]["name"]) if clips else 0
-    modality = checkpoint.description.modality if checkpoint.description else None
+    modality = checkpoint.stream.modality if checkpoint.stream else None
     x, times = prepare(
         [split.clip(index)],
         layout,
         modality.name if modality else "joint",
-        checkpoint.network.config["num_frames"],
+        checkpoint.arguments["num_frames"],
         modality.bone_rule if modality else "official",
     )
     gates = gate_weights(checkpoint.network, x, times)

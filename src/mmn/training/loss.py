@@ -1,10 +1,13 @@
 """The training loss: label-smoothed cross entropy, and the agreement of the scales."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from mmn.data.pipeline.preprocess import Batch
+from mmn.errors import UserError
 
 
 class LossParts(NamedTuple):
@@ -43,6 +46,30 @@ class MotionConsistencyLoss(nn.Module):
         consistency = jensen_shannon(scale_logits, logits.expand_as(scale_logits)).mean()
         total = classification + self.consistency_weight * consistency
         return LossParts(total, classification.detach(), consistency.detach())
+
+
+def loss_of(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Tensor, LossParts]:
+    """Logits ``(B, K)`` of a batch and their loss.
+
+    Any loss will do: ``loss(logits, labels)`` → a scalar, or ``LossParts``. One whose ``needs_scales`` is true is given
+    the scales' logits ``(S, B, K)`` as well, from the network's ``forward_scales``.
+
+    Raises:
+        UserError: a loss that needs scales, and a network that has none.
+    """
+    if getattr(loss, "needs_scales", False):
+        forward_scales: Any = getattr(network, "forward_scales", None)
+        if forward_scales is None:
+            raise UserError(
+                f"{type(loss).__name__} compares scales, and {type(network).__name__} has no forward_scales; use a "
+                "loss of the logits alone, such as loss.consistency_weight=0."
+            )
+        logits, scale_logits = forward_scales(batch.clips, batch.times)
+        found = loss(logits, batch.labels, scale_logits)
+    else:
+        logits = network(batch.clips, batch.times)
+        found = loss(logits, batch.labels)
+    return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
 
 
 def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Tensor:

@@ -7,17 +7,17 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from mmn.data.pipeline.preprocess import Batch
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.inference.checkpoint import KEY, Description, describe
-from mmn.inference.infer import infer
-from mmn.model.mmn import MMN
-from mmn.training.loss import MotionConsistencyLoss
+from mmn.inference.checkpoint import KEY
+from mmn.inference.infer import for_inference, infer
+from mmn.inference.stream import Stream
+from mmn.training.loss import loss_of
 from mmn.training.schedule import WarmupCosine
 
 
@@ -25,11 +25,11 @@ class MMNModule(L.LightningModule):
     """Trains a network.
 
     Args:
-        network: the network to train.
-        loss: its loss.
+        network: any that makes logits of clips and times.
+        loss: its loss; see ``mmn.training.loss.loss_of``.
         optimizer: makes the optimiser from parameters.
         scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
-        description: what checkpoints say of themselves.
+        stream: what checkpoints say of themselves.
         seed: of dropout and stochastic depth.
         reference_batch: clips a step that the learning rate is for; it is scaled to the clips a step, of all processes,
             that there are. None to take the rate as it is.
@@ -38,11 +38,11 @@ class MMNModule(L.LightningModule):
 
     def __init__(
         self,
-        network: MMN,
-        loss: MotionConsistencyLoss,
+        network: nn.Module,
+        loss: nn.Module,
         optimizer: Callable[[Iterable[Tensor]], Optimizer],
         scheduler: Callable[..., LRScheduler],
-        description: Description,
+        stream: Stream,
         seed: int,
         reference_batch: int | None = None,
         record: dict[str, Any] | None = None,
@@ -50,11 +50,11 @@ class MMNModule(L.LightningModule):
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
-        self.description, self.seed, self.reference_batch = description, seed, reference_batch
+        self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record = record or {}
         self.resumed_at: tuple[int, int] | None = None  # epochs, and batches of the next one, done before
         self._asked: list[dict[str, Any]] = []
-        self.val_metrics, self.val_loss = ActionMetrics(description.classes), MeanMetric().set_dtype(torch.float64)
+        self.val_metrics, self.val_loss = ActionMetrics(stream.classes), MeanMetric().set_dtype(torch.float64)
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``."""
@@ -68,12 +68,7 @@ class MMNModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         self.seed_step(batch_idx)
-        scale_logits = None
-        if self.loss.needs_scales:
-            logits, scale_logits = self.network.forward_scales(batch.clips, batch.times)
-        else:
-            logits = self.network(batch.clips, batch.times)
-        parts = self.loss(logits, batch.labels, scale_logits)
+        logits, parts = loss_of(self.network, self.loss, batch)
         self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
         figures = {"train/loss": parts.total.detach(), "train/top1": top1_of(logits, batch.labels)}
@@ -91,11 +86,11 @@ class MMNModule(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Prepare the network of now for inference."""
-        self._fused = [self.network.fuse()]  # in a list, so that it is no part of the module's state
+        self._judge = [for_inference(self.network)]  # in a list, so that it is no part of the module's state
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count one batch; the loss logged is the plain cross entropy."""
-        logits = infer(self._fused[0], batch.clips, batch.times)
+        logits = infer(self._judge[0], batch.clips, batch.times)
         known = batch.labels >= 0
         losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
         self.val_loss.update(losses.double())  # a mean over clips, however they are shared out
@@ -146,7 +141,7 @@ class MMNModule(L.LightningModule):
         over = progress.processed >= self.trainer.num_training_batches
         place = [self.current_epoch + over, 0 if over else progress.processed]
         checkpoint[KEY] = {
-            **describe(self.network, self.description),
+            "stream": self.stream.as_dict(),
             "run": {**self.record, "place": place, "steps_per_epoch": self.steps_per_epoch},
         }
 

@@ -215,7 +215,7 @@ def _read_groups(group: h5py.Group, clips: int, path: Path) -> list[str] | None:
     if "groups" not in group:
         return None
     names, groups = _strings(group, "group_names", path), _array(group, "groups", path, "i", (clips,))
-    if len(groups) and not (0 <= groups.min() and groups.max() < len(names)):
+    if len(groups) and not (groups.min() >= 0 and groups.max() < len(names)):
         raise UserError(
             f"{path}, split {group.name.strip('/')}: the groups are not all among its {len(names)} group names; "
             "convert the data set again."

@@ -1,6 +1,10 @@
 """A data set in memory: its layout, its classes and the clips of each split."""
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
 
 from mmn.data.format.clips import Clips, check_clips
 from mmn.data.format.layout import Classes, Layout
@@ -56,3 +60,12 @@ def check_data(data: SkeletonData, where: str) -> None:
                 f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates a joint and another split has "
                 f"{data.coordinates}; all splits need the same."
             )
+
+
+def digest(data: SkeletonData, splits: Iterable[str] = SPLITS) -> str:
+    """What tells the content of two files apart: names, labels and lengths of the clips, joints and classes."""
+    clips = [data.splits[split] for split in splits if split in data.splits]
+    names = [name for split in clips for name in split.names]
+    numbers = np.concatenate([split.labels for split in clips] + [split.offsets for split in clips]).astype("<i8")
+    text = "\n".join([*names, *data.layout.joints, *data.classes.names])
+    return hashlib.sha256(text.encode() + numbers.tobytes()).hexdigest()[:16]

@@ -23,7 +23,7 @@ class Step(Protocol):
 
     Attributes:
         needs_joints: it tells joints apart or moves them, so that it has to come before bones are taken; one that
-            treats all joints of a frame alike may come after.
+            treats all joints of a frame alike may come after. True where a step does not say.
     """
 
     needs_joints: bool
@@ -40,7 +40,7 @@ class Augmentation:
 
     def __init__(self, steps: Sequence[Step] = ()) -> None:
         self.steps = list(steps)
-        self.needs_joints = any(step.needs_joints for step in self.steps)
+        self.needs_joints = any(getattr(step, "needs_joints", True) for step in self.steps)
 
     def __call__(self, sample: Sample, draws: Draws, layout: Layout) -> Sample:
         """Augment a batch of samples."""

@@ -1,0 +1,69 @@
+"""Networks that a config names."""
+
+from functools import partial
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from mmn.data.format.skeletons import digest
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.errors import UserError
+from mmn.inference.checkpoint import Maker
+from mmn.inference.stream import Stream
+
+
+def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream:
+    """What the network of a config will be of; joint, class and coordinate counts come from the data file."""
+    data = datamodule.data
+    options: Any = OmegaConf.to_container(model, resolve=True)
+    arguments = {
+        **{str(key): value for key, value in options.items() if not str(key).startswith("_")},
+        "num_joints": data.layout.num_joints,
+        "num_classes": len(data.classes.names),
+        "coordinates": data.coordinates,
+        "num_frames": datamodule.num_frames,
+    }
+    return Stream(
+        modality=datamodule.modality,
+        layout=data.layout,
+        classes=data.classes,
+        target=model._target_,
+        arguments=arguments,
+        data=datamodule.name or data.name,
+        data_path=str(datamodule.path),
+        data_digest=digest(data),
+    )
+
+
+def build_network(target: str, **arguments: Any) -> nn.Module:
+    """The network of a class or factory ``target``; parts within its arguments stay plain values.
+
+    Raises:
+        UserError: something that makes no ``torch.nn.Module``.
+    """
+    network = instantiate({"_target_": target, "_convert_": "all", "_recursive_": False}, **arguments)
+    if not isinstance(network, nn.Module):
+        raise UserError(f"model._target_={target} makes a {type(network).__name__}, and not a torch.nn.Module.")
+    return network
+
+
+def named_networks(model: DictConfig | None) -> dict[str, Maker]:
+    """What checkpoints may be loaded with, since the config names it, by the name that checkpoints give it."""
+    target = None if model is None else model.get("_target_")
+    return {target: partial(build_network, target)} if target else {}
+
+
+def set_up_training(network: nn.Module, compiled: bool, recompute: bool) -> None:
+    """Carry out ``compile=`` and ``recompute=``.
+
+    Raises:
+        UserError: a network that cannot.
+    """
+    if recompute:
+        if not hasattr(network, "recompute"):
+            raise UserError(f"recompute=true needs a network that has it, and {type(network).__name__} has not.")
+        network.recompute = True  # type: ignore[assignment]
+    if compiled:
+        getattr(network, "compile_blocks", network.compile)()

@@ -1,0 +1,74 @@
+"""What a network's scores are of: all that its weights do not say."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import nn
+
+from mmn.data.format.layout import Classes, Layout
+from mmn.data.pipeline.modality import Modality
+from mmn.errors import UserError
+
+MMN_TARGET = "mmn.model.mmn.MMN"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Data, preprocessing and network of one stream; evaluation needs nothing else but the weights.
+
+    Attributes:
+        modality: what the network sees of a clip, and which bone is a joint's.
+        layout: the skeleton it was trained on.
+        classes: what it recognises.
+        target: the network's class or factory, as ``module.Name``.
+        arguments: what that was called with; ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` always.
+        data: short name of the data set.
+        data_path: the file it was trained on, as it was given.
+        data_digest: of that file's content; see ``mmn.data.format.skeletons.digest``. Empty where it is not known.
+    """
+
+    modality: Modality
+    layout: Layout
+    classes: Classes
+    target: str
+    arguments: dict[str, Any]
+    data: str = ""
+    data_path: str = ""
+    data_digest: str = ""
+
+    @property
+    def num_frames(self) -> int:
+        """Frames T sampled from each clip."""
+        return int(self.arguments["num_frames"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, so that what holds it loads with ``weights_only=True``, or as JSON."""
+        return {"version": 2, **asdict(self), "layout": self.layout.as_dict()}
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any], where: str) -> "Stream":
+        """The inverse of ``as_dict``.
+
+        Raises:
+            UserError: a version this program does not read.
+        """
+        if plain.get("version") != 2:
+            raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
+        return cls(
+            modality=Modality(**plain["modality"]),
+            layout=Layout.from_dict(plain["layout"], f"in {where}"),
+            classes=Classes(**plain["classes"]),
+            **{key: plain[key] for key in ("target", "arguments", "data", "data_path", "data_digest")},
+        )
+
+
+def stream_of(network: nn.Module) -> Stream | None:
+    """What ``network.stream`` says of a loaded network; None where nothing is known of it (official weights)."""
+    stream = getattr(network, "stream", None)
+    return stream if isinstance(stream, Stream) else None
+
+
+def with_stream(network: nn.Module, stream: Stream | None) -> nn.Module:
+    """The network itself, now with ``network.stream``."""
+    object.__setattr__(network, "stream", stream)
+    return network
