@@ -215,16 +215,6 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
 @pytest.mark.parametrize(
     ("script", "arguments", "sentence"),
     [
-        ("train.py", ["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn download ma52`"),
-        ("train.py", ["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
-        ("train.py", ["model.widht=3"], "there is no key model.widht; did you mean model.width?"),
-        ("train.py", ["model.width=90", "experiment=own", "data.path=DATA"], "width is 90"),
-        (
-            "train.py",
-            ["ckpt_path=nothing.ckpt", "experiment=own", "data.path=DATA"],
-            "there is no checkpoint nothing.ckpt",
-        ),
-        ("train.py", ["data.batch_size=500", "experiment=own", "data.path=DATA"], "lower data.batch_size"),
         ("eval.py", [], "there is nothing to evaluate"),
         ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         ("eval.py", ["ckpt_path=DATA"], "is HDF5 but holds no scores"),

@@ -2,16 +2,26 @@
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+
+from mmn.errors import UserError
 
 _WITH_VALUE = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "-cd", "--package", "-p", "--info", "-i",
                "--cfg", "-c")  # fmt: skip
 
 
-def normalised(arguments: Sequence[str]) -> list[str]:
+def normalised(arguments: Sequence[str], configs: Path) -> list[str]:
     """Hydra's own flags first, then the overrides, each of which it can parse.
 
     ``--key=value``, as W&B's agents write it, is ``key=value``; flags such as ``-m`` may stand anywhere; a value that
-    Hydra's grammar cannot read (a path with spaces, ``=`` or brackets) is quoted.
+    Hydra's grammar cannot read (a path with spaces, ``=`` or brackets) is quoted; ``logger=null`` is ``logger=none``.
+
+    Args:
+        arguments: without the program's name.
+        configs: the folder whose subfolders are the config groups.
+
+    Raises:
+        UserError: null for a group that a run cannot do without.
     """
     flags: list[str] = []
     overrides: list[str] = []
@@ -23,12 +33,23 @@ def normalised(arguments: Sequence[str]) -> list[str]:
             if not has_value:
                 flags += [value for value in [next(rest, None)] if value is not None]
         elif argument.startswith("--") and has_value and re.fullmatch(r"--[+~]*\w[\w./@-]*", name):
-            overrides.append(_readable(argument[2:]))
+            overrides.append(_readable(_chosen(argument[2:], configs)))
         elif argument.startswith("-"):
             flags.append(argument)
         else:
-            overrides.append(_readable(argument))
+            overrides.append(_readable(_chosen(argument, configs)))
     return [*flags, *overrides]
+
+
+def _chosen(override: str, configs: Path) -> str:
+    """``group=null``, which Hydra refuses, as the choice of that group that stands for nothing."""
+    group, _, value = override.partition("=")
+    if value not in ("null", "None") or not re.fullmatch(r"\w+", group) or not (configs / group).is_dir():
+        return override
+    if not (configs / group / "none.yaml").exists():
+        choices = ", ".join(sorted(path.stem for path in (configs / group).glob("*.yaml")))
+        raise UserError(f"{override}: a run cannot do without; choose one of {choices}.")
+    return f"{group}=none"
 
 
 def _readable(override: str) -> str:

@@ -1,10 +1,12 @@
 """How every command ends: errors a user can cause in one sentence and exit status 1, others with their traceback."""
 
+import inspect
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from mmn.engine.arguments import normalised
@@ -13,26 +15,30 @@ from mmn.engine.sentences import sentence_of
 
 
 def run(main: Callable[[], Any]) -> None:
-    """Run a command's ``main``, a Hydra one or any other."""
-    # Hydra would print a shortened traceback of its own and hide the cause from us.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    """Run a command's ``main``."""
     with one_sentence():
         main()
 
 
 def run_hydra(main: Callable[[], Any]) -> None:
     """Run a Hydra ``main`` with the command line's arguments, in any order and spelling that people use."""
-    with one_sentence():
-        sys.argv[1:] = normalised(sys.argv[1:])
-        run(main)
+    # Hydra would print a shortened traceback of its own and hide the cause from us.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    configs = Path(inspect.unwrap(main).__code__.co_filename).parent / "configs"
+    with one_sentence(configs):
+        sys.argv[1:] = normalised(sys.argv[1:], configs)
+        main()
 
 
 @contextmanager
-def one_sentence() -> Iterator[None]:
+def one_sentence(configs: Path | None = None) -> Iterator[None]:
     """Turn a user's mistake into its sentence on stderr and exit status 1.
 
     Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own. A job of a
     sweep says its sentence and fails alone: the others still run.
+
+    Args:
+        configs: the folder of the command's configs, if any.
     """
     try:
         yield
@@ -43,7 +49,7 @@ def one_sentence() -> Iterator[None]:
             sys.exit(128 + signal.SIGTERM)
         raise
     except Exception as error:
-        sentence = sentence_of(error)
+        sentence = sentence_of(error, configs)
         if sentence is None:
             raise
         if in_sweep():

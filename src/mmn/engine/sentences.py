@@ -15,13 +15,18 @@ _MOVED = {
 """Old spellings → new ones."""
 
 
-def sentence_of(error: BaseException) -> str | None:
-    """The sentence of a user's mistake; None for any other error."""
+def sentence_of(error: BaseException, configs: Path | None = None) -> str | None:
+    """The sentence of a user's mistake; None for any other error.
+
+    Args:
+        error: what was raised.
+        configs: the folder of the command's configs, to find the key that was probably meant.
+    """
     for cause in _causes(error):
         if isinstance(cause, UserError):
             return str(cause)
     for cause in _causes(error):
-        if sentence := _sentence(cause):
+        if sentence := _sentence(cause, configs):
             return sentence
     return None
 
@@ -33,14 +38,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _sentence(error: BaseException) -> str | None:
+def _sentence(error: BaseException, configs: Path | None) -> str | None:
     home = type(error).__module__
     if type(error).__name__ == "MisconfigurationException":  # Lightning's
         return f"{_first_sentence(error)}; change the trainer's options."
-    if home.startswith("hydra.errors") and "instantiate" in str(error):
+    if type(error).__name__ == "InstantiationException":  # Hydra's
         return None if error.__cause__ is None or _is_bug(error.__cause__) else _instantiation_sentence(error)
     if home.startswith(("hydra.errors", "omegaconf.errors", "antlr4")):
-        return _config_sentence(error)
+        return _config_sentence(error, configs)
     if isinstance(error, OSError):
         return _file_sentence(error)
     if isinstance(error, RuntimeError) and "srun" in str(error):
@@ -77,7 +82,7 @@ def _first_sentence(error: BaseException) -> str:
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
-def _config_sentence(error: BaseException) -> str:
+def _config_sentence(error: BaseException, configs: Path | None) -> str:
     """Hydra's and OmegaConf's paragraphs on one line, without the search path, with what was probably meant."""
     lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
     said = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append to your"))]
@@ -86,31 +91,17 @@ def _config_sentence(error: BaseException) -> str:
         group, _, choice = old.partition("=")
         if choice and f"'{group}/{choice}'" in text:
             return f"{old} is now {new}."
-    if (name := re.search(r"Could not override '([^']+)'", text)) and (meant := _meant(name[1])):
-        return f"there is no key {name[1]}; did you mean {meant}?"
+    if resolving := re.search(r"UserError raised while resolving interpolation: (.+)", text):
+        return resolving[1]  # OmegaConf drops the cause
+    if name := re.search(r"Could not override '([^']+)'", text):
+        near = difflib.get_close_matches(name[1], config_keys(configs) if configs else [], n=1, cutoff=0.75)
+        return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (`--help` lists all of them).'}"
     return f"{text} (see `--help` for what can be configured)."
 
 
-def _meant(key: str) -> str | None:
-    """The key of a config that comes nearest."""
-    near = difflib.get_close_matches(key, config_keys(), n=1, cutoff=0.75)
-    return near[0] if near else None
-
-
-def config_keys() -> list[str]:
-    """Every key that some config of the command's own folder has, in full."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    hydra = GlobalHydra.instance().hydra
-    if hydra is None:
-        return []
-    keys: set[str] = set()
-    for path in hydra.config_loader.get_search_path().get_path():
-        if path.provider == "main" and path.path:
-            folder = Path(path.path.removeprefix("file://"))
-            for file in folder.rglob("*.yaml"):
-                keys |= set(_keys_in(file, folder))
-    return sorted(keys)
+def config_keys(configs: Path) -> list[str]:
+    """Every key that some config of a folder has, in full."""
+    return sorted({key for file in configs.rglob("*.yaml") for key in _keys_in(file, configs)})
 
 
 def _keys_in(file: Path, folder: Path) -> Iterator[str]:

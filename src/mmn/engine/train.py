@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.build import build_datamodule, build_judge, build_module, build_trainer, take_weights
 from mmn.engine.check import check_config
+from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
 from mmn.engine.networks import build_network
 from mmn.engine.processes import same_job_in_every_process
@@ -33,6 +34,7 @@ from mmn.reporting.table import print_figures
 from mmn.training.best import BestEpoch
 from mmn.training.guards import memory_explained
 from mmn.training.module import MMNModule
+from mmn.training.progress import tell
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +117,7 @@ def _fit(
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         log.info("one batch of everything ran; nothing is kept of it")
+        discard_unused()
         return None
     if trainer.is_global_zero and (folder / "metrics.csv").exists():
         draw_curves(folder / "metrics.csv", folder / "curves.png")
@@ -154,7 +157,8 @@ def report(
             write_scores(folder / f"scores_{split}.h5", scores)
         result = {split: figures(scores) for split, scores in found.items()}
         write_json(folder / "metrics.json", result)
-        print_figures(result, f"best epoch ({judge.best.epoch})" if kept and judge.best else "last epoch")
+        table = print_figures(result, f"best epoch ({judge.best.epoch})" if kept and judge.best else "last epoch")
+        tell(table, quiet=True)
         print(f"written to {folder}")
     return found
 

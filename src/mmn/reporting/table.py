@@ -19,8 +19,8 @@ TITLES = {
 """Figures, in the order they are shown, and what they are called."""
 
 
-def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
-    """Print ``{column: {figure: value}}``, a row a figure; percentages with two decimals."""
+def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str:
+    """Print ``{column: {figure: value}}``, a row a figure; percentages with two decimals. Returns it as plain text."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in figures:
@@ -28,7 +28,9 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> Non
     for name, text in TITLES.items():
         if any(name in column for column in figures.values()):
             table.add_row(text, *(_cell(name, column.get(name)) for column in figures.values()))
-    Console().print(table)
+    console = Console(record=True)
+    console.print(table)
+    return console.export_text()
 
 
 def print_streams(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
