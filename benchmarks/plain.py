@@ -5,6 +5,7 @@ nothing of ours is used, so that it also is a second opinion on what the network
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,8 @@ class Embedding(nn.Module):
 
     def __init__(self, coordinates: int, joints: int, width: int) -> None:
         super().__init__()
-        self.lift = nn.ModuleList([pointwise(coordinates, 4), pointwise(4, 6), pointwise(6, width)])
+        widths = (coordinates, 2 * coordinates, 3 * coordinates, width)
+        self.lift = nn.ModuleList(pointwise(before, after) for before, after in pairwise(widths))
         self.position = nn.Parameter(torch.zeros(joints, width))
         self.width = width
 

@@ -12,9 +12,10 @@ from mmn.model.layers import DropPath
 from mmn.model.official import official_name
 
 
-@pytest.fixture(params=["small", "ma52"])
+@pytest.fixture(params=["small", "3d", "ma52"])
 def fixture_path(request: pytest.FixtureRequest) -> Path:
-    return FIXTURES / "mmn_small.npz" if request.param == "small" else reference("parity/mmn_ma52.npz")
+    name = f"mmn_{request.param}.npz"
+    return reference(f"parity/{name}") if request.param == "ma52" else FIXTURES / name
 
 
 def network_input(arrays: dict) -> tuple[torch.Tensor, torch.Tensor]:

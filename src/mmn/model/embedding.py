@@ -1,6 +1,7 @@
 """Coordinates and frame times to features."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,8 @@ class SkeletonEmbedding(nn.Module):
 
     def __init__(self, coordinates: int, num_joints: int, channels: int) -> None:
         super().__init__()
-        self.lift = nn.ModuleList([nn.Linear(coordinates, 4), nn.Linear(4, 6), nn.Linear(6, channels)])
+        widths = (coordinates, 2 * coordinates, 3 * coordinates, channels)
+        self.lift = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.position = nn.Parameter(torch.empty(num_joints, channels))
         nn.init.trunc_normal_(self.position, std=0.02)
         even = torch.arange(0, channels, 2, dtype=torch.float32)
