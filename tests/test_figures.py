@@ -18,7 +18,8 @@ from mmn.data.format.layout import Classes, load_classes
 from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.evaluation.scores import Scores, Source, combine, figures, read_scores, write_json, write_scores
+from mmn.evaluation.scores import Scores, Source, combine, figures, read_scores, write_scores
+from mmn.files import write_json
 
 MA52 = load_classes("ma52")
 

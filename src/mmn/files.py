@@ -1,38 +1,112 @@
 """Writing files whole or not at all."""
 
+import errno
 import json
+import math
 import os
-import tempfile
+import secrets
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from mmn.errors import UserError
 
+if sys.platform != "win32":
+    import fcntl
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a temporary file beside ``path`` and rename it at the end: never a file half written.
+    """Write a file beside ``path``, flush it to the disk, and rename it at the end: never a file half written.
+
+    What processes that were killed have left half written in this folder goes away.
 
     Raises:
-        UserError: a folder that cannot be written to.
+        UserError: a folder that cannot be written to, or a full disk.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        clear_abandoned(path.parent)
+        part, handle = _part(path)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}; choose another place.") from None
-    os.close(handle)
+        raise _unwritable(path, error) from None
     try:
-        yield Path(name)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
+        yield part
+        os.fsync(handle)
+        os.replace(part, path)
+        _flush_folder(path.parent)
+    except OSError as error:
+        if error.filename not in (None, str(part)):  # of another file
+            raise
+        raise _unwritable(path, error) from error
     finally:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON, whole or not at all."""
+    """Write indented JSON, whole or not at all; null where a number is not finite, since JSON has no NaN."""
     with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
+def clear_abandoned(folder: Path) -> None:
+    """Remove what processes that are no more have left half written in ``folder``."""
+    for part in folder.glob(".*.part"):
+        with suppress(OSError):
+            handle = os.open(part, os.O_RDWR)
+            try:
+                if locked(handle):
+                    part.unlink()
+            finally:
+                os.close(handle)
+
+
+def locked(handle: int) -> bool:
+    """Lock an open file for this process, until it is closed or the process ends; False where another one has it."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _part(path: Path) -> tuple[Path, int]:
+    """A new file beside ``path``, with the mode that the umask leaves, locked for as long as it is written."""
+    while True:
+        part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
+        handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        locked(handle)
+        if os.fstat(handle).st_nlink:  # else another process took it for an abandoned one, just before the lock
+            return part, handle
+        os.close(handle)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a rename last through a loss of power."""
+    if sys.platform != "win32":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    if error.errno in _FULL:
+        return UserError(f"there is no space left to write {path}: free some, and run the same command again.")
+    return UserError(f"{path} cannot be written ({error.strerror or error}); choose another place.")

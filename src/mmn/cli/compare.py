@@ -15,8 +15,7 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.evaluation.scores import write_json
-    from mmn.files import replacing
+    from mmn.files import replacing, write_json
     from mmn.reporting.compare import compare
 
     comparison = compare(options.folder, options.metric, options.split)

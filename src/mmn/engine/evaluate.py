@@ -23,8 +23,9 @@ from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
-from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_json, write_scores
+from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
 from mmn.evaluation.weights import find_weights
+from mmn.files import write_json
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
 from mmn.reporting.table import print_figures, print_streams
 

@@ -25,7 +25,8 @@ from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.scoring import score
 from mmn.engine.sweep import recorded, refuse_selection_on_test
 from mmn.errors import UserError
-from mmn.evaluation.scores import Scores, figures, write_json, write_scores
+from mmn.evaluation.scores import Scores, figures, write_scores
+from mmn.files import write_json
 from mmn.inference.checkpoint import load_network
 from mmn.provenance import provenance
 from mmn.reporting.curves import draw_curves

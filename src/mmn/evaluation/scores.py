@@ -1,11 +1,9 @@
 """Scores: the logits of every clip of a split, and what is computed and written from them."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import h5py
 import numpy as np
@@ -17,7 +15,7 @@ from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.files import replacing
+from mmn.hdf5 import new_hdf5
 
 FORMAT = "mmn-scores"
 
@@ -94,7 +92,7 @@ def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.
 def write_scores(path: Path, scores: Scores) -> None:
     """Write ``scores.h5``: names, labels, logits, classes, and where they come from as attributes."""
     source = scores.source
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    with new_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}")
         file.attrs.update(data=source.data, split=source.split)
         file.attrs.create("checkpoints", source.checkpoints, dtype=h5py.string_dtype())
@@ -139,9 +137,3 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
     if scores.logits.shape != (len(scores.names), len(scores.classes.names)) or len(scores.labels) != len(scores.names):
         raise UserError(f"{path} has logits {scores.logits.shape} for {len(scores.names)} clips; write it again.")
     return scores
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON, whole or not at all."""
-    with replacing(path) as part:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

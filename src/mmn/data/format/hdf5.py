@@ -14,7 +14,7 @@ from mmn.data.format.layout import Classes, Layout
 from mmn.data.format.lazy import LazyArray
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
-from mmn.files import replacing
+from mmn.hdf5 import CHECKED, new_hdf5
 
 FORMAT = "mmn-skeleton"
 VERSION = 1
@@ -29,7 +29,8 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
     """
     path = Path(path)
     check_data(data, str(path))
-    with replacing(path) as part, h5py.File(part, "w") as file:
+    names = data.classes.names
+    with new_hdf5(path) as file:
         file.attrs.update(
             format=FORMAT,
             version=VERSION,
@@ -42,11 +43,11 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
         for split, clips in data.splits.items():
             group = file.create_group(split)
             chunk = (min(_FRAMES_PER_CHUNK, len(clips.keypoints)), *clips.keypoints.shape[1:])
-            group.create_dataset("keypoints", data=clips.keypoints, chunks=chunk)
+            group.create_dataset("keypoints", data=clips.keypoints, **{**CHECKED, "chunks": chunk})
             if clips.filled is not None:
-                group.create_dataset("filled", data=np.asarray(clips.filled, np.uint8), compression="gzip")
+                group.create_dataset("filled", data=np.asarray(clips.filled, np.uint8), compression="gzip", **CHECKED)
             group["offsets"] = clips.offsets
-            group["labels"] = clips.labels.astype(np.int16)
+            group["labels"] = clips.labels.astype(np.promote_types(np.int16, np.min_scalar_type(-len(names))))
             _write_strings(group, "names", clips.names)
             if clips.groups is not None:
                 _write_groups(group, clips.groups)

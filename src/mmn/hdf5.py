@@ -1,0 +1,107 @@
+"""The one place where HDF5 files are written and opened: a full disk, damage and hostile content end in a sentence."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.files import replacing
+
+DIGEST = "digest"
+"""The attribute of a group that tells whether its content is what was written."""
+
+CHECKED: dict[str, Any] = {"chunks": True, "fletcher32": True}
+"""Options of a large data set: each chunk brings a checksum, and the group's digest leaves it out."""
+
+
+@contextmanager
+def new_hdf5(path: Path) -> Iterator[h5py.File]:
+    """Write an HDF5 file whole or not at all, a digest in each of its groups.
+
+    Raises:
+        UserError: a place that cannot be written to, or a full disk.
+    """
+    with replacing(path) as part, part.open("r+b", buffering=0) as raw:
+        scratch = _Scratch(raw)
+        try:
+            # Since version 1.10 the file's own structures have checksums.
+            with h5py.File(scratch, "w", libver=("v110", "v110")) as file:
+                yield file
+                for group in [file, *(item for item in file.values() if isinstance(item, h5py.Group))]:
+                    group.attrs[DIGEST] = digest(group)
+        finally:
+            if scratch.failure is not None:
+                raise scratch.failure
+
+
+class _Scratch(io.RawIOBase):
+    """A file that HDF5 never sees fail, since it ends the process when it cannot flush; the first failure is kept."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.failure = file, None  # type: BinaryIO, BaseException | None
+
+    def write(self, data: Any) -> int:
+        """Write all of ``data``; after a failure, nothing."""
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while self.failure is None and len(left):
+                left = left[self.file.write(left) :]
+        except BaseException as error:  # an interrupt too may come at this moment
+            self.failure = error
+        return size
+
+    def readinto(self, buffer: Any) -> int:
+        """Read back; zeros where there is nothing."""
+        found = self.file.readinto(buffer) or 0  # type: ignore[attr-defined]
+        memoryview(buffer).cast("B")[found:] = bytes(len(buffer) - found)
+        return len(buffer)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move, as any file does."""
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        """The place in the file."""
+        return self.file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or lengthen, unless that has failed already."""
+        try:
+            return self.file.truncate(size) if self.failure is None else 0
+        except OSError as error:
+            self.failure = error
+            return 0
+
+    def flush(self) -> None:
+        """Nothing: there is no buffer."""
+
+
+def digest(group: h5py.Group) -> str:
+    """SHA-256 over the attributes of a group and its data sets, apart from those whose chunks have checksums."""
+    total = hashlib.sha256()
+    for name in sorted(group.attrs):
+        if name != DIGEST:
+            _add(total, name, np.asarray(group.attrs[name]))
+    for name in sorted(group):
+        if isinstance(group[name], h5py.Dataset) and not group[name].fletcher32:
+            _add(total, name, np.asarray(group[name][()]))
+    return total.hexdigest()
+
+
+def _add(total: Any, name: str, values: NDArray[Any]) -> None:
+    texts = values.dtype.kind in "OSU"
+    head = (name, "text" if texts else values.dtype.str, list(values.shape))
+    total.update(repr(head).encode())
+    if texts:
+        for value in values.ravel().tolist():
+            content = value if isinstance(value, bytes) else str(value).encode()
+            total.update(len(content).to_bytes(8, "little") + content)
+    else:
+        total.update(np.ascontiguousarray(values).tobytes())
