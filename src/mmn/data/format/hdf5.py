@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.layout import Classes, Layout
-from mmn.data.format.lazy import LazyArray
+from mmn.data.format.lazy import LazyDataset
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
 from mmn.hdf5 import CHECKED, new_hdf5
@@ -238,7 +238,7 @@ def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
 
     def content(dataset: h5py.Dataset, dtype: type) -> Any:
         return (
-            LazyArray(path, dataset.name, dataset.shape, dtype) if lazy else np.asarray(dataset[()], dtype, order="C")
+            LazyDataset(path, dataset.name, dataset.shape, dtype) if lazy else np.asarray(dataset[()], dtype, order="C")
         )
 
     return Clips(

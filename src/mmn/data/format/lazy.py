@@ -1,6 +1,7 @@
 """Arrays that stay in their HDF5 file until a slice of them is asked for."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,37 @@ from numpy.typing import NDArray
 
 
 class LazyArray:
-    """Reads slices of one HDF5 data set; the file is opened once a process, never shared across a fork.
+    """Something that is read by slices of its first axis.
+
+    Args:
+        shape: its shape.
+        dtype: what slices are returned as.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
+        self.shape, self.dtype = shape, np.dtype(dtype)
+        self.ndim, self.size = len(shape), int(np.prod(shape))
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: int | slice) -> NDArray[Any]:
+        if isinstance(index, slice):
+            start, stop, _ = index.indices(len(self))
+            return self.read(start, max(start, stop))
+        return self.read(index, index + 1)[0]
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows ``start`` to ``stop``."""
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        whole = self.read(0, len(self))
+        return whole if dtype is None else whole.astype(dtype)
+
+
+class LazyDataset(LazyArray):
+    """One HDF5 data set; the file is opened once a process, never shared across a fork.
 
     Args:
         path: the file.
@@ -20,20 +51,64 @@ class LazyArray:
     """
 
     def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        self.path, self.name, self.shape, self.dtype = path, name, shape, np.dtype(dtype)
-        self.ndim, self.size = len(shape), int(np.prod(shape))
+        super().__init__(shape, dtype)
+        self.path, self.name = path, name
         self._opened: tuple[int, h5py.Dataset] | None = None  # process and data set
 
-    def __len__(self) -> int:
-        return self.shape[0]
-
-    def __getitem__(self, index: Any) -> NDArray[Any]:
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows ``start`` to ``stop``, read from the file."""
         if self._opened is None or self._opened[0] != os.getpid():
             self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
-        return np.asarray(self._opened[1][index], self.dtype)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
-        return self[()] if dtype is None else self[()].astype(dtype)
+        return np.asarray(self._opened[1][start:stop], self.dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
+
+
+Frames = LazyArray | NDArray[Any]
+
+
+class LazySpans(LazyArray):
+    """Spans of rows of several arrays, as if they were laid end to end.
+
+    Args:
+        arrays: the sources, of equal shape but for their length.
+        source: which of them each span is of ``(N,)``.
+        starts: each span's first row there ``(N,)``.
+        lengths: each span's rows ``(N,)``.
+    """
+
+    def __init__(
+        self, arrays: Sequence[Frames], source: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> None:
+        self.ends = np.cumsum(lengths)
+        super().__init__((int(lengths.sum()), *arrays[0].shape[1:]), arrays[0].dtype)
+        self.arrays, self.source, self.starts, self.lengths = list(arrays), source, starts, lengths
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows ``start`` to ``stop``, from each span they touch."""
+        pieces = [np.empty((0, *self.shape[1:]), self.dtype)]
+        span = int(np.searchsorted(self.ends, start, side="right"))
+        while start < stop:
+            upto = min(stop, int(self.ends[span]))
+            offset = int(self.starts[span] - (self.ends[span] - self.lengths[span]))
+            pieces.append(np.asarray(self.arrays[self.source[span]][start + offset : upto + offset]))
+            start, span = upto, span + 1
+        return np.concatenate(pieces)
+
+
+class LazyColumns(LazyArray):
+    """Some of the second axis of a lazy array.
+
+    Args:
+        array: the whole.
+        columns: which, in this order.
+    """
+
+    def __init__(self, array: LazyArray, columns: Sequence[int]) -> None:
+        super().__init__((array.shape[0], len(columns), *array.shape[2:]), array.dtype)
+        self.array, self.columns = array, list(columns)
+
+    def read(self, start: int, stop: int) -> NDArray[Any]:
+        """Rows ``start`` to ``stop``."""
+        return np.ascontiguousarray(self.array.read(start, stop)[:, self.columns])
