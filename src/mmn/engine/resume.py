@@ -24,6 +24,7 @@ _PARTS = (
 _FREE = (
     "data.path", "data.name", "data.get_it", "data.maker", "data.num_workers", "data.memory_limit_gb", "data.on_device",
     "data.modality", "data.augmentation", "data.seed",  # said by the parts they are taken from
+    "data.train_splits", "data.fold_seed",  # said by the clips
     "trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.plugins",
     "trainer.log_every_n_steps", "trainer.enable_model_summary", "trainer.profiler", "trainer.default_root_dir",
     "trainer.num_sanity_val_steps", "trainer.sync_batchnorm", "trainer.deterministic", "trainer.callbacks",
@@ -65,11 +66,6 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     if not made or "config" not in made:
         raise UserError(f"{path} does not say what its run was made with; start from its weights by init_from=.")
     epoch, batch = made["place"]
-    if made["data"] != record["data"]:
-        raise UserError(
-            f"{path} was trained on other clips than {record['config']['data']['path']} holds; give data.path its own "
-            "file, or start from its weights by init_from=."
-        )
     changed = dict(_differences(made, record))
     for key, (before, now) in changed.items():
         if not _is_under(key, _CARRIED_OUT) or key.endswith("_target_"):
@@ -82,6 +78,11 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
                 f"{key} is {_shown(now)} and the run of {path}, which stopped within an epoch, has {_shown(before)}: "
                 f"resume with {_shown(before)} until that epoch ends."
             )
+    if made["data"] != record["data"]:
+        raise UserError(
+            f"{path} was trained on other clips than {record['config']['data']['path']} holds; give data.path its own "
+            "file, or start from its weights by init_from=."
+        )
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
 

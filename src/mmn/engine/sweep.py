@@ -46,8 +46,10 @@ def refuse_selection_on_test(cfg: DictConfig, datamodule: SkeletonDataModule) ->
     """Hyper-parameters are not chosen on test clips in passing.
 
     Raises:
-        UserError: a sweeper that optimises, on a file without a val split, unless ``select_on_test=true``.
+        UserError: a sweeper that optimises, on a file without a val split, unless ``select_on_test=true``; or on none.
     """
+    if optimises() and datamodule.val_split is None:
+        raise UserError("data.train_splits leaves this sweep nothing to choose by; leave val out of it.")
     if optimises() and datamodule.val_split == "test" and not cfg.select_on_test:
         raise UserError(
             f"{datamodule.path} has no val split, so this sweep would choose hyper-parameters on its test clips: make "

@@ -84,8 +84,10 @@ def _train(cfg: DictConfig) -> float | None:
     if trainer.is_global_zero:
         if resume is None or not is_own(resume, folder):
             clear(folder)
-        selected_on = f"{datamodule.val_split}/{cfg.optimized_metric.partition('/')[2]}"
-        write_state(folder, state="running", selected_on=selected_on)
+        judged = datamodule.val_split
+        selected_on = judged and f"{judged}/{cfg.optimized_metric.partition('/')[2]}"
+        fold = {} if cfg.data.folds is None else {key: cfg.data[key] for key in ("folds", "fold", "fold_seed")}
+        write_state(folder, state="running", selected_on=selected_on, **fold)
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     loggers: list[Logger] = []
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -64,7 +64,9 @@ def keep_joints(clips: Clips, joints: Sequence[int]) -> Clips:
     def columns(frames: Any) -> Any:
         if frames is None:
             return None
-        return np.ascontiguousarray(frames[:, joints]) if isinstance(frames, np.ndarray) else LazyColumns(frames, joints)
+        return (
+            np.ascontiguousarray(frames[:, joints]) if isinstance(frames, np.ndarray) else LazyColumns(frames, joints)
+        )
 
     return replace(clips, keypoints=columns(clips.keypoints), filled=columns(clips.filled))
 

@@ -16,6 +16,7 @@ from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Training
+from mmn.data.view.view import View
 from mmn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class SkeletonDataModule(L.LightningDataModule):
         name: short name of the data set, for run names.
         get_it: what to run where the file is missing, told in the error.
         maker: makes the file where it is missing; None for data that cannot be made.
+        view: what of the file is used; see ``View``.
 
     Raises:
         UserError: a missing or unusable file, on ``setup``.
@@ -58,6 +60,7 @@ class SkeletonDataModule(L.LightningDataModule):
         name: str = "",
         get_it: str = "mmn convert",
         maker: Callable[[Path], None] | None = None,
+        **view: Any,
     ) -> None:
         super().__init__()
         self.path, self.modality, self.augmentation = Path(path), modality, augmentation
@@ -65,6 +68,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
         self.max_train_clips = max_train_clips
         self.name, self.get_it, self.maker = name, get_it, maker
+        self.view = View(**view)
         self._training = Training(seed, augmentation)
         self._data: SkeletonData | None = None
         self._fetchers: dict[tuple[str, Training | None, torch.device], ClipFetcher] = {}
@@ -79,19 +83,22 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def data(self) -> SkeletonData:
-        """The file's content, read and checked at first use."""
+        """The view of the file's content, read and checked at first use."""
         if self._data is None:
             self.prepare_data()
-            self._data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
+            data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
+            self._data = self.view.apply(data, str(self.path))
         return self._data
 
     @property
-    def val_split(self) -> str:
-        """The split that epochs are judged on: ``val``, or ``test`` in a file without it.
+    def val_split(self) -> str | None:
+        """The split that epochs are judged on: ``val``, or ``test`` in a file without it; None where val is trained on.
 
         Raises:
             UserError: a file with neither, labelled.
         """
+        if self.view.without_judge:
+            return None
         for split in ("val", "test"):
             clips = self.data.splits.get(split)
             if clips is not None and clips.labelled.any():
@@ -117,7 +124,13 @@ class SkeletonDataModule(L.LightningDataModule):
                 f"{self.path}, split train: clip {clips.names[unlabelled[0]]} has no label; label it or remove it."
             )
         self._checked = True
-        if self.val_split == "test":
+        if self.view.folds is not None:
+            held_out = self._clips("val")
+            of = f" of {', '.join(sorted(set(held_out.groups)))}" if held_out.groups else ""
+            log.info("fold %s: %s clips to train on, %s held out%s", self.view.fold, len(clips), len(held_out), of)
+        if self.val_split is None:
+            log.info("training on %s: no epoch is judged, and the last is kept.", " and ".join(self.view.train_splits))
+        elif self.val_split == "test":
             log.warning("%s has no val split: epochs are judged, and the best picked, on its test clips.", self.path)
 
     def _clips(self, split: str) -> Clips:
@@ -175,6 +188,6 @@ class SkeletonDataModule(L.LightningDataModule):
         sampler.epoch, sampler.skip = self.place
         return loader
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """The clips that epochs are judged on."""
-        return self.loader(self.val_split)
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """The clips that epochs are judged on, if any."""
+        return [] if self.val_split is None else self.loader(self.val_split)

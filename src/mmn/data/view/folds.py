@@ -59,10 +59,12 @@ def fold_of_clips(clips: Clips, folds: int | str, seed: int) -> tuple[NDArray[np
         return np.array([names.index(group) for group in clips.groups], np.int64), names
     if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
         raise UserError(f"data.folds is {folds}; it is a number of at least 2, or groups for a fold a group.")
-    most = int(np.bincount(clips.labels[clips.labelled], minlength=1).max())
-    have, what = (most, "clips of its largest class") if clips.groups is None else (len(set(clips.groups)), "groups")
-    if have < folds:
-        raise UserError(f"data.folds={folds} is more than the {have} {what} in training; take fewer folds.")
+    counts = {"clips of its largest class": int(np.bincount(clips.labels[clips.labelled], minlength=1).max())}
+    if clips.groups is not None:
+        counts["groups"] = len(set(clips.groups))
+    for what, count in counts.items():
+        if count < folds:
+            raise UserError(f"data.folds={folds} is more than the {count} {what} in training; take fewer folds.")
     return _stratified(clips, folds, seed), [str(fold) for fold in range(folds)]
 
 
