@@ -75,14 +75,6 @@ def test_every_process_of_an_optuna_trial_has_its_hyper_parameters(jhmdb_like: P
     assert (tmp_path / "sweep" / "optimization_results.yaml").exists()
 
 
-def test_a_failing_job_of_a_sweep_fails_alone(jhmdb_like: Path, tmp_path: Path) -> None:
-    result = train(tmp_path, jhmdb_like, "-m", "model.width=90,16", "hydra.sweep.dir=sweep")
-    assert result.returncode == 1
-    assert "error in this job: the network's width is 90" in result.stderr
-    assert "Traceback" not in result.stderr
-    assert (tmp_path / "sweep" / "1-joint-seed1" / "metrics.json").exists()
-
-
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_launchers_run_a_sweep_that_compares(jhmdb_like: Path, tmp_path: Path, launcher: str) -> None:
     result = train(

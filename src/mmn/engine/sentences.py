@@ -48,6 +48,8 @@ def _sentence(error: BaseException, configs: Path | None) -> str | None:
         return _config_sentence(error, configs)
     if isinstance(error, OSError):
         return _file_sentence(error)
+    if isinstance(error, ValueError) and "No trials are completed yet" in str(error):  # Optuna's
+        return "no trial of this sweep came to a value; results.csv in its folder says why, trial by trial."
     if isinstance(error, RuntimeError) and "srun" in str(error):
         return "SLURM is not installed here (no srun); use hydra/launcher=joblib, or submit from the cluster."
     return None
@@ -93,8 +95,9 @@ def _config_sentence(error: BaseException, configs: Path | None) -> str:
             return f"{old} is now {new}."
     if resolving := re.search(r"UserError raised while resolving interpolation: (.+)", text):
         return resolving[1]  # OmegaConf drops the cause
-    if name := re.search(r"Could not override '([^']+)'", text):
-        near = difflib.get_close_matches(name[1], config_keys(configs) if configs else [], n=1, cutoff=0.75)
+    known = config_keys(configs) if configs else []
+    if (name := re.search(r"Could not override '([^']+)'", text)) and name[1] not in known:
+        near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
         return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (`--help` lists all of them).'}"
     return f"{text} (see `--help` for what can be configured)."
 

@@ -1,0 +1,110 @@
+"""One object owns the best epoch; everything that speaks of it says the same."""
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from commands import Ended, train
+
+from mmn.errors import UserError
+from mmn.training import busy
+from mmn.training.best import BestEpoch
+from mmn.training.busy import BusyMachine
+
+
+def judged(monitor: str, *validations: tuple[float, float]) -> int:
+    """The epoch kept after validations with these values of ``monitor`` and of ``val/loss``."""
+    best = BestEpoch(None, monitor)
+    for epoch, (value, loss) in enumerate(validations):
+        figures = {"val/loss": torch.tensor(loss), monitor: torch.tensor(value)}
+        trainer = SimpleNamespace(
+            sanity_checking=False, callback_metrics=figures, current_epoch=epoch, global_step=epoch, fast_dev_run=False
+        )
+        best.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert best.best is not None
+    return best.best.epoch
+
+
+def test_the_highest_figure_is_best_and_of_losses_the_lowest() -> None:
+    assert judged("val/top1", (10.0, 3.0), (30.0, 2.0), (20.0, 1.0)) == 2
+    assert judged("val/loss", (3.0, 3.0), (1.0, 1.0), (2.0, 2.0)) == 2
+
+
+def test_of_equal_figures_the_lower_loss_decides_then_the_earlier_epoch() -> None:
+    assert judged("val/top1", (30.0, 2.0), (30.0, 1.0), (30.0, 1.5)) == 2
+    assert judged("val/top1", (30.0, 2.0), (30.0, 2.0)) == 1
+
+
+def test_a_figure_that_is_no_number_is_never_best() -> None:
+    assert judged("val/top1", (1.0, 2.0), (float("nan"), 0.0)) == 1
+
+
+def test_a_figure_that_is_not_measured_is_named() -> None:
+    trainer = SimpleNamespace(sanity_checking=False, callback_metrics={"val/top1": torch.tensor(1.0)})
+    with pytest.raises(UserError, match="optimized_metric=val/f1_mean is not measured; validation measures val/top1"):
+        BestEpoch(None, "val/f1_mean").on_validation_end(trainer, None)  # type: ignore[arg-type]
+
+
+def column(folder: Path, name: str) -> list[float]:
+    return [float(row[name]) for row in csv.DictReader((folder / "metrics.csv").open()) if row[name]]
+
+
+@pytest.fixture(scope="module")
+def twice_an_epoch(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
+    folder = tmp_path_factory.mktemp("best") / "run"
+    return folder, train(
+        folder, jhmdb_like, "+trainer.val_check_interval=0.5", "trainer.max_epochs=3", "optimizer.lr=5e-3"
+    )
+
+
+@pytest.mark.slow
+def test_validating_within_an_epoch_keeps_what_was_measured(twice_an_epoch: tuple[Path, Ended]) -> None:
+    folder, ended = twice_an_epoch
+    assert ended.returncode == 0, ended.stderr
+    best = json.loads((folder / "run.json").read_text())["best"]
+    assert len(column(folder, "val/top1")) == 9  # after each of three steps, in three epochs
+    assert best["value"] == pytest.approx(max(column(folder, "val/top1")))
+    assert json.loads((folder / "metrics.json").read_text())["val"]["top1"] == pytest.approx(best["value"])
+    assert f"best epoch ({best['epoch']})" in (folder / "train.log").read_text()
+
+
+@pytest.mark.slow
+def test_an_epoch_without_validation_repeats_no_figure(jhmdb_like: Path, tmp_path: Path) -> None:
+    ended = train(tmp_path / "run", jhmdb_like, "+trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4")
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("epoch ")]
+    assert ["val/top1" in line for line in lines] == [False, True, False, True]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("override", ["+trainer.limit_train_batches=0.5", "+trainer.max_steps=3"])
+def test_the_schedule_ends_at_its_minimum_however_many_steps_there_are(
+    jhmdb_like: Path, tmp_path: Path, override: str
+) -> None:
+    ended = train(
+        tmp_path / "run", jhmdb_like, override, "trainer.max_epochs=4", "scheduler.warmup_epochs=0",
+        "trainer.log_every_n_steps=1",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    rates = column(tmp_path / "run", "lr")
+    assert rates[-1] < max(rates) / 2
+    last = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(("others", "said"), [(1.2, True), (0.1, False)])
+def test_a_busy_machine_is_noticed_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, others: float, said: bool
+) -> None:
+    times = iter([(0.0, 0.0, 0.0), (1.0, 9.0, 0.0), (10.0, 10 * (1 + others), 10.0), (20.0, 99.0, 0.0)])
+    monkeypatch.setattr(busy, "_times", lambda: next(times))
+    monkeypatch.setattr(busy, "_processors", lambda: 2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    watch = BusyMachine()
+    module = SimpleNamespace(device=torch.device("cpu"))
+    watch.on_train_start(SimpleNamespace(is_global_zero=True), module)  # type: ignore[arg-type]
+    for batch in range(3):
+        watch.on_train_batch_end(None, module, None, None, batch)  # type: ignore[arg-type]
+    assert [("OMP_NUM_THREADS=1" in record.message) for record in caplog.records] == ([True] if said else [])

@@ -1,0 +1,84 @@
+"""Sweeps keep what they find: job by job, through failures, stops and resuming."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from commands import TINY, Ended, in_process
+
+SHORT = ["trainer.max_epochs=1", "scheduler.warmup_epochs=0", "data.max_train_clips=16", "test=false"]
+
+
+def sweep(data: Path, cwd: Path, *overrides: str) -> Ended:
+    return in_process("train.py", "-m", *TINY, *SHORT, f"data.path={data}", *overrides, cwd=cwd)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader((folder / "results.csv").open()))
+
+
+@pytest.mark.slow
+def test_a_trial_that_fails_is_named_and_left_out(jhmdb_like: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    ended = sweep(
+        jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=4",
+        f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db",
+        "model.heads=choice(3,4)", "seed=3",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    found = rows(tmp_path / "found")
+    assert {row["value"] != "" for row in found} == {True, False}  # some did, some did not
+    assert all(("heads" in row["error"]) == (row["value"] == "") for row in found)
+    assert "model.heads" in (tmp_path / "found" / "optimization_results.yaml").read_text()
+    assert (tmp_path / "study.db").stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_a_value_that_was_never_measured_is_said(jhmdb_like: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    ended = sweep(
+        jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=1",
+        "+trainer.limit_val_batches=0",
+    )  # fmt: skip
+    assert "val/top1 was never measured" in ended.stderr
+    assert "never measured" in rows(tmp_path / "found")[0]["error"]
+
+
+@pytest.mark.slow
+def test_the_same_command_with_resume_finishes_a_sweep(jhmdb_like: Path, tmp_path: Path) -> None:
+    overrides = ["modality=joint,bone", f"paths.log_dir={tmp_path}/logs"]
+    ended = sweep(jhmdb_like, tmp_path, *overrides)
+    assert ended.returncode == 0, ended.stderr
+    (folder,) = tmp_path.glob("logs/sweep/*/*")
+    first, second = sorted(folder.glob("*-seed1"))
+    # As if killed within the second job: it has begun and has saved nothing.
+    (second / "checkpoints" / "last.ckpt").unlink()
+    (second / "run.json").unlink()
+    before = (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+    ended = sweep(jhmdb_like, tmp_path, *overrides, "resume=true")
+    assert ended.returncode == 0, ended.stderr
+    assert list(tmp_path.glob("logs/sweep/*/*")) == [folder]
+    assert "is finished; nothing to resume" in ended.stdout
+    assert (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
+    assert (second / "checkpoints" / "last.ckpt").exists()
+
+
+@pytest.mark.slow
+def test_a_grid_goes_on_after_a_job_that_fails(jhmdb_like: Path, tmp_path: Path) -> None:
+    ended = sweep(jhmdb_like, tmp_path, "model.width=18,16", "hydra.sweep.dir=found")
+    assert ended.returncode == 1
+    assert "error in this job: the network's width is 18" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert [row["value"] != "" for row in rows(tmp_path / "found")] == [False, True]
+
+
+def test_hyper_parameters_are_not_chosen_on_test_clips_in_passing(jhmdb_like: Path, tmp_path: Path) -> None:
+    import h5py
+
+    pytest.importorskip("optuna")
+    data = tmp_path / "two.h5"
+    data.write_bytes(jhmdb_like.read_bytes())
+    with h5py.File(data, "a") as file:
+        del file["val"]
+    ended = sweep(data, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=1")
+    assert "would choose hyper-parameters on its test clips" in ended.stderr
