@@ -25,8 +25,8 @@ from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler
-from mmn.data.pipeline.modality import MODALITIES, Modality
-from mmn.data.pipeline.preprocess import ClipFetcher, Training
+from mmn.data.pipeline.modality import STREAMS, Modality
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, Training
 from mmn.data.synthetic.synthesize import synthesize
 
 BATCH, FRAMES, P = 64, 64, 0.2
@@ -69,13 +69,13 @@ def plain_batches(clips: Clips, layout: Layout, modality: str, count: int) -> No
 def training_loader(clips: Clips, layout: Layout, modality: str, device: str = "cpu") -> DataLoader:
     """What training iterates over."""
     training = Training(seed=1, augmentation=Augmentation([ZeroAxis(P), ZeroFrames(P)]))
-    fetcher = ClipFetcher(clips, layout, Modality(modality), FRAMES, training, device)
+    fetcher = ClipFetcher(clips, layout, Preprocessing(Modality(modality), FRAMES), training, device)
     return DataLoader(BatchDataset(fetcher), sampler=BatchSampler(torch.arange(len(clips)), BATCH, 1), batch_size=None)
 
 
 def one_pass(loader: DataLoader, epoch: int = 0) -> None:
     """Every batch of an epoch."""
-    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]  # random draws are made anew, as in training
+    loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
     for _ in loader:
         pass
 
@@ -117,7 +117,7 @@ def main() -> None:
         print(f"\n{options.clips:,} synthetic clips, {figures['file_mb']} MB; torch {torch.__version__}, "
               f"{torch.get_num_threads()} threads\n")  # fmt: skip
         print("| modality | plain, clips/s | ours, clips/s | ratio | one pass, s |\n|---|---|---|---|---|")
-        for modality in MODALITIES:
+        for modality in STREAMS:
             loader = training_loader(train, data.layout, modality)
             one_pass(loader)
             plain, ours = [], []

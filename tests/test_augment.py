@@ -1,67 +1,147 @@
-"""Augmentations: how often, how much, and nothing else changed."""
+"""Augmentations: what exactly they make of given draws, how often, and nothing else changed."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 import torch
+from torch import Tensor
 
-from mmn.data.format.layout import load_layout
-from mmn.data.pipeline.augment import Augmentation, Sample, Step, ZeroAxis, ZeroFrames
-from mmn.data.pipeline.augment_space import DropJoints, Mirror, RotateScaleShift
-from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
+from mmn.data.format.layout import Classes, Layout, load_classes, load_layout
+from mmn.data.pipeline.augment import Augmentation, Moments, Sample, Step, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.augment_joints import DropJoints, DropParts, DropStreams, Mirror
+from mmn.data.pipeline.augment_mix import MixParts
+from mmn.data.pipeline.augment_space import JointNoise, RotateScaleShift, Shear, about_centre
+from mmn.data.pipeline.augment_time import JitterFrames, OfficialJitterFrames, ReverseTime
 from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.normalise import body_sizes
 from mmn.errors import UserError
 
 CLIPS = 4000
 LAYOUT = load_layout("jhmdb")
 
 
-def apply(step: Step, clips: torch.Tensor) -> torch.Tensor:
-    return apply_both(step, clips).clips
+@dataclass(frozen=True)
+class Given(Draws):
+    """Draws that are given, the same for every purpose."""
+
+    values: tuple[float, ...] = ()
+
+    def uniform(self, purpose: int, count: int) -> Tensor:
+        return torch.tensor(self.values[:count]).expand(len(self.clips), -1)
 
 
-def apply_both(step: Step, clips: torch.Tensor) -> Sample:
+def given(*values: float, clips: int = 1) -> Given:
+    return Given(1, 0, torch.arange(clips), values)
+
+
+def drawn(count: int) -> Draws:
+    return Draws(1, 0, torch.arange(count))
+
+
+def sample_of(clips: Tensor, **fields) -> Sample:
     times = torch.linspace(-1, 1, clips.shape[1]).expand(len(clips), -1)
-    return step(Sample(clips, times), Draws(1, 0, torch.arange(len(clips))), 1, LAYOUT)
+    frames = torch.arange(clips.shape[1]).expand(len(clips), -1)
+    return Sample(clips, times, frames, **fields)
 
 
-def random_clips(count: int = 50, coordinates: int = 2) -> torch.Tensor:
-    return torch.rand(count, 16, 15, coordinates) * 2 - 1
+def apply(step: Step, clips: Tensor, draws: Draws | None = None) -> Tensor:
+    return step(sample_of(clips), draws or drawn(len(clips)), 1, LAYOUT).clips
 
 
-def test_zero_axis_zeroes_one_axis_of_a_share_of_the_clips() -> None:
-    zeroed = apply(ZeroAxis(0.2), torch.ones(CLIPS, 8, 3, 2)) == 0
-    per_axis = zeroed.flatten(1, 2).float().mean(dim=1)  # (B, axes)
-    assert set(per_axis.flatten().tolist()) == {0.0, 1.0}
-    assert per_axis.sum(dim=1).max() == 1
-    assert per_axis.sum(dim=1).mean().item() == pytest.approx(0.2, abs=0.03)
-    assert per_axis[:, 0].mean().item() == pytest.approx(0.1, abs=0.03)
+def random_clips(count: int = 50, coordinates: int = 2) -> Tensor:
+    return torch.rand(count, 16, 15, coordinates, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_zero_frames_zeroes_one_block_of_4_to_16_frames() -> None:
+@pytest.mark.parametrize(("choice", "axis"), [(0.0, 0), (0.34, 1), (0.99, 2)])
+def test_zero_axis_zeroes_the_axis_that_is_drawn(choice: float, axis: int) -> None:
+    expected = torch.ones(1, 4, 15, 3)
+    expected[..., axis] = 0
+    assert torch.equal(apply(ZeroAxis(0.5), torch.ones(1, 4, 15, 3), given(0.49, choice)), expected)
+    assert apply(ZeroAxis(0.5), torch.ones(1, 4, 15, 3), given(0.5, choice)).all()
+
+
+@pytest.mark.parametrize(
+    ("draws", "options", "frames", "zeroed"),
+    [
+        ((0.0, 0.0, 0.0), {}, 64, range(0, 4)),
+        ((0.0, 0.999, 0.999), {}, 64, range(48, 64)),
+        ((0.0, 0.5, 0.5), {}, 64, range(27, 37)),
+        ((0.0, 0.999, 0.5), {}, 8, range(0, 8)),  # as in the official code
+        ((0.0, 0.999, 0.999), {"share": 0.25}, 8, range(6, 8)),
+        ((0.2, 0.0, 0.0), {}, 64, range(0)),
+    ],
+)
+def test_zero_frames_zeroes_the_block_that_is_drawn(draws, options, frames: int, zeroed: range) -> None:
+    clips = apply(ZeroFrames(0.2, **options), torch.ones(1, frames, 3, 2), given(*draws))
+    assert (clips[0] == 0).all(dim=(1, 2)).nonzero()[:, 0].tolist() == list(zeroed)
+    assert (clips[0] == 1).all(dim=(1, 2)).sum() == frames - len(zeroed)
+
+
+def test_how_often_and_how_long_frames_are_zeroed() -> None:
     zeroed = (apply(ZeroFrames(0.2), torch.ones(CLIPS, 64, 3, 2)) == 0).all(dim=(2, 3))  # (B, T)
     lengths = zeroed.sum(dim=1)
     assert (lengths > 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
     assert set(lengths.tolist()) == {0, *range(4, 17)}
-    starts = (zeroed[:, 1:] & ~zeroed[:, :-1]).sum(dim=1) + zeroed[:, 0]
-    assert starts.max() == 1
 
 
-@pytest.mark.parametrize("coordinates", [2, 3])
-def test_rotate_scale_shift_keeps_the_skeletons_shape(coordinates: int) -> None:
-    clips = random_clips(500, coordinates)
-    moved = apply(RotateScaleShift(1.0, degrees=15, scale=0.1, shift=0.1), clips)
-    bone, moved_bone = clips[:, :, 0] - clips[:, :, 1], moved[:, :, 0] - moved[:, :, 1]
-    ratio = (moved_bone.norm(dim=-1) / bone.norm(dim=-1)).flatten(1)
-    torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio), atol=1e-3, rtol=1e-3)  # one scale a clip
-    assert ratio.min() > 0.899
-    assert ratio.max() < 1.101
-    flat, moved_flat = bone[..., :2], moved_bone[..., :2]
-    angle = torch.atan2(
-        flat[..., 0] * moved_flat[..., 1] - flat[..., 1] * moved_flat[..., 0], (flat * moved_flat).sum(dim=-1)
-    )
-    assert angle.abs().max() < math.radians(15.1)
-    assert angle.abs().max() > math.radians(13)
+def test_a_clip_is_turned_about_its_bodys_centre_scaled_and_shifted_as_drawn() -> None:
+    clips = random_clips(1)
+    step = RotateScaleShift(1.0, degrees=30, scale=0.2, shift=0.1)
+    moved = apply(step, clips, given(0.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.0))
+    turn = math.radians(30)
+    matrix = 1.2 * torch.tensor([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+    centre = clips.mean(dim=(1, 2))
+    shift = 0.1 * body_sizes(clips) * torch.tensor([1.0, -1.0])
+    torch.testing.assert_close(moved, (clips - centre) @ matrix.T + centre + shift)
+    smaller = apply(step, clips, given(0.0, 0.5, 0.0, 0.5, 0.5, 0.5, 0.5))
+    torch.testing.assert_close(smaller, (clips - centre) * 0.8 + centre)
+
+
+@pytest.mark.parametrize(("axis", "kept"), [("view", 2), ("vertical", 1)])
+def test_3d_clips_turn_about_the_axis_chosen(axis: str, kept: int) -> None:
+    clips = random_clips(1, 3)
+    turned = apply(RotateScaleShift(1.0, 90, 0.0, 0.0, axis), clips, given(0.0, 1.0, *[0.5] * 6))
+    centre = clips.mean(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(turned[..., kept], clips[..., kept])
+    one, other = {2: (0, 1), 1: (2, 0)}[kept]
+    torch.testing.assert_close((turned - centre)[..., one], -(clips - centre)[..., other])
+    torch.testing.assert_close((turned - centre)[..., other], (clips - centre)[..., one])
+
+
+def test_3d_clips_turn_about_any_axis_and_keep_their_shape() -> None:
+    clips = random_clips(300, 3)
+    turned = apply(RotateScaleShift(1.0, 60, 0.0, 0.0, "any"), clips)
+    torch.testing.assert_close((turned[:, :, 0] - turned[:, :, 1]).norm(dim=-1),
+                               (clips[:, :, 0] - clips[:, :, 1]).norm(dim=-1))  # fmt: skip
+    moved = (turned - clips).abs().amax(dim=(1, 2)).mean(dim=0)
+    assert (moved > 0.1).all()
+    assert moved.max() / moved.min() < 1.3  # no axis is favoured
+    with pytest.raises(UserError, match="about axis 'up'"):
+        RotateScaleShift(1.0, axis="up")
+
+
+def test_a_clip_is_sheared_by_what_is_drawn_and_its_centre_stays() -> None:
+    clips = random_clips(1)
+    leaning = apply(Shear(1.0, 0.3), clips, given(0.0, 0.9, 1.0, 0.0, 0.9))
+    matrix = torch.tensor([[1.0, 0.3], [-0.3, 1.0]])
+    torch.testing.assert_close(leaning, about_centre(clips, matrix[None]))
+    torch.testing.assert_close(leaning.mean(dim=(1, 2)), clips.mean(dim=(1, 2)))
+    centre = clips.mean(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close((leaning - centre)[..., 0], (clips - centre)[..., 0] + 0.3 * (clips - centre)[..., 1])
+
+
+def test_noise_is_as_large_as_said_and_a_frames_own() -> None:
+    clips = 100 * random_clips(200)
+    frames = torch.arange(16).repeat_interleave(2)[:16].expand(200, -1)  # every frame twice
+    noisy = JointNoise(1.0, 0.02)(sample_of(clips)._replace(frames=frames), drawn(200), 1, LAYOUT).clips
+    off = (noisy - clips) / body_sizes(clips)[:, None, None, None]
+    assert off.std().item() == pytest.approx(0.02, rel=0.02)
+    assert abs(off.mean().item()) < 5e-4
+    torch.testing.assert_close(off[:, 0::2], off[:, 1::2])
+    assert not torch.allclose(off[:, 0], off[:, 2])
+    half = (JointNoise(0.5)(sample_of(clips), drawn(200), 1, LAYOUT).clips != clips).any(dim=(1, 2, 3))
+    assert 70 < half.sum() < 130
 
 
 def test_mirror_swaps_left_and_right_and_twice_is_nothing() -> None:
@@ -71,30 +151,114 @@ def test_mirror_swaps_left_and_right_and_twice_is_nothing() -> None:
     torch.testing.assert_close(mirrored[:, :, left, 0], -clips[:, :, right, 0])
     torch.testing.assert_close(mirrored[:, :, left, 1], clips[:, :, right, 1])
     torch.testing.assert_close(apply(Mirror(1.0), mirrored), clips)
+    assert torch.equal(apply(Mirror(0.5), clips[:1], given(0.5)), clips[:1])
 
 
-def test_drop_joints_loses_a_share_of_the_joints_in_all_frames() -> None:
-    lost = apply(DropJoints(0.5, share=0.2), torch.ones(CLIPS, 4, 15, 2)) == 0
-    assert (lost.all(dim=(1, 3)) == lost.any(dim=1).any(dim=2)).all()
-    assert lost.float().mean().item() == pytest.approx(0.1, abs=0.01)
+def test_sided_classes_swap_with_their_pair_or_are_not_mirrored() -> None:
+    names = ["wave left hand", "Wave right hand", "kick_left", "brightly", "nod"]
+    classes = Classes(names, [], [])
+    assert classes.mirrored == [1, 0, -1, 3, 4]
+    clips, labels = random_clips(5), torch.arange(5)
+    sample = sample_of(clips, labels=labels, mirrored=torch.tensor(classes.mirrored)[labels])
+    mirrored = Mirror(1.0)(sample, drawn(5), 1, LAYOUT)
+    assert mirrored.labels.tolist() == [1, 0, 2, 3, 4]
+    assert torch.equal(mirrored.clips[2], clips[2])
+    assert not torch.equal(mirrored.clips[3], clips[3])
 
 
-def test_reversed_clips_run_backwards_with_their_times() -> None:
-    clips = random_clips()
-    sample = apply_both(ReverseTime(1.0), clips)
-    torch.testing.assert_close(sample.clips, clips.flip(1))
-    assert (sample.times.diff(dim=1) > 0).all()
+def test_a_layout_says_which_classes_swap(tmp_path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "classes: [clockwise, anticlockwise, salute, nod]\nflip_classes: [[clockwise, anticlockwise], [salute]]"
+    )
+    assert load_classes(path).mirrored == [1, 0, -1, 3]
+    path.write_text("classes: [a, b]\nflip_classes: [[a, c]]")
+    with pytest.raises(UserError, match=r"\['a', 'c'\] in flip_classes"):
+        load_classes(path)
 
 
-def test_jittered_frames_come_from_at_most_reach_frames_away() -> None:
+def test_a_layout_without_sides_is_not_mirrored() -> None:
+    plain = Layout(LAYOUT.joints, LAYOUT.bones, LAYOUT.parts, LAYOUT.centre, flip_pairs=[])
+    with pytest.raises(UserError, match="no flip_pairs"):
+        Mirror(0.5)(sample_of(random_clips()), drawn(50), 1, plain)
+
+
+def test_joints_are_lost_as_drawn_and_told_not_moved() -> None:
+    clips = random_clips(1)
+    sample = DropJoints(0.5, share=0.2)(sample_of(clips), given(0.4, 0.1, 0.3, 0.19, *[0.2] * 12), 1, LAYOUT)
+    assert sample.lost[0].nonzero()[:, 0].tolist() == [0, 2]
+    assert torch.equal(sample.clips, clips)
+    both = DropParts(1.0)(sample, given(0.0, 0.39), 1, LAYOUT)
+    assert both.lost[0].nonzero()[:, 0].tolist() == sorted([0, 2, *LAYOUT.parts["left_arm"]])
+    share = DropJoints(0.5, share=0.2)(sample_of(random_clips(CLIPS)), drawn(CLIPS), 1, LAYOUT).lost.float().mean()
+    assert share.item() == pytest.approx(0.1, abs=0.01)
+    assert not DropParts(0.5)(sample_of(clips), given(0.5, 0.0), 1, LAYOUT).lost.any()
+
+
+def test_streams_are_dropped_as_drawn_and_one_is_always_kept() -> None:
+    sample = sample_of(torch.ones(1, 2, 3, 5))._replace(widths=(2, 1, 2))
+    dropped = DropStreams(0.5)(sample, given(0.4, 0.4, 0.4, 0.6, 0.6), 1, LAYOUT).clips
+    assert dropped[0, 0, 0].tolist() == [1, 1, 1, 0, 0]  # the second is kept without its coin
+    many = sample_of(torch.ones(CLIPS, 1, 1, 4))._replace(widths=(1, 1, 1, 1))
+    kept = DropStreams(1.0)(many, drawn(CLIPS), 1, LAYOUT).clips.sum(dim=(1, 2, 3))
+    assert set(kept.tolist()) == {1, 2, 3, 4}
+    assert (DropStreams(0.3)(many, drawn(CLIPS), 1, LAYOUT).clips == 0).any(dim=3).float().mean() < 0.35
+    with pytest.raises(UserError, match="several streams"):
+        DropStreams(1.0)(sample._replace(widths=(5,)), drawn(1), 1, LAYOUT)
+
+
+def test_parts_are_mixed_as_drawn_and_labels_shared_by_joints() -> None:
+    own, other = torch.zeros(1, 2, 15, 2), torch.ones(1, 2, 15, 2)
+    draws = given(0.7, 0.1, 0.4, 0.6, 0.6, 0.6, 0.4)  # partner, chance, then the five parts
+    mixed, share = MixParts(0.2)(own, other, draws, -1, LAYOUT)
+    assert mixed[0, 0, :, 0].tolist() == [1] * 3 + [0] * 9 + [1] * 3
+    assert share.item() == pytest.approx(9 / 15)
+    assert MixParts(0.2).partners(draws, -1, torch.tensor([5, 6, 7, 8])).tolist() == [7]
+    untouched, share = MixParts(0.1)(own, other, draws, -1, LAYOUT)
+    assert (untouched.sum().item(), share.item()) == (0, 1)
+
+
+def moments(frames: Tensor, length: int) -> Moments:
+    count = len(frames)
+    return Moments(frames.double(), torch.full((count,), length), torch.zeros(count, dtype=torch.bool))
+
+
+def test_reversed_clips_run_backwards_with_the_times_of_the_reversed_clip() -> None:
+    before = moments(torch.tensor([[0, 3, 9]]), 10)
+    after = ReverseTime(1.0)(before, drawn(1), 1)
+    assert after.frames.tolist() == [[9, 3, 0]]
+    torch.testing.assert_close(after.times, torch.tensor([[-1.0, 0.2, 0.8]]))  # frames 0, 6 and 9 of it
+    torch.testing.assert_close(before.times, torch.tensor([[-1.0, -0.4, 0.8]]))
+    again = ReverseTime(1.0)(after, drawn(1), 1)
+    assert again.frames.tolist() == before.frames.tolist()
+    assert torch.equal(again.times, before.times)
+    assert ReverseTime(0.5)(before, given(0.5), 1).frames.tolist() == [[0, 3, 9]]
+
+
+def test_jittered_clips_change_speed_smoothly_and_never_run_backwards() -> None:
+    even = torch.linspace(0, 99, 100).expand(500, -1)
+    after = JitterFrames(1.0, strength=1.0)(moments(even, 100), drawn(500), 1)
+    steps = after.frames.diff(dim=1)
+    assert steps.min() > 0
+    assert (after.frames[:, 0] == 0).all()
+    torch.testing.assert_close(after.frames[:, -1], torch.full((500,), 99.0, dtype=torch.float64))
+    assert (steps[:, 1:] / steps[:, :-1]).log().abs().max() < 0.3  # no jumps in speed
+    assert steps.max(dim=1).values.median() > 1.3
+    assert steps.max() < math.e**2
+    assert steps.min() > math.e**-2
+    torch.testing.assert_close(after.times, (2 * after.frames / 100 - 1).float())
+    assert torch.equal(JitterFrames(1.0, 0.0)(moments(even, 100), drawn(500), 1).frames.round(), even.double())
+
+
+def test_officially_jittered_frames_come_from_at_most_reach_frames_away() -> None:
     frame = torch.arange(16.0).view(1, 16, 1, 1).expand(CLIPS, 16, 15, 2)
-    distance = (apply(JitterFrames(1.0, reach=3), frame) - frame).abs()
-    assert distance.max() == 3
+    distance = apply(OfficialJitterFrames(1.0, reach=3), frame) - frame
+    assert set(distance.flatten().tolist()) == set(range(-3, 4))
     assert (distance == distance[:, :, :1, :1]).all()
 
 
 @pytest.mark.parametrize(
-    "make", [ZeroAxis, ZeroFrames, RotateScaleShift, Mirror, DropJoints, ReverseTime, JitterFrames]
+    "make", [ZeroAxis, ZeroFrames, RotateScaleShift, Shear, JointNoise, Mirror, OfficialJitterFrames]
 )
 def test_every_augmentation_leaves_its_input_alone_and_does_nothing_at_p_0(make) -> None:
     clips = random_clips()
@@ -105,9 +269,23 @@ def test_every_augmentation_leaves_its_input_alone_and_does_nothing_at_p_0(make)
     assert torch.equal(apply(make(0.0), clips), clips)
 
 
-def test_no_augmentation_changes_nothing() -> None:
-    sample = Sample(random_clips(), torch.zeros(50, 16))
-    assert Augmentation()(sample, Draws(1, 0, torch.arange(50)), LAYOUT) is sample
+def test_steps_are_told_apart_by_their_purpose_and_come_in_their_stage() -> None:
+    asked = []
+
+    class Own:
+        def __call__(self, sample, draws, purpose, layout):
+            asked.append(purpose)
+            return sample
+
+    augmentation = Augmentation([Own(), ReverseTime(1.0), Shear(1.0), Own()])
+    assert [purpose for purpose, _ in augmentation.at("keypoints")] == [3]
+    assert (augmentation.has("time"), augmentation.has("channels")) == (True, False)
+    augmentation.apply("joints", sample_of(random_clips()), drawn(50), LAYOUT)
+    assert asked == [1, 4]
+    assert not torch.equal(drawn(50).uniform(1, 4), drawn(50).uniform(4, 4))
+    Own.stage = "never"
+    with pytest.raises(UserError, match="has stage 'never'"):
+        Augmentation([Own()])
 
 
 @pytest.mark.parametrize("make", [lambda: ZeroAxis(1.5), lambda: ZeroFrames(0.2, 5, 4), lambda: Mirror(-0.1)])

@@ -9,6 +9,7 @@ from mmn.data.pipeline.batches import BatchSampler
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.subset import nested_subset
 from mmn.errors import UserError
 
 OFFICIAL = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
@@ -44,6 +45,40 @@ def test_epochs_and_seeds_differ(jhmdb_like) -> None:
     assert not equal(first, other)
     assert not torch.equal(first[0].indices, other[0].indices)
     assert equal(first, epochs(jhmdb_like)[0])
+
+
+def test_the_order_depends_on_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        sampler = BatchSampler(torch.arange(64), 64, shuffle_seed=seed)
+        sampler.set_epoch(epoch)
+        return next(iter(sampler))[1].tolist()
+
+    orders = [order(1, 0), order(1, 1), order(2, 0)]
+    assert order(1, 1) == orders[1]
+    assert len({tuple(one) for one in orders}) == 3
+    assert all(sorted(one) == list(range(64)) for one in orders)
+
+
+def test_some_training_clips_stand_for_all_and_more_contain_fewer() -> None:
+    labels = np.tile(np.arange(14), 50)  # as a file sorted in cycles of its classes
+    labels[:140] = 0
+    counts = np.bincount(labels)
+    chosen = [set(nested_subset(labels, count, seed=1).tolist()) for count in (14, 101, 350)]
+    assert chosen[0] < chosen[1] < chosen[2]
+    for some, count in zip(chosen, (14, 101, 350), strict=True):
+        assert len(some) == count
+        np.testing.assert_allclose(np.bincount(labels[list(some)], minlength=14), counts * count / len(labels), atol=1)
+    assert chosen[1] != set(nested_subset(labels, 101, seed=2).tolist())
+    assert torch.equal(nested_subset(labels, 9999, 1), torch.arange(700))
+    with pytest.raises(UserError, match="max_train_clips is 0"):
+        nested_subset(labels, 0, 1)
+
+
+def test_only_the_clips_asked_for_are_trained_on(jhmdb_like) -> None:
+    loader = datamodule(jhmdb_like, max_train_clips=20, batch_size=4).loader("train", training=True)
+    seen = torch.cat([batch.indices for batch in loader])
+    assert len(set(seen.tolist())) == 20
+    assert torch.equal(seen.sort().values, nested_subset(loader.dataset.fetcher.labels.numpy(), 20, 1))
 
 
 def test_a_clip_is_drawn_alike_in_batches_of_any_size(jhmdb_like) -> None:
@@ -94,5 +129,17 @@ def test_draws_are_uniform_and_independent() -> None:
     assert np.abs(counts - 4000).max() < 6 * np.sqrt(4000)
     assert np.abs(np.corrcoef(draws.T) - np.eye(16)).max() < 0.08
     assert abs(np.corrcoef(draws[:-1].ravel(), draws[1:].ravel())[0, 1]) < 0.02
-    for other in (Draws(2, 0, torch.arange(5000)), Draws(1, 1, torch.arange(5000))):
+    everyone = torch.arange(5000)
+    for other in (Draws(2, 0, everyone), Draws(1, 1, everyone)):
         assert abs(np.corrcoef(draws.ravel(), other.uniform(0, 16).numpy().ravel())[0, 1]) < 0.02
+    for purpose in (-1, 1):
+        other_use = Draws(1, 0, everyone).uniform(purpose, 16).numpy()
+        assert abs(np.corrcoef(draws.ravel(), other_use.ravel())[0, 1]) < 0.02
+
+
+def test_draws_of_a_frame_are_its_own_and_its_clips() -> None:
+    frames = torch.tensor([[0, 3, 3], [0, 3, 5]])
+    draws = Draws(1, 0, torch.tensor([7, 8])).uniform_per_frame(2, frames, 4)
+    assert torch.equal(draws[0, 1], draws[0, 2])
+    assert len({tuple(row) for row in draws.flatten(0, 1).tolist()}) == 5
+    assert not torch.equal(draws, Draws(1, 0, torch.tensor([7, 8])).uniform_per_frame(3, frames, 4))

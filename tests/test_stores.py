@@ -11,15 +11,31 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.lazy import LazyArray
 from mmn.data.format.summary import summarise
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
-from mmn.data.pipeline.augment_space import Mirror
+from mmn.data.pipeline.augment_joints import DropJoints, DropStreams, Mirror
+from mmn.data.pipeline.augment_mix import MixParts
+from mmn.data.pipeline.augment_space import JointNoise, Shear
+from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.data.pipeline.draws import Draws, EpochDraws
+from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import MODALITIES, Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Training
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.stores import MemoryStore
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 
 MASKS = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
+EVERYTHING = Augmentation(
+    [ReverseTime(0.5), JitterFrames(0.5), Shear(0.5), JointNoise(0.5), Mirror(0.5), DropJoints(0.5), DropStreams(0.5)],
+    mix=MixParts(0.5),
+)
+
+
+def preprocessing(modality: str, **options) -> Preprocessing:
+    return Preprocessing(Modality(modality), 64, **options)
+
+
+def everything_else(rule: str, sampling: str) -> Preprocessing:
+    return Preprocessing(Modality("all", motion="neighbour", distances=True), 32, rule, Sampling(sampling))
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +57,60 @@ def test_clips_left_in_the_file_give_the_same_batches(path: Path, modality: str,
     batches = []
     for limit in (1e9, 0):
         data = read_data(path, memory_limit=limit)
-        fetcher = ClipFetcher(data.splits["train"], data.layout, Modality(modality), 64, training)
+        fetcher = ClipFetcher(data.splits["train"], data.layout, preprocessing(modality), training)
         batches.append(fetcher.fetch(indices, epoch=3))
     assert equal(*batches)
 
 
-@pytest.mark.parametrize("modality", ["bone", "bone_motion"])
-def test_bones_are_the_same_taken_before_or_after_augmentation(path: Path, modality: str) -> None:
-    data = read_data(path)
-    late = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
-    late.needs_joints = True
-    indices = torch.arange(42)
-    early, later = (
-        ClipFetcher(data.splits["train"], data.layout, Modality(modality), 64, Training(1, augmentation)).fetch(indices)
-        for augmentation in (MASKS, late)
+@pytest.mark.parametrize(("rule", "sampling"), [("aspect", "warp"), ("person", "strata")])
+def test_every_option_gives_the_same_batches_from_memory_and_file_and_in_any_batch(path, rule, sampling) -> None:
+    read = [read_data(path, memory_limit=limit) for limit in (1e9, 0)]
+    training = Training(1, EVERYTHING, classes=read[0].classes)
+    indices = torch.tensor([5, 0, 41, 7])
+    memory, file = (
+        ClipFetcher(data.splits["train"], data.layout, everything_else(rule, sampling), training) for data in read
     )
-    assert equal(early, later)
+    together = memory.fetch(indices, epoch=3)
+    assert equal(together, file.fetch(indices, epoch=3))
+    for place, index in enumerate(indices):
+        alone = memory.fetch(index[None], epoch=3)
+        for one, many in zip(alone, together, strict=True):
+            torch.testing.assert_close(one[0], many[place], rtol=1e-4, atol=1e-5)
+
+
+def test_clips_are_in_memory_once_however_many_look_at_them(path: Path) -> None:
+    module = SkeletonDataModule(path, Modality("bone"), MASKS, batch_size=8)
+    loaders = [
+        module.loader("train", training=True),
+        *(module.loader("train", view=v) for v in (None, Training(1, MASKS))),
+    ]
+    stores = {id(loader.dataset.fetcher.store) for loader in loaders}
+    store = loaders[0].dataset.fetcher.store
+    assert len(stores) == 1
+    assert isinstance(store, MemoryStore)
+    assert store.frames.data_ptr() == module.data.splits["train"].keypoints.ctypes.data
+
+
+def test_reading_a_file_takes_no_more_than_its_size(tmp_path: Path) -> None:
+    import tracemalloc
+
+    big = tmp_path / "big.h5"
+    data = synthesize(big, "jhmdb", clips_per_class=60, val_per_class=1, test_per_class=1, frames=(60, 70))
+    size = sum(clips.keypoints.nbytes for clips in data.splits.values())
+    del data
+    tracemalloc.start()
+    module = SkeletonDataModule(big, Modality("all"), MASKS, batch_size=8)
+    next(iter(module.train_dataloader()))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.3 * size + 2e6  # and 2 MB of modules, names and batches
+
+
+def test_files_over_the_limit_are_left_where_they_are_and_it_is_said(path: Path, caplog) -> None:
+    with caplog.at_level("INFO"):
+        module = SkeletonDataModule(path, Modality("joint"), MASKS, memory_limit_gb=1e-5)
+        assert isinstance(module.data.splits["train"].keypoints, LazyArray)
+    assert "more than data.memory_limit_gb=1e-05" in caplog.text
 
 
 def test_what_a_lazily_read_file_holds_is_counted_alike(path: Path) -> None:
@@ -89,14 +143,6 @@ def test_the_limit_and_workers_change_no_batch(path: Path, workers: int) -> None
         assert equal(a, b)
 
 
-def test_draws_of_an_epoch_are_those_of_its_clips() -> None:
-    everyone, clips = EpochDraws(seed=3, num_clips=100), torch.tensor([7, 99, 7, 0])
-    for epoch in (0, 5, 0):
-        torch.testing.assert_close(
-            everyone.of(epoch, clips).uniform(2, 9), Draws(3, epoch, clips).uniform(2, 9), rtol=0, atol=0
-        )
-
-
 def test_clips_on_a_device_need_no_workers(path: Path) -> None:
     with pytest.raises(UserError, match=r"set data\.num_workers from 2 to 0"):
         SkeletonDataModule(path, Modality("joint"), MASKS, on_device=True, num_workers=2)
@@ -109,10 +155,12 @@ def test_a_gpu_makes_the_same_batches(path: Path, modality: str, augmentation) -
     data = read_data(path)
     training = Training(1, augmentation) if augmentation else None
     cpu, gpu = (
-        ClipFetcher(data.splits["train"], data.layout, Modality(modality), 64, training, device).fetch(torch.arange(42))
+        ClipFetcher(data.splits["train"], data.layout, preprocessing(modality), training, device).fetch(
+            torch.arange(42)
+        )
         for device in ("cpu", "cuda")
     )
-    assert equal(cpu, gpu)
+    assert equal(cpu.fetch(torch.arange(42)), gpu.fetch(torch.arange(42)))
 
 
 def test_clips_keep_their_type(path: Path) -> None:

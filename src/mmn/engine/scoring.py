@@ -9,7 +9,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from mmn.data.pipeline.augment import Augmentation
-from mmn.data.pipeline.augment_space import Mirror
+from mmn.data.pipeline.augment_joints import Mirror, check_mirror
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.preprocess import Batch, Training
 from mmn.errors import UserError
@@ -87,11 +87,18 @@ def score_views(
     module = ScoringModule(network, precision)
     source = Source(data=str(datamodule.path.resolve()), split=split)
     scores = []
+    classes = datamodule.data.classes
     for view in views:
+        mirrors = view is not None and any(isinstance(step, Mirror) for step in view.augmentation.steps)
+        if mirrors:
+            check_mirror(datamodule.data.layout)
         trainer.test(module, datamodule.loader(split, view=view), verbose=False)
         assert module.logits is not None
+        logits = module.logits.numpy()
+        if mirrors:  # what the mirrored clip shows on one side, the clip shows on the other
+            logits = logits[:, [other if other >= 0 else own for own, other in enumerate(classes.mirrored)]]
         clips = datamodule.data.splits[split]
-        scores.append(Scores(clips.names, clips.labels, module.logits.numpy(), datamodule.data.classes, source))
+        scores.append(Scores(clips.names, clips.labels, logits, classes, source))
     return scores
 
 

@@ -82,6 +82,8 @@ def _write_classes(group: h5py.Group, classes: Classes) -> None:
     if classes.group_names:
         group["group_of_class"] = np.array(classes.group_of_class, np.int64)
         _write_strings(group, "group_names", classes.group_names)
+    if classes.flips:
+        group["flips"] = np.array(classes.flips, np.int64)
 
 
 def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: float = 16e9) -> SkeletonData:
@@ -119,8 +121,13 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
 
 
 def _bytes(file: h5py.File, splits: Sequence[str]) -> int:
-    """Memory that the keypoints of ``splits`` would take as float32."""
-    return sum(4 * file[f"{split}/keypoints"].size for split in splits if f"{split}/keypoints" in file)
+    """Memory that ``splits`` would take: keypoints as float32, and a byte for what was filled in."""
+    return sum(
+        size * file[f"{split}/{name}"].size
+        for split in splits
+        for name, size in (("keypoints", 4), ("filled", 1))
+        if f"{split}/{name}" in file
+    )
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
@@ -206,10 +213,13 @@ def _read_layout(group: h5py.Group, path: Path) -> Layout:
 
 def _read_classes(group: h5py.Group, path: Path) -> Classes:
     names = _strings(group, "names", path)
+    flips = _array(group, "flips", path, "i", (len(names),)).tolist() if "flips" in group else []
+    if not all(-1 <= flip < len(names) for flip in flips):
+        raise UserError(f"{path}: classes/flips has classes beyond its {len(names)}; convert the data set again.")
     if "group_names" not in group and "group_of_class" not in group:
-        return Classes(names, [], [])
+        return Classes(names, [], [], flips)
     groups = _array(group, "group_of_class", path, "i", (len(names),))
-    return Classes(names, groups.tolist(), _strings(group, "group_names", path))
+    return Classes(names, groups.tolist(), _strings(group, "group_names", path), flips)
 
 
 def _read_groups(group: h5py.Group, clips: int, path: Path) -> list[str] | None:
@@ -237,9 +247,9 @@ def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
     filled = _dataset(group, "filled", path, "i", keypoints.shape[:2]) if "filled" in group else None
 
     def content(dataset: h5py.Dataset, dtype: type) -> Any:
-        return (
-            LazyDataset(path, dataset.name, dataset.shape, dtype) if lazy else np.asarray(dataset[()], dtype, order="C")
-        )
+        if lazy:
+            return LazyDataset(path, dataset.name, dataset.shape, dtype)
+        return np.asarray(dataset.astype(dtype)[()], order="C")
 
     return Clips(
         keypoints=content(keypoints, np.float32),

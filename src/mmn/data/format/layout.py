@@ -1,6 +1,7 @@
 """Skeleton layouts: what the joints are, how they are connected, in which order the network sees them."""
 
-from dataclasses import asdict, dataclass
+import re
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -167,11 +168,30 @@ class Classes:
         names: K class names.
         group_of_class: the group of each class, empty where there are no groups.
         group_names: G group names.
+        flips: for each class the one that its mirrored clips are of, −1 where they are of none; empty where names say.
     """
 
     names: list[str]
     group_of_class: list[int]
     group_names: list[str]
+    flips: list[int] = field(default_factory=list)
+
+    @property
+    def mirrored(self) -> list[int]:
+        """For each class the one that its mirrored clips are of, −1 where they are of none.
+
+        Where the file does not say, a class that names a side is mirrored to the one that names the other side, if
+        there is one; all others stay what they are.
+        """
+        if self.flips:
+            return self.flips
+        place = {name.lower(): index for index, name in enumerate(self.names)}
+        return [place.get(_other_side(name.lower()), -1) for name in self.names]
+
+
+def _other_side(name: str) -> str:
+    """A name with the words left and right exchanged."""
+    return re.sub(r"(?<![^\W_])(left|right)(?![^\W_])", lambda found: "right" if found[0] == "left" else "left", name)
 
 
 def load_layout(layout: str | Path) -> Layout:
@@ -181,7 +201,8 @@ def load_layout(layout: str | Path) -> Layout:
         UserError: an unknown name, an unreadable file, or a layout that does not hold together.
     """
     content = _read(layout)
-    content.pop("classes", None)
+    for key in ("classes", "flip_classes"):
+        content.pop(key, None)
     return Layout.from_dict(content, str(layout))
 
 
@@ -190,14 +211,35 @@ def load_classes(layout: str | Path) -> Classes | None:
 
     Groups are written by name beside each class, so that no index can slip.
     """
-    classes = _read(layout).get("classes")
+    content = _read(layout)
+    classes = content.get("classes")
     if not classes:
         return None
     if isinstance(classes, dict):  # group → its classes, in index order
         names = [str(name) for members in classes.values() for name in members]
         groups = [group for group, members in enumerate(classes.values()) for _ in members]
-        return Classes(names, groups, [str(group) for group in classes])
-    return Classes([str(name) for name in classes], [], [])
+        found = Classes(names, groups, [str(group) for group in classes])
+    else:
+        found = Classes([str(name) for name in classes], [], [])
+    return replace(found, flips=_flips(content.get("flip_classes") or [], found, str(layout)))
+
+
+def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:
+    """``Classes.flips`` of a layout's ``flip_classes``: ``[one, other]`` swap, ``[alone]`` is never mirrored.
+
+    Raises:
+        UserError: anything else, or a name that is no class.
+    """
+    place, flips = {name: index for index, name in enumerate(classes.names)}, classes.mirrored
+    for pair in pairs if isinstance(pairs, list) else [pairs]:
+        if not isinstance(pair, list) or len(pair) not in (1, 2) or not {str(name) for name in pair} <= place.keys():
+            raise UserError(
+                f"the layout {where} has {pair!r} in flip_classes; it has to be a pair of classes, or one class that "
+                "is never mirrored, in a list."
+            )
+        one, other = place[str(pair[0])], place[str(pair[-1])]
+        flips[one], flips[other] = (other, one) if len(pair) == 2 else (-1, -1)
+    return flips if pairs else []
 
 
 def _read(layout: str | Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Augmentations of where the joints are: turned, scaled and shifted, mirrored, or lost."""
+"""Augmentations of coordinates as they were recorded: turned, scaled, shifted, sheared, or a little off."""
 
 import math
 
@@ -6,68 +6,115 @@ import torch
 from torch import Tensor
 
 from mmn.data.format.layout import Layout
-from mmn.data.pipeline.augment import Sample, probability
+from mmn.data.pipeline.augment import Sample, probability, where
 from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.normalise import body_sizes
+from mmn.errors import UserError
+
+AXES = ("view", "vertical", "any")
 
 
 class RotateScaleShift:
-    """With probability ``p`` a clip is turned in the image plane, scaled and shifted, each by a uniform draw.
+    """With probability ``p`` a clip is turned about the body's centre, scaled and shifted, each by a uniform draw.
+
+    Every normalisation takes size and place out again, so that of the scale and the shift only what differs between
+    axes or frames would be left; both are here for networks that normalise otherwise.
 
     Args:
         p: probability.
         degrees: largest turn either way.
         scale: largest relative change of size either way.
-        shift: largest shift of an axis either way; a clip spans [-1, 1].
+        shift: largest shift along an axis either way, in body sizes.
+        axis: what 3D clips are turned about: ``view`` (z: within the picture), ``vertical`` (y) or ``any``, drawn.
     """
 
-    needs_joints = True
+    stage = "keypoints"
 
-    def __init__(self, p: float, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.1) -> None:
-        self.p, self.degrees, self.scale, self.shift = probability(p), degrees, scale, shift
+    def __init__(
+        self, p: float, degrees: float = 15.0, scale: float = 0.1, shift: float = 0.1, axis: str = "view"
+    ) -> None:
+        self.p, self.degrees, self.scale, self.shift, self.axis = probability(p), degrees, scale, shift, axis
+        if axis not in AXES:
+            raise UserError(f"RotateScaleShift turns about axis {axis!r}; choose one of {', '.join(AXES)}.")
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
         clips = sample.clips
-        uniform = draws.uniform(purpose, 3 + clips.shape[3])
+        coordinates = clips.shape[3]
+        uniform = draws.uniform(purpose, 5 + coordinates)
         signed = 2.0 * uniform[:, 1:] - 1.0
         angle = signed[:, 0] * math.radians(self.degrees)
-        matrix = torch.eye(clips.shape[3], device=clips.device).repeat(len(clips), 1, 1)  # (B, C, C)
-        matrix[:, 0, 0] = matrix[:, 1, 1] = angle.cos()
-        matrix[:, 0, 1], matrix[:, 1, 0] = -angle.sin(), angle.sin()
-        matrix = matrix * (1.0 + self.scale * signed[:, 1])[:, None, None]
-        moved = torch.einsum("bij,btvj->btvi", matrix, clips) + self.shift * signed[:, None, None, 2:]
-        return sample._replace(clips=_where(uniform[:, 0] < self.p, moved, clips))
+        turn = _turn_2d(angle) if coordinates == 2 else _turn_3d(angle, self._axes(uniform[:, 3:5], signed))
+        turn = turn * (1.0 + self.scale * signed[:, 1])[:, None, None]
+        shift = (self.shift * body_sizes(clips))[:, None] * signed[:, 4:]
+        moved = about_centre(clips, turn) + shift[:, None, None]
+        return sample._replace(clips=where(uniform[:, 0] < self.p, moved, clips))
+
+    def _axes(self, uniform: Tensor, signed: Tensor) -> Tensor:
+        """Unit vectors ``(B, 3)``; those of ``any`` are spread evenly over the sphere."""
+        if self.axis != "any":
+            unit = torch.tensor([0.0, 0.0, 1.0] if self.axis == "view" else [0.0, 1.0, 0.0], device=uniform.device)
+            return unit.expand(len(uniform), 3)
+        height, around = signed[:, 2], 2 * math.pi * uniform[:, 1]
+        radius = (1 - height.square()).sqrt()
+        return torch.stack([radius * around.cos(), radius * around.sin(), height], dim=1)
 
 
-class Mirror:
-    """With probability ``p`` a clip is mirrored left to right and the layout's left and right joints swap places."""
+class Shear:
+    """With probability ``p`` a clip leans: each axis takes up to ``amount`` of every other one, by a uniform draw."""
 
-    needs_joints = True
+    stage = "keypoints"
 
-    def __init__(self, p: float) -> None:
-        self.p = probability(p)
-
-    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
-        swapped = list(range(layout.num_joints))
-        for left, right in layout.flip_pairs:
-            swapped[left], swapped[right] = right, left
-        mirrored = sample.clips[:, :, swapped].clone()
-        mirrored[..., 0].neg_()
-        return sample._replace(clips=_where(draws.uniform(purpose, 1)[:, 0] < self.p, mirrored, sample.clips))
-
-
-class DropJoints:
-    """With probability ``p`` a clip loses each of its joints, in all frames, with probability ``share``."""
-
-    needs_joints = True
-
-    def __init__(self, p: float, share: float = 0.1) -> None:
-        self.p, self.share = probability(p), probability(share)
+    def __init__(self, p: float, amount: float = 0.2) -> None:
+        self.p, self.amount = probability(p), amount
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
-        uniform = draws.uniform(purpose, 1 + layout.num_joints)
-        lost = (uniform[:, :1] < self.p) & (uniform[:, 1:] < self.share)  # (B, V)
-        return sample._replace(clips=sample.clips.masked_fill(lost[:, None, :, None], 0.0))
+        size = sample.clips.shape[3]
+        uniform = draws.uniform(purpose, 1 + size * size)
+        lean = self.amount * (2.0 * uniform[:, 1:] - 1.0).view(-1, size, size)
+        unit = torch.eye(size, device=lean.device)
+        moved = about_centre(sample.clips, unit + lean * (1 - unit))
+        return sample._replace(clips=where(uniform[:, 0] < self.p, moved, sample.clips))
 
 
-def _where(hit: Tensor, changed: Tensor, clips: Tensor) -> Tensor:
-    return torch.where(hit[:, None, None, None], changed, clips)
+class JointNoise:
+    """With probability ``p`` every joint of every frame is off by a normal draw, as a pose estimator's is.
+
+    A frame that is shown twice is off by the same.
+
+    Args:
+        p: probability.
+        size: standard deviation along each axis, in body sizes.
+    """
+
+    stage = "keypoints"
+
+    def __init__(self, p: float, size: float = 0.01) -> None:
+        self.p, self.size = probability(p), size
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        clips = sample.clips
+        assert sample.frames is not None
+        uniform = draws.uniform_per_frame(purpose, sample.frames, clips.shape[2] * clips.shape[3])
+        normal = math.sqrt(2.0) * torch.erfinv(2.0 * uniform - 1.0 + 2.0**-24)  # never at −1
+        off = normal.view_as(clips) * (self.size * body_sizes(clips))[:, None, None, None]
+        return sample._replace(clips=where(draws.uniform(purpose, 1)[:, 0] < self.p, clips + off, clips))
+
+
+def about_centre(clips: Tensor, matrix: Tensor) -> Tensor:
+    """``clips (B, T, V, C)`` mapped by ``matrix (B, C, C)`` about the mean of their joints, which stays."""
+    centre = clips.mean(dim=(1, 2), keepdim=True)
+    return torch.einsum("bij,btvj->btvi", matrix, clips - centre) + centre
+
+
+def _turn_2d(angle: Tensor) -> Tensor:
+    cos, sin = angle.cos(), angle.sin()
+    return torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 2, 2)
+
+
+def _turn_3d(angle: Tensor, axis: Tensor) -> Tensor:
+    """Rodrigues' formula: ``(B, 3, 3)`` from angles ``(B,)`` about unit vectors ``(B, 3)``."""
+    zero = torch.zeros_like(angle)
+    x, y, z = axis.unbind(1)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).view(-1, 3, 3)
+    unit = torch.eye(3, device=angle.device)
+    return unit + angle.sin()[:, None, None] * cross + (1 - angle.cos())[:, None, None] * (cross @ cross)

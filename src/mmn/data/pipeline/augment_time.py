@@ -1,32 +1,55 @@
-"""Augmentations of when things happen: backwards, or out of step by a few frames."""
+"""Augmentations of when things happen: backwards, faster and slower, or out of step by a few frames."""
 
 import torch
 
 from mmn.data.format.layout import Layout
-from mmn.data.pipeline.augment import Sample, probability
+from mmn.data.pipeline.augment import Moments, Sample, probability
 from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.frames import KNOTS, warped
 
 
 class ReverseTime:
-    """With probability ``p`` a clip runs backwards, its frame times mirrored with it."""
+    """With probability ``p`` a clip runs backwards; frame times are those of the reversed clip."""
 
-    needs_joints = False
+    stage = "time"
 
     def __init__(self, p: float) -> None:
         self.p = probability(p)
 
-    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+    def __call__(self, moments: Moments, draws: Draws, purpose: int) -> Moments:
         hit = draws.uniform(purpose, 1) < self.p  # (B, 1)
-        return Sample(
-            clips=torch.where(hit[:, :, None, None], sample.clips.flip(1), sample.clips),
-            times=torch.where(hit, -sample.times.flip(1), sample.times),
+        return moments._replace(
+            frames=torch.where(hit, moments.frames.flip(1), moments.frames), backwards=moments.backwards ^ hit[:, 0]
         )
 
 
 class JitterFrames:
-    """With probability ``p`` each frame of a clip shows what another one up to ``reach`` frames away showed."""
+    """With probability ``p`` a clip runs faster here and slower there, smoothly and never backwards.
 
-    needs_joints = False
+    Args:
+        p: probability.
+        strength: speeds differ from the clip's by at most a factor ``exp(strength)``.
+    """
+
+    stage = "time"
+
+    def __init__(self, p: float, strength: float = 0.5) -> None:
+        self.p, self.strength = probability(p), strength
+
+    def __call__(self, moments: Moments, draws: Draws, purpose: int) -> Moments:
+        uniform = draws.uniform(purpose, 1 + KNOTS)
+        last = (moments.lengths - 1).clamp(min=1).unsqueeze(1)
+        frames = warped(moments.frames / last, uniform[:, 1:], self.strength) * last
+        return moments._replace(frames=torch.where(uniform[:, :1] < self.p, frames, moments.frames))
+
+
+class OfficialJitterFrames:
+    """With probability ``p`` each frame of a clip shows what another one up to ``reach`` frames away showed.
+
+    The official code's jitter, which is without effect there; frames change places, so that some motion runs backwards.
+    """
+
+    stage = "joints"
 
     def __init__(self, p: float, reach: int = 3) -> None:
         self.p, self.reach = probability(p), reach

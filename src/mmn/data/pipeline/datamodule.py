@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
@@ -14,8 +15,11 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler
+from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Training
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.stores import Store
+from mmn.data.pipeline.subset import nested_subset
 from mmn.data.view.view import View
 from mmn.errors import UserError
 
@@ -32,13 +36,17 @@ class SkeletonDataModule(L.LightningDataModule):
         num_frames: frames T of a sample.
         batch_size: clips a process and training step.
         num_workers: loader processes; 0 is fastest for clips in memory, since a batch costs less than handing it over.
-        memory_limit_gb: where the clips are larger than this, they stay in the file and are read batch by batch.
+        memory_limit_gb: where the clips take more than this, they stay in the file and are read batch by batch.
         on_device: keep the clips and make the batches on the trainer's device in place of the CPU.
         seed: of order, frame sampling and augmentation.
-        max_train_clips: train on only so many, spread evenly over the file; None for all.
+        max_train_clips: train on only so many, of every class its share, drawn by the seed; a larger number takes the
+            same clips and more. None for all.
         name: short name of the data set, for run names.
         get_it: what to run where the file is missing, told in the error.
         maker: makes the file where it is missing; None for data that cannot be made.
+        normalisation: ``official``, ``aspect`` or ``person``; see ``mmn.data.pipeline.normalise.boxes``.
+        sampling: ``official``, ``strata`` or ``warp``; see ``mmn.data.pipeline.frames.Sampling``.
+        sampling_strength: of ``warp``.
         view: what of the file is used; see ``View``.
 
     Raises:
@@ -60,18 +68,21 @@ class SkeletonDataModule(L.LightningDataModule):
         name: str = "",
         get_it: str = "mmn convert",
         maker: Callable[[Path], None] | None = None,
+        normalisation: str = "official",
+        sampling: str = "official",
+        sampling_strength: float = 0.5,
         **view: Any,
     ) -> None:
         super().__init__()
-        self.path, self.modality, self.augmentation = Path(path), modality, augmentation
-        self.num_frames, self.batch_size, self.num_workers, self.seed = num_frames, batch_size, num_workers, seed
+        self.path, self.augmentation = Path(path), augmentation
+        self.preprocessing = Preprocessing(modality, num_frames, normalisation, Sampling(sampling, sampling_strength))
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
         self.max_train_clips = max_train_clips
         self.name, self.get_it, self.maker = name, get_it, maker
         self.view = View(**view)
-        self._training = Training(seed, augmentation)
         self._data: SkeletonData | None = None
-        self._fetchers: dict[tuple[str, Training | None, torch.device], ClipFetcher] = {}
+        self._stores: dict[tuple[str, torch.device], Store] = {}
         self.place = (0, 0)  # epochs, and batches of the next one, that a resumed run has done
         self._checked = False
         if batch_size < 1 or num_workers < 0:
@@ -82,12 +93,28 @@ class SkeletonDataModule(L.LightningDataModule):
             )
 
     @property
+    def modality(self) -> Modality:
+        """What the network sees."""
+        return self.preprocessing.modality
+
+    @property
+    def num_frames(self) -> int:
+        """Frames T of a sample."""
+        return self.preprocessing.num_frames
+
+    @property
+    def channels(self) -> int:
+        """Channels of a joint that the network takes."""
+        return self.modality.channels(self.data.coordinates, self.data.layout)
+
+    @property
     def data(self) -> SkeletonData:
         """The view of the file's content, read and checked at first use."""
         if self._data is None:
             self.prepare_data()
             data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
             self._data = self.view.apply(data, str(self.path))
+            _say_what_stays_in_the_file(self._data, self.path, self.memory_limit_gb)
         return self._data
 
     @property
@@ -143,12 +170,13 @@ class SkeletonDataModule(L.LightningDataModule):
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
 
     def _fetcher(self, split: str, random: Training | None) -> ClipFetcher:
-        key = (split, random, self._device)
-        if key not in self._fetchers:
-            self._fetchers[key] = ClipFetcher(
-                self._clips(split), self.data.layout, self.modality, self.num_frames, random, self._device
-            )
-        return self._fetchers[key]
+        """Fetches from one store of the split, however many look at it."""
+        key = (split, self._device)
+        fetcher = ClipFetcher(
+            self._clips(split), self.data.layout, self.preprocessing, random, self._device, self._stores.get(key)
+        )
+        self._stores[key] = fetcher.store
+        return fetcher
 
     def loader(self, split: str, training: bool = False, view: Training | None = None) -> DataLoader[Batch]:
         """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
@@ -161,10 +189,11 @@ class SkeletonDataModule(L.LightningDataModule):
         Raises:
             UserError: a split the file does not have, or one too small for a single training batch.
         """
-        fetcher = self._fetcher(split, self._training if training else view)
-        indices = torch.arange(len(fetcher))
-        if training and self.max_train_clips is not None and self.max_train_clips < len(fetcher):
-            indices = indices[torch.linspace(0, len(fetcher) - 1, self.max_train_clips).long()]
+        clips = self._clips(split)
+        count = self.max_train_clips if training else None
+        indices = torch.arange(len(clips)) if count is None else nested_subset(clips.labels, count, self.seed)
+        random = Training(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
+        fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         if training and len(indices) < self.batch_size * world_size:
             raise UserError(
@@ -191,3 +220,13 @@ class SkeletonDataModule(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """The clips that epochs are judged on, if any."""
         return [] if self.val_split is None else self.loader(self.val_split)
+
+
+def _say_what_stays_in_the_file(data: SkeletonData, path: Path, limit_gb: float) -> None:
+    clips = data.splits.values()
+    if all(isinstance(split.keypoints, np.ndarray) for split in clips):
+        return
+    log.info(
+        "%s would take %.3g GB of memory, more than data.memory_limit_gb=%g: its clips are read from the file batch by "
+        "batch", path, sum(4 * split.keypoints.size for split in clips) / 1e9, limit_gb,
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """Random numbers that belong to a clip: a pure function of seed, epoch, clip and purpose.
 
 They depend on no generator's state, so a clip is sampled and augmented alike whatever the batch size, the number of
-workers or processes, the device, and whether the run was interrupted.
+workers or processes, the device, and whether the run was interrupted; and only those of the clips asked for are made.
 """
 
 from dataclasses import dataclass
@@ -41,43 +41,21 @@ class Draws:
 
     def uniform(self, purpose: int, count: int) -> Tensor:
         """``(B, count)`` float32 in [0, 1); ``purpose`` keeps different uses of one clip independent."""
+        return _numbers(self._key(purpose), count)
+
+    def uniform_per_frame(self, purpose: int, frames: Tensor, count: int) -> Tensor:
+        """``(B, T, count)`` float32 in [0, 1) that belong to the clips' own frames ``(B, T)`` int64: a frame that is
+        shown twice has the same ones."""
+        return _numbers(_mix(_mix(self._key(purpose).unsqueeze(1)) + frames), count)
+
+    def _key(self, purpose: int) -> Tensor:
         key = torch.full_like(self.clips, self.seed)
         for part in (self.epoch, self.clips, purpose):
             key = _mix(_mix(key) + part)
-        numbers = _mix(key.unsqueeze(1) + _mix(torch.arange(1, count + 1, device=key.device)))
-        return _shift_right(numbers, 40).to(torch.float32) * 2.0**-24
+        return key
 
 
-class EpochDraws:
-    """The same draws for every clip of a split, made once an epoch; a batch takes its rows.
-
-    Args:
-        seed: the run's seed.
-        num_clips: clips of the split.
-        device: where the draws are made.
-    """
-
-    def __init__(self, seed: int, num_clips: int, device: torch.device | str = "cpu") -> None:
-        self.seed, self.clips = seed, torch.arange(num_clips, device=device)
-        self.epoch: int | None = None
-        self.tables: dict[tuple[int, int], Tensor] = {}
-
-    def of(self, epoch: int, clips: Tensor) -> Draws:
-        """The draws of a batch ``clips (B,)``."""
-        if epoch != self.epoch:
-            self.epoch = epoch
-            self.tables.clear()
-        return _Rows(self.seed, epoch, clips, self)
-
-
-@dataclass(frozen=True)
-class _Rows(Draws):
-    """Draws of a batch, looked up."""
-
-    everyone: EpochDraws
-
-    def uniform(self, purpose: int, count: int) -> Tensor:
-        tables = self.everyone.tables
-        if (purpose, count) not in tables:
-            tables[purpose, count] = Draws(self.seed, self.epoch, self.everyone.clips).uniform(purpose, count)
-        return tables[purpose, count].index_select(0, self.clips)
+def _numbers(key: Tensor, count: int) -> Tensor:
+    """``(..., count)`` numbers in [0, 1) from keys ``(...)``."""
+    numbers = _mix(key.unsqueeze(-1) + _mix(torch.arange(1, count + 1, device=key.device)))
+    return _shift_right(numbers, 40).to(torch.float32) * 2.0**-24

@@ -1,6 +1,8 @@
-"""What the network sees of a clip: joints or bones, positions or motion."""
+"""What the network sees of a clip: joints or bones, positions or motion, one of them or all side by side."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -8,53 +10,128 @@ from torch import Tensor
 from mmn.data.format.layout import Layout
 from mmn.errors import UserError
 
-MODALITIES = ("joint", "bone", "joint_motion", "bone_motion")
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+MODALITIES = (*STREAMS, "all")
 BONE_RULES = ("official", "tree")
+MOTIONS = ("official", "per_time", "neighbour")
 
 
 @dataclass(frozen=True)
 class Modality:
-    """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``.
+    """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``, or ``all`` of them as channels of a joint.
 
     Attributes:
         name: which.
         bone_rule: which bone is a joint's, ``official`` or ``tree``; see ``Layout.bone_end``.
+        motion: ``official``: next minus current sampled frame, the last zero; ``per_time``: that divided by the
+            frames of the clip that lie between, zero where both are one frame; ``neighbour``: between neighbouring
+            frames of the clip, whatever was sampled.
+        spans: sampled frames that motion reaches ahead, channels for each.
+        distances: with ``all``, also the distance of every joint to the middle of each body part.
+        shown: with ``all``, the streams that are not blanked out; None for every one.
 
     Raises:
-        UserError: any other name or rule.
+        UserError: any other name, rule, motion, span or stream.
     """
 
     name: str
     bone_rule: str = "official"
+    motion: str = "official"
+    spans: Sequence[int] = (1,)
+    distances: bool = False
+    shown: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in MODALITIES:
-            raise UserError(f"there is no modality {self.name!r}; choose one of {', '.join(MODALITIES)}.")
-        if self.bone_rule not in BONE_RULES:
-            raise UserError(f"there is no bone rule {self.bone_rule!r}; choose one of {', '.join(BONE_RULES)}.")
+        for what, value, known in (
+            ("modality", self.name, MODALITIES),
+            ("bone rule", self.bone_rule, BONE_RULES),
+            ("motion", self.motion, MOTIONS),
+            *(("stream", stream, self.streams) for stream in self.shown or ()),
+        ):
+            if value not in known:
+                raise UserError(f"there is no {what} {value!r}; choose one of {', '.join(known)}.")
+        if not self.spans or min(self.spans) < 1 or (self.motion == "neighbour" and list(self.spans) != [1]):
+            raise UserError(f"modality.spans is {list(self.spans)}; give 1 or more, and [1] for motion=neighbour.")
+        if (self.distances or self.shown is not None) and self.name != "all":
+            raise UserError(f"modality.distances and modality.shown are for modality=all, and this is {self.name}.")
+        object.__setattr__(self, "spans", tuple(self.spans))  # lists come from configs
+        object.__setattr__(self, "shown", None if self.shown is None else tuple(self.shown))
 
-    def select(self, clips: Tensor, layout: Layout) -> Tensor:
-        """Joints ``(B, T, V, C)`` in the layout's order → this modality, same shape, in network order.
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """What lies side by side in the channels, in this order."""
+        if self.name != "all":
+            return (self.name,)
+        return (*STREAMS, "distance") if self.distances else STREAMS
 
-        Bone: a joint minus the end of its bone, zero where it has none. Motion: next minus current
-        frame, the last frame zero.
+    def widths(self, coordinates: int, layout: Layout) -> tuple[int, ...]:
+        """Channels of each of ``streams``."""
+        of = {"distance": len(layout.parts), "joint": coordinates, "bone": coordinates}
+        return tuple(of.get(stream, coordinates * len(self.spans)) for stream in self.streams)
+
+    def channels(self, coordinates: int, layout: Layout) -> int:
+        """What the network takes a joint, for clips of 2 or 3 ``coordinates``."""
+        return sum(self.widths(coordinates, layout))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        plain = asdict(self)
+        return {**plain, "spans": list(self.spans), "shown": None if self.shown is None else list(self.shown)}
+
+    def select(
+        self, clips: Tensor, layout: Layout, *, lost: Tensor | None = None, gaps: Tensor | None = None,
+        following: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Joints ``(B, T, V, C)`` in the layout's order → this modality ``(B, T, V, channels)``, in network order.
+
+        Args:
+            clips: normalised joints.
+            layout: the skeleton.
+            lost: ``(B, V)``, joints that are not seen; they and the bones that touch them are zero.
+            gaps: ``(B, T)`` frames of the clip from its first sampled frame on, for ``motion="per_time"``.
+            following: the joints one frame of the clip later, for ``motion="neighbour"``.
         """
-        return self.move(self.pose(clips, layout))
+        parts = [self._stream(stream, clips, layout, lost, gaps, following) for stream in self.streams]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
-    def pose(self, clips: Tensor, layout: Layout) -> Tensor:
-        """What is taken within a frame: joints or bones ``(…, V, C)``, in network order."""
-        order = torch.tensor(layout.order, device=clips.device)
-        x = clips.index_select(-2, order)
-        if not self.name.startswith("bone"):
-            return x
+    def _stream(
+        self, stream: str, clips: Tensor, layout: Layout, lost: Tensor | None, gaps: Tensor | None,
+        following: Tensor | None,
+    ) -> Tensor:  # fmt: skip
         end = torch.from_numpy(layout.bone_end(self.bone_rule)).to(clips.device)
-        return x - clips.index_select(-2, end[order])  # a joint without a bone ends in itself
+        order = torch.tensor(layout.order, device=clips.device)
+        bones = stream.startswith("bone")
 
-    def move(self, poses: Tensor) -> Tensor:
-        """What is taken between frames: ``(B, T, V, C)`` as it is, or its motion."""
-        if not self.name.endswith("motion"):
-            return poses
-        moved = torch.empty_like(poses)
-        torch.sub(poses[:, 1:], poses[:, :-1], out=moved[:, :-1])
-        moved[:, -1] = 0
+        def pose(joints: Tensor) -> Tensor:
+            x = joints.index_select(-2, order)
+            return x - joints.index_select(-2, end[order]) if bones else x  # without a bone it ends in itself
+
+        if stream == "distance":
+            x = _distances(clips, layout).index_select(-2, order)
+        elif not stream.endswith("motion"):
+            x = pose(clips)
+        elif self.motion == "neighbour" and following is not None:
+            x = pose(following) - pose(clips)
+        else:
+            x = torch.cat([self._moved(pose(clips), span, gaps) for span in self.spans], dim=-1)
+        if lost is not None:
+            blank = (lost | lost.index_select(1, end)) if bones else lost
+            x = x.masked_fill(blank.index_select(1, order)[:, None, :, None], 0.0)
+        return x if self.shown is None or stream in self.shown else torch.zeros_like(x)
+
+    def _moved(self, poses: Tensor, span: int, gaps: Tensor | None) -> Tensor:
+        """``(B, T, V, C)``, each frame's difference to the one ``span`` later; zero where there is none."""
+        moved = torch.zeros_like(poses)
+        if span >= poses.shape[1]:
+            return moved
+        torch.sub(poses[:, span:], poses[:, :-span], out=moved[:, :-span])
+        if self.motion == "per_time" and gaps is not None:
+            between = (gaps[:, span:] - gaps[:, :-span]).abs().clamp(min=1e-3)  # the same frame: nothing has moved
+            moved[:, :-span].div_(between.to(moved.dtype)[:, :, None, None])
         return moved
+
+
+def _distances(clips: Tensor, layout: Layout) -> Tensor:
+    """Distance of every joint to the middle of each body part, ``(B, T, V, C)`` → ``(B, T, V, parts)``."""
+    middles = torch.stack([clips[:, :, joints].mean(dim=2) for joints in layout.parts.values()], dim=2)  # (B, T, P, C)
+    return (clips.unsqueeze(3) - middles.unsqueeze(2)).square().sum(dim=-1).sqrt()

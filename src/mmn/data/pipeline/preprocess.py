@@ -1,9 +1,10 @@
-"""From clips in memory to batches the network takes: the official preprocessing, whole batches at a time."""
+"""From clips in memory to batches the network takes, whole batches at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,37 +12,95 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmn.data.format.clips import UNKNOWN, Clips, check_clips
-from mmn.data.format.layout import Layout, load_layout
-from mmn.data.pipeline.augment import Augmentation, Sample
-from mmn.data.pipeline.draws import EpochDraws
-from mmn.data.pipeline.frames import evaluation_frames, frame_times, training_frames
+from mmn.data.format.layout import Classes, Layout, load_layout
+from mmn.data.pipeline.augment import Augmentation, Moments, Sample
+from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.stores import FileStore, MemoryStore
+from mmn.data.pipeline.normalise import boxes, check_normalisation
+from mmn.data.pipeline.stores import Store, store_of
+from mmn.errors import UserError
+
+FRAMES_PURPOSE, MIX_PURPOSE = 0, -1  # of draws; augmentation's steps are counted from 1
 
 
 class Batch(NamedTuple):
     """What the network is fed.
 
     Attributes:
-        clips: ``(B, T, V, C)`` float32, joints in network order.
+        clips: ``(B, T, V, channels)`` float32, joints in network order.
         times: ``(B, T)`` float32 frame times in [-1, 1].
         labels: ``(B,)`` int64, −1 = unknown.
         indices: ``(B,)`` int64, the clip's place in its split; −1 marks a filler that no figure may count.
+        partners: ``(B,)`` int64, the class a clip was mixed with, its own where it was not.
+        shares: ``(B,)`` float32, how much of a clip is of its own class.
     """
 
     clips: Tensor
     times: Tensor
     labels: Tensor
     indices: Tensor
+    partners: Tensor
+    shares: Tensor
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Everything that is done to a clip before the network sees it; a checkpoint keeps it.
+
+    Attributes:
+        modality: what to show of it.
+        num_frames: frames T of a sample.
+        normalisation: ``official``, ``aspect`` or ``person``; see ``boxes``.
+        sampling: how T frames stand for it.
+
+    Raises:
+        UserError: no frames, or another normalisation.
+    """
+
+    modality: Modality
+    num_frames: int = 64
+    normalisation: str = "official"
+    sampling: Sampling = field(default_factory=Sampling)
+
+    def __post_init__(self) -> None:
+        check_normalisation(self.normalisation)
+        if self.num_frames < 1:
+            raise UserError(f"data.num_frames is {self.num_frames}; a clip is shown by 1 frame or more.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        return {
+            "modality": self.modality.as_dict(),
+            "num_frames": self.num_frames,
+            "normalisation": self.normalisation,
+            "sampling": {"name": self.sampling.name, "strength": self.sampling.strength},
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> "Preprocessing":
+        """The inverse of ``as_dict``."""
+        parts = {"modality": Modality(**plain["modality"]), "sampling": Sampling(**plain["sampling"])}
+        return cls(**{**plain, **parts})
 
 
 @dataclass(frozen=True)
 class Training:
-    """What makes fetching random: the seed, the augmentation, and whether frames are drawn or evenly spaced."""
+    """What makes fetching random: the seed, the augmentation, and whether frames are drawn or evenly spaced.
+
+    Attributes:
+        seed: of all draws.
+        augmentation: of the sampled clips.
+        random_frames: draw them; False for those of evaluation.
+        classes: whose labels change with a clip (mirrored, mixed); None to leave labels alone, as for test-time views.
+        clips: ``(N,)`` indices of the training clips, to mix with; None for the whole split.
+    """
 
     seed: int
     augmentation: Augmentation
     random_frames: bool = True
+    classes: Classes | None = None
+    clips: Tensor | None = field(default=None, compare=False)
 
 
 class ClipFetcher:
@@ -50,31 +109,35 @@ class ClipFetcher:
     Args:
         clips: a checked split, in memory or in its file.
         layout: its skeleton.
-        modality: what to show of it.
-        num_frames: frames T of a sample.
+        preprocessing: what is done to each clip.
         training: random frames and augmentation; None for the evaluation path.
         device: where clips are kept and batches made.
+        store: of these clips, where there is one; it is shared by all that fetch from them.
     """
 
     def __init__(
         self,
         clips: Clips,
         layout: Layout,
-        modality: Modality,
-        num_frames: int,
+        preprocessing: Preprocessing,
         training: Training | None = None,
         device: torch.device | str = "cpu",
+        store: Store | None = None,
     ) -> None:
-        self.layout, self.modality, self.num_frames, self.training = layout, modality, num_frames, training
+        self.layout, self.preprocessing, self.training = layout, preprocessing, training
         self.device = torch.device(device)
         self.lengths = torch.from_numpy(clips.lengths).to(self.device)
         self.labels = torch.from_numpy(clips.labels).to(self.device)
-        # Bones are taken from all frames once where no augmentation has to come before them.
-        self.poses_late = training is not None and training.augmentation.needs_joints
-        pose = (lambda frames: frames) if self.poses_late else (lambda frames: modality.pose(frames, layout))
-        store = MemoryStore if isinstance(clips.keypoints, np.ndarray) else FileStore
-        self.store = store(clips, layout.centre, pose, self.device)
-        self.draws = EpochDraws(training.seed, len(clips), self.device) if training else None
+        self._find_boxes = partial(boxes, centre=layout.centre, rule=preprocessing.normalisation)
+        self.store = store or store_of(clips, self._find_boxes, self.device)
+        augmentation = training.augmentation if training else Augmentation()
+        self._augmentation = augmentation
+        # Between whole frames where these are interpolated, or where motion is that of two neighbours.
+        self._neighbours = preprocessing.modality.motion == "neighbour"
+        self._between = preprocessing.sampling.interpolates or self._neighbours
+        self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)
+        mirrored = training.classes.mirrored if training and training.classes else None
+        self._mirrored = None if mirrored is None else torch.tensor(mirrored, device=self.device)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -83,48 +146,135 @@ class ClipFetcher:
         """Batch of the clips ``indices (B,)``; −1 asks for a filler."""
         indices = indices.to(self.device)
         real = indices.clamp(min=0)
-        lengths = self.lengths.index_select(0, real)
-        draws = self.draws.of(epoch, real) if self.draws else None
-        if draws and self.training and self.training.random_frames:
-            frames = training_frames(lengths, draws.uniform(0, self.num_frames))
-        else:
-            frames = evaluation_frames(lengths, self.num_frames)
-        sample = Sample(clips=self.store.take(real, frames), times=frame_times(frames, lengths))
-        if self.training and draws:
-            sample = self.training.augmentation(sample, draws, self.layout)
-        clips = self.modality.pose(sample.clips, self.layout) if self.poses_late else sample.clips
-        return Batch(
-            clips=self.modality.move(clips),
+        sample = self._sample(real, epoch)
+        labels = self.labels.index_select(0, real) if sample.labels is None else sample.labels
+        batch = Batch(
+            clips=sample.clips,
             times=sample.times,
-            labels=self.labels.index_select(0, real).masked_fill(indices < 0, UNKNOWN),
+            labels=labels.masked_fill(indices < 0, UNKNOWN),
             indices=indices,
+            partners=labels,
+            shares=torch.ones_like(labels, dtype=torch.float32),
         )
+        return self._mixed(batch, real, epoch) if self._augmentation.mix else batch
+
+    def _mixed(self, batch: Batch, clips: Tensor, epoch: int) -> Batch:
+        """Body parts of other training clips in place of a clip's own; the frame times stay its own."""
+        assert self.training
+        draws = Draws(self.training.seed, epoch, clips)
+        everyone = torch.arange(len(self)) if self.training.clips is None else self.training.clips
+        partners = self._augmentation.mix.partners(draws, MIX_PURPOSE, everyone.to(self.device))
+        other = self._sample(partners, epoch)
+        mixed, shares = self._augmentation.mix(batch.clips, other.clips, draws, MIX_PURPOSE, self.layout)
+        labels = self.labels.index_select(0, partners) if other.labels is None else other.labels
+        return batch._replace(clips=mixed, partners=labels, shares=shares)
+
+    def _sample(self, clips: Tensor, epoch: int) -> Sample:
+        """What the network sees of ``clips (B,)``."""
+        draws = Draws(self.training.seed, epoch, clips) if self.training else None
+        lengths, modality = self.lengths.index_select(0, clips), self.preprocessing.modality
+        moments = self._moments(lengths, draws)
+        sample, following = self._joints(clips, moments, draws)
+        shown = modality.select(
+            sample.clips, self.layout, lost=sample.lost, gaps=moments.frames - moments.frames[:, :1],
+            following=following,
+        )  # fmt: skip
+        sample = sample._replace(clips=shown, widths=self._widths)
+        return self._augmentation.apply("channels", sample, draws, self.layout) if draws else sample
+
+    def _moments(self, lengths: Tensor, draws: Draws | None) -> Moments:
+        """Which frames of clips of ``lengths (B,)`` are shown, and when."""
+        sampling, count = self.preprocessing.sampling, self.preprocessing.num_frames
+        if draws and self.training and self.training.random_frames:
+            frames = sampling.training(lengths, count, draws, FRAMES_PURPOSE)
+        else:
+            frames = sampling.evaluation(lengths, count)
+        moments = Moments(frames, lengths, torch.zeros_like(lengths, dtype=torch.bool))
+        if draws and self._augmentation.has("time"):
+            moments = self._augmentation.retime(moments, draws)
+            if not sampling.interpolates:
+                moments = moments._replace(frames=moments.frames.round())
+        return moments
+
+    def _joints(self, clips: Tensor, moments: Moments, draws: Draws | None) -> tuple[Sample, Tensor | None]:
+        """Normalised joints, augmented, and those one frame of the clip later where motion is taken from them."""
+        low = moments.frames.floor().long()
+        count, last = low.shape[1], (moments.lengths - 1).unsqueeze(1)
+        if self._between:
+            low = torch.minimum(low, (last - 1).clamp(min=0))
+            low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frame before, the one after
+        x, box = self.store.take(clips, low)
+        labels = mirrored = None
+        if self._mirrored is not None:
+            labels = self.labels.index_select(0, clips)
+            mirrored = self._mirrored[labels]
+        sample = Sample(x, moments.times, low, labels, mirrored)
+        raw = draws is not None and self._augmentation.has("keypoints")
+        if draws and raw:
+            sample = self._augmentation.apply("keypoints", sample, draws, self.layout)
+        x = sample.clips
+        step = None
+        if self._between:
+            before, after = x[:, :count], x[:, count:]
+            step = after - before
+            x = before + step * (moments.frames - low[:, :count]).float()[:, :, None, None]
+        if raw:  # the box of what is shown, as an evaluation clip fills its own
+            shown = torch.full_like(moments.lengths, count)
+            box = self._find_boxes(x.flatten(0, 1), shown)
+        following = None
+        if self._neighbours and step is not None:
+            ahead = torch.where(moments.backwards, -1.0, 1.0)[:, None, None, None]
+            following = box.normalise(x + step * ahead)
+        sample = sample._replace(clips=box.normalise(x), frames=low[:, :count])
+        if draws is None or not self._augmentation.has("joints"):
+            return sample, following
+        if following is None:
+            return self._augmentation.apply("joints", sample, draws, self.layout), None
+        return self._apply_to_both(sample, following, draws)
+
+    def _apply_to_both(self, sample: Sample, following: Tensor, draws: Draws) -> tuple[Sample, Tensor]:
+        """The steps of stage ``joints``, with the same draws for clips and what follows each of their frames."""
+        later = self._augmentation.apply("joints", sample._replace(clips=following), draws, self.layout)
+        return self._augmentation.apply("joints", sample, draws, self.layout), later.clips
 
 
 def prepare(
     clips: Sequence[NDArray[np.floating]],
     layout: str | Path | Layout = "ma52",
-    modality: str = "joint",
+    modality: str | Modality = "joint",
     num_frames: int = 64,
     bone_rule: str = "official",
+    normalisation: str = "official",
+    sampling: str = "official",
 ) -> tuple[Tensor, Tensor]:
     """The evaluation preprocessing of any clips.
 
     Args:
         clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
         layout: ``ma52``, ``imigue``, ``jhmdb``, a YAML file, or a ``Layout``.
-        modality: ``joint``, ``bone``, ``joint_motion`` or ``bone_motion``.
+        modality: ``joint``, ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``, which has a
+            bone rule of its own.
         num_frames: frames T sampled from each clip.
-        bone_rule: ``official`` or ``tree``, for the bone modalities.
+        bone_rule: ``official`` or ``tree``, for bones.
+        normalisation: ``official``, ``aspect`` or ``person``.
+        sampling: ``official``, ``strata`` or ``warp``.
 
     Returns:
-        ``clips (B, T, V, C)`` in network order and frame times ``(B, T)``, both float32.
+        ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
 
     Raises:
         UserError: arrays that are no clips of this layout, or hold values that are not finite.
     """
+    shown = modality if isinstance(modality, Modality) else Modality(modality, bone_rule)
+    return prepare_as(Preprocessing(shown, num_frames, normalisation, Sampling(sampling)), clips, layout)
+
+
+def prepare_as(
+    preprocessing: Preprocessing, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout
+) -> tuple[Tensor, Tensor]:
+    """Clips as a checkpoint's ``preprocessing`` has them; see ``prepare``."""
     skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
     packed = Clips.from_arrays(clips)
     check_clips(packed, skeleton.joints, 1, "the clips to prepare")
-    batch = ClipFetcher(packed, skeleton, Modality(modality, bone_rule), num_frames).fetch(torch.arange(len(packed)))
+    batch = ClipFetcher(packed, skeleton, preprocessing).fetch(torch.arange(len(packed)))
     return batch.clips, batch.times

@@ -1,74 +1,72 @@
 """Where the frames of a split are kept while batches are taken from them: in memory, or in the file."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mmn.data.format.clips import Clips
+from mmn.data.pipeline.normalise import Box
 
-Pose = Callable[[Tensor], Tensor]
-"""Normalised frames ``(F, V, C)`` → what is kept of them, same shape."""
+FindBoxes = Callable[[Tensor, Tensor], Box]
+"""Frames ``(ΣT, V, C)`` of clips of lengths ``(B,)`` → their boxes."""
 
 
-def normalise(clips: Clips, centre: int) -> NDArray[np.float32]:
-    """Keypoints ``(ΣT, V, C)`` with each clip moved and scaled on its own.
+class Store(Protocol):
+    """Frames as they were recorded, and what to bring each clip to."""
 
-    The centre joint of the first frame becomes the origin; then every axis is brought to [-1, 1) by its extremes
-    over all frames and joints of the clip. A constant axis becomes −1.
-    """
-    keypoints = np.asarray(clips.keypoints)
-    starts, lengths = clips.offsets[:-1], clips.lengths
-    x = keypoints - np.repeat(keypoints[starts, centre], lengths, axis=0)[:, None]
-    low = np.minimum.reduceat(x.min(axis=1), starts)  # (N, C)
-    high = np.maximum.reduceat(x.max(axis=1), starts)
-    x -= np.repeat(low, lengths, axis=0)[:, None]
-    x /= np.repeat(high - low + np.float32(1e-6), lengths, axis=0)[:, None]
-    x *= 2
-    x -= 1
-    return x
+    def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
+        """``(B, T, V, C)`` of the frames ``(B, T)`` of the clips ``(B,)``, and the clips' boxes."""
+        ...
+
+
+def store_of(clips: Clips, find_boxes: FindBoxes, device: torch.device) -> Store:
+    """The store for clips in memory or in their file."""
+    return (MemoryStore if isinstance(clips.keypoints, np.ndarray) else FileStore)(clips, find_boxes, device)
 
 
 class MemoryStore:
-    """All frames, normalised once, on one device.
+    """All frames on one device; on the CPU the very ones of ``clips``, so that they are in memory once.
 
     Args:
         clips: a checked split.
-        centre: the layout's centre joint.
-        pose: applied once to all frames.
-        device: where they are kept.
+        find_boxes: finds the box of each clip.
+        device: where frames are kept.
     """
 
-    def __init__(self, clips: Clips, centre: int, pose: Pose, device: torch.device) -> None:
-        self.frames = pose(torch.from_numpy(normalise(clips, centre))).to(device)  # (ΣT, V, C)
+    def __init__(self, clips: Clips, find_boxes: FindBoxes, device: torch.device) -> None:
+        self.frames = torch.from_numpy(np.asarray(clips.keypoints)).to(device)  # (ΣT, V, C)
         self.starts = torch.from_numpy(clips.offsets[:-1].copy()).to(device)
+        self.boxes = find_boxes(self.frames, torch.from_numpy(clips.lengths).to(device))
 
-    def take(self, clips: Tensor, frames: Tensor) -> Tensor:
-        """``(B, T, V, C)`` of the frames ``(B, T)`` of the clips ``(B,)``."""
+    def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
+        """See ``Store``."""
         rows = self.starts.index_select(0, clips).unsqueeze(1) + frames
-        return self.frames.index_select(0, rows.view(-1)).view(*frames.shape, *self.frames.shape[1:])
+        taken = self.frames.index_select(0, rows.view(-1)).view(*frames.shape, *self.frames.shape[1:])
+        return taken, self.boxes.of(clips)
 
 
 class FileStore:
-    """Frames read from the file clip by clip, normalised each time: slower, and as large as the disk.
+    """Frames read from the file clip by clip: slower, and as large as the disk.
 
     Args:
         clips: a checked split whose keypoints lie in a file.
-        centre: the layout's centre joint.
-        pose: applied to the frames of each batch.
+        find_boxes: finds the box of each clip.
         device: where batches are put.
     """
 
-    def __init__(self, clips: Clips, centre: int, pose: Pose, device: torch.device) -> None:
-        self.clips, self.centre, self.pose, self.device = clips, centre, pose, device
+    def __init__(self, clips: Clips, find_boxes: FindBoxes, device: torch.device) -> None:
+        self.clips, self.find_boxes, self.device = clips, find_boxes, device
 
-    def take(self, clips: Tensor, frames: Tensor) -> Tensor:
-        """``(B, T, V, C)`` of the frames ``(B, T)`` of the clips ``(B,)``."""
+    def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
+        """See ``Store``."""
         wanted, place = clips.cpu().unique(return_inverse=True)  # fillers repeat a clip
         read = Clips.from_arrays([self.clips.clip(int(index)) for index in wanted])
+        keypoints = torch.from_numpy(np.asarray(read.keypoints))
         starts = torch.from_numpy(read.offsets[:-1])[place]
         rows = starts.unsqueeze(1) + frames.cpu()
-        taken = torch.from_numpy(normalise(read, self.centre)).index_select(0, rows.flatten())
-        return self.pose(taken).unflatten(0, frames.shape).to(self.device)
+        taken = keypoints.index_select(0, rows.flatten()).unflatten(0, frames.shape)
+        boxes = self.find_boxes(keypoints, torch.from_numpy(read.lengths)).of(place)
+        return taken.to(self.device), Box(*(part.to(self.device) for part in boxes))

@@ -1,0 +1,111 @@
+"""Augmentations that tell joints and streams apart: mirrored, lost, or blanked out."""
+
+import torch
+
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.augment import Sample, probability, where
+from mmn.data.pipeline.draws import Draws
+from mmn.errors import UserError
+
+
+class Mirror:
+    """With probability ``p`` a clip is mirrored left to right and the layout's left and right joints swap places.
+
+    Where labels are of concern, a class that names a side becomes its pair, and one without a pair is not mirrored.
+    """
+
+    stage = "joints"
+
+    def __init__(self, p: float) -> None:
+        self.p = probability(p)
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        """
+        Raises:
+            UserError: a layout that does not say which joints swap.
+        """
+        if self.p == 0.0:
+            return sample
+        check_mirror(layout)
+        swapped = list(range(layout.num_joints))
+        for left, right in layout.flip_pairs:
+            swapped[left], swapped[right] = right, left
+        mirrored = sample.clips[:, :, swapped].clone()
+        mirrored[..., 0].neg_()
+        hit = draws.uniform(purpose, 1)[:, 0] < self.p
+        labels = sample.labels
+        if labels is not None and sample.mirrored is not None:
+            hit = hit & (sample.mirrored >= 0)
+            labels = torch.where(hit, sample.mirrored, labels)
+        lost = sample.lost
+        if lost is not None:
+            lost = torch.where(hit.unsqueeze(1), lost[:, swapped], lost)
+        return sample._replace(clips=where(hit, mirrored, sample.clips), labels=labels, lost=lost)
+
+
+class DropJoints:
+    """With probability ``p`` a clip loses each of its joints, in all frames, with probability ``share``."""
+
+    stage = "joints"
+
+    def __init__(self, p: float, share: float = 0.1) -> None:
+        self.p, self.share = probability(p), probability(share)
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        uniform = draws.uniform(purpose, 1 + layout.num_joints)
+        lost = (uniform[:, :1] < self.p) & (uniform[:, 1:] < self.share)  # (B, V)
+        return sample._replace(lost=lost if sample.lost is None else sample.lost | lost)
+
+
+class DropParts:
+    """With probability ``p`` a clip loses one of the layout's body parts, in all frames."""
+
+    stage = "joints"
+
+    def __init__(self, p: float) -> None:
+        self.p = probability(p)
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        chance, choice = draws.uniform(purpose, 2).unbind(1)
+        part = (choice * len(layout.parts)).long().masked_fill(chance >= self.p, -1)
+        part_of_joint = torch.empty(layout.num_joints, dtype=torch.long)
+        for number, joints in enumerate(layout.parts.values()):
+            part_of_joint[joints] = number
+        lost = part.unsqueeze(1) == part_of_joint.to(part.device)  # (B, V)
+        return sample._replace(lost=lost if sample.lost is None else sample.lost | lost)
+
+
+class DropStreams:
+    """With probability ``p`` a clip of several streams keeps each by the toss of a coin, and one at least.
+
+    A network trained so recognises from any subset of its streams.
+    """
+
+    stage = "channels"
+
+    def __init__(self, p: float) -> None:
+        self.p = probability(p)
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        count = len(sample.widths)
+        if count < 2:
+            raise UserError("DropStreams needs several streams to drop some of; use modality=all or leave it out.")
+        uniform = draws.uniform(purpose, 2 + count)
+        kept = uniform[:, 2:] < 0.5
+        always = (uniform[:, 1:2] * count).long()  # (B, 1)
+        kept = kept.scatter(1, always, True) | (uniform[:, :1] >= self.p)
+        widths = torch.tensor(sample.widths, device=kept.device)
+        keep = kept.repeat_interleave(widths, dim=1).to(sample.clips.dtype)  # (B, channels)
+        return sample._replace(clips=sample.clips * keep[:, None, None])
+
+
+def check_mirror(layout: Layout) -> None:
+    """
+    Raises:
+        UserError: a layout that does not say which joints swap when the picture is mirrored.
+    """
+    if not layout.flip_pairs:
+        raise UserError(
+            "mirroring needs to know which joints are left and right, and the layout has no flip_pairs; add them to it "
+            "and convert again, or leave out Mirror and tta.flip."
+        )

@@ -1,0 +1,40 @@
+"""Clips made of two: body parts of one in place of another's, with a label between both."""
+
+import torch
+from torch import Tensor
+
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.augment import probability
+from mmn.data.pipeline.draws import Draws
+
+
+class MixParts:
+    """With probability ``p`` a clip takes each body part, by the toss of a coin, from another training clip.
+
+    Its label is shared between both clips by their joints.
+    """
+
+    def __init__(self, p: float) -> None:
+        self.p = probability(p)
+
+    def partners(self, draws: Draws, purpose: int, clips: Tensor) -> Tensor:
+        """Which of the ``clips (N,)`` each clip of the batch is mixed with, ``(B,)``."""
+        choice = draws.uniform(purpose, 1)[:, 0].double()
+        return clips.index_select(0, (choice * len(clips)).long())
+
+    def __call__(self, own: Tensor, other: Tensor, draws: Draws, purpose: int, layout: Layout) -> tuple[Tensor, Tensor]:
+        """Mixed clips, and the share ``(B,)`` of each one's own joints.
+
+        Args:
+            own: ``(B, T, V, C)``, joints in network order.
+            other: the partners', likewise.
+            draws: of the batch.
+            purpose: not that of any step.
+            layout: the skeleton.
+        """
+        uniform = draws.uniform(purpose, 2 + len(layout.parts))[:, 1:]  # the first chose the partner
+        taken = (uniform[:, 1:] < 0.5) & (uniform[:, :1] < self.p)
+        sizes = torch.tensor([len(joints) for joints in layout.parts.values()], device=own.device)
+        joints = taken.repeat_interleave(sizes, dim=1)  # (B, V): network order keeps parts together
+        share = 1.0 - joints.to(own.dtype).mean(dim=1)
+        return torch.where(joints[:, None, :, None], other, own), share

@@ -1,0 +1,73 @@
+"""Coordinates in any unit to coordinates the network takes: each clip in a box of its own."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmn.errors import UserError
+
+NORMALISATIONS = ("official", "aspect", "person")
+
+
+class Box(NamedTuple):
+    """What is brought to [-1, 1]: the span ``range`` from ``low``, both ``(B, C)``, seen from ``origin (B, C)``."""
+
+    origin: Tensor
+    low: Tensor
+    range: Tensor
+
+    def of(self, clips: Tensor) -> "Box":
+        """The boxes of ``clips (B,)``."""
+        return Box(*(part.index_select(0, clips) for part in self))
+
+    def normalise(self, clips: Tensor) -> Tensor:
+        """``clips (B, T, V, C)`` in a new tensor, each in its box."""
+        origin, low, span = (part[:, None, None] for part in self)
+        return (clips - origin).sub_(low).div_(span).mul_(2).sub_(1)
+
+
+def check_normalisation(rule: str) -> None:
+    """
+    Raises:
+        UserError: a rule that there is not.
+    """
+    if rule not in NORMALISATIONS:
+        raise UserError(f"there is no data.normalisation {rule!r}; choose one of {', '.join(NORMALISATIONS)}.")
+
+
+def boxes(frames: Tensor, lengths: Tensor, centre: int, rule: str = "official") -> Box:
+    """The box of each clip.
+
+    ``official``: every axis by its own extremes over all frames and joints; a constant axis becomes −1.
+    ``aspect``: around the middle of the extremes, one size for all axes, that of the largest.
+    ``person``: around the mean place of the centre joint, one size for all axes, the body's (see ``body_sizes``), so
+    that a movement through the picture does not make the person smaller.
+
+    Args:
+        frames: ``(ΣT, V, C)``, clips end to end.
+        lengths: ``(B,)`` frames of each.
+        centre: the layout's centre joint.
+        rule: one of ``NORMALISATIONS``.
+    """
+    starts = lengths.cumsum(0) - lengths
+    lowest, highest = frames.amin(dim=1), frames.amax(dim=1)  # (ΣT, C)
+    if rule == "person":
+        middle = _reduce(frames[:, centre].contiguous(), "mean", lengths)
+        half = 0.5 * _reduce((highest - lowest).amax(dim=1, keepdim=True), "mean", lengths).expand_as(middle)
+        return Box(torch.zeros_like(middle), middle - half, 2 * half + 1e-6)
+    origin = frames[starts, centre]
+    low, high = _reduce(lowest, "min", lengths) - origin, _reduce(highest, "max", lengths) - origin
+    if rule == "official":
+        return Box(origin, low, high - low + 1e-6)
+    middle, half = (low + high) / 2, (high - low).amax(dim=1, keepdim=True).expand_as(low) / 2
+    return Box(origin, middle - half, 2 * half + 1e-6)
+
+
+def body_sizes(clips: Tensor) -> Tensor:
+    """Size of the body ``(B,)`` in ``clips (B, T, V, C)``: the longest side of what it fills, the mean over frames."""
+    return (clips.amax(dim=2) - clips.amin(dim=2)).amax(dim=2).mean(dim=1)
+
+
+def _reduce(frames: Tensor, how: str, lengths: Tensor) -> Tensor:
+    return torch.segment_reduce(frames, how, lengths=lengths, axis=0)

@@ -1,0 +1,27 @@
+"""A part of the training clips that stands for the whole."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmn.errors import UserError
+
+
+def nested_subset(labels: NDArray[np.int64], count: int, seed: int) -> Tensor:
+    """Indices ``(min(count, N),)`` of clips with ``labels (N,)``: of every class its share, drawn by ``seed``.
+
+    A larger ``count`` takes the same clips and more.
+
+    Raises:
+        UserError: a count below 1.
+    """
+    if count < 1:
+        raise UserError(f"data.max_train_clips is {count}; train on 1 clip or more, or null for all.")
+    generator = np.random.default_rng(seed)
+    place = np.empty(len(labels))  # of a clip in its class, from 0 to 1: the first of all classes come first
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        place[generator.permutation(members)] = (np.arange(len(members)) + generator.random()) / len(members)
+    chosen = np.argsort(place, kind="stable")[:count]
+    return torch.from_numpy(np.sort(chosen))
