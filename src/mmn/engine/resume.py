@@ -24,7 +24,7 @@ _PARTS = (
 _FREE = (
     "data.path", "data.name", "data.get_it", "data.maker", "data.num_workers", "data.memory_limit_gb", "data.on_device",
     "data.modality", "data.augmentation", "data.seed",  # said by the parts they are taken from
-    "data.train_splits", "data.fold_seed",  # said by the clips
+    "data.target", "data.draw_seed", "data.train_splits", "data.fold_seed",  # said by the clips and classes
     "trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.plugins",
     "trainer.log_every_n_steps", "trainer.enable_model_summary", "trainer.profiler", "trainer.default_root_dir",
     "trainer.num_sanity_val_steps", "trainer.sync_batchnorm", "trainer.deterministic", "trainer.callbacks",

@@ -20,7 +20,7 @@ from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
 from mmn.data.pipeline.stores import Store
 from mmn.data.pipeline.subset import nested_subset
-from mmn.data.view.view import View
+from mmn.data.view.view import View, differences
 from mmn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -114,6 +114,8 @@ class SkeletonDataModule(L.LightningDataModule):
             self.prepare_data()
             data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
             self._data = self.view.apply(data, str(self.path))
+            for said in differences(data, self._data):
+                log.info("%s: %s", self.path, said)
             _say_what_stays_in_the_file(self._data, self.path, self.memory_limit_gb)
         return self._data
 

@@ -1,39 +1,66 @@
 """What of a file a run is about; the file stays as it is."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from mmn.data.format.selection import join
+import numpy as np
+
+from mmn.data.format.layout import Classes
+from mmn.data.format.selection import join, keep_joints
 from mmn.data.format.skeletons import SPLITS, SkeletonData
+from mmn.data.view.classes import Relabelling, kept, meant, merged, to_groups
+from mmn.data.view.draw import draw
 from mmn.data.view.folds import hold_out
+from mmn.data.view.joints import chosen_joints, reduce_layout
+from mmn.data.view.names import some
 from mmn.errors import UserError
+
+TARGETS = ("action", "group")
 
 
 @dataclass(frozen=True)
 class View:
-    """A choice from a data set.
+    """A choice from a data set: of its joints and classes, and of its clips to train on.
 
     Attributes:
+        joints: parts, joints or patterns of them to keep; with ``-`` before one, to leave out; None for all.
+        target: what the classes are, ``action`` or body ``group``.
+        merge: new class → the classes (names, indices or body groups) that become it.
+        classes: classes or body groups to keep; None for all.
+        min_clips: classes with fewer training clips are left out; None for no limit.
+        rest: the name of one more class, of all the clips that would be left out; None to leave them out.
+        rest_ratio: that class has at most so many times the training clips of the largest other one; None for all.
+        train_fraction: train on this share of each class; None for all.
+        clips_per_class: train on at most so many clips of each class; None for all.
+        draw_seed: of which clips those are; of its own, so that runs of several seeds share them.
         train_splits: the splits trained on together; they are no longer judged on.
         folds: divide the training clips into so many folds, or ``"groups"`` for one a group; None for no folds.
         fold: the fold that is held out, and judged on as the val split.
-        fold_seed: of what is drawn into which fold; of its own, so that runs of several seeds share their folds.
+        fold_seed: of what is drawn into which fold; of its own, as ``draw_seed``.
     """
 
+    joints: Sequence[str] | None = None
+    target: str = "action"
+    merge: Mapping[str, Sequence[str | int]] | None = None
+    classes: Sequence[str | int] | None = None
+    min_clips: int | None = None
+    rest: str | None = None
+    rest_ratio: float | None = None
+    train_fraction: float | None = None
+    clips_per_class: int | None = None
+    draw_seed: int = 1
     train_splits: Sequence[str] = ("train",)
     folds: int | str | None = None
     fold: int | str | None = None
     fold_seed: int = 1
 
     def __post_init__(self) -> None:
-        splits = [self.train_splits] if isinstance(self.train_splits, str) else list(self.train_splits)
-        object.__setattr__(self, "train_splits", splits)  # plain, whatever it was given as
-        if not splits or len(set(splits)) != len(splits) or not set(splits) <= set(SPLITS):
-            raise UserError(f"data.train_splits is {splits}; it is one or more of {', '.join(SPLITS)}.")
-        if (self.folds is None) != (self.fold is None):
-            given, other = ("fold", "folds") if self.folds is None else ("folds", "fold")
-            raise UserError(f"data.{given} is given without data.{other}; data.folds=5 data.fold=0 is the first of 5.")
+        for field in fields(self):  # plain lists and tables, whatever they were given as
+            value = getattr(self, field.name)
+            one = field.name in ("joints", "classes", "train_splits") and isinstance(value, str | int)
+            object.__setattr__(self, field.name, [value] if one else _plain(value))
+        _check(self)
 
     @property
     def without_judge(self) -> bool:
@@ -41,27 +68,163 @@ class View:
         return self.folds is None and "val" in self.train_splits
 
     def apply(self, data: SkeletonData, where: str) -> SkeletonData:
-        """The data set that is left; ``data`` itself where nothing is chosen.
+        """The data set that is left, as if a file held only that.
 
         Args:
             data: a checked data set.
             where: what an error calls it.
 
         Raises:
-            UserError: a choice that this data set does not have.
+            UserError: a choice that this data set does not have, or that leaves nothing.
         """
-        if self == View():
+        data = self._training(self._classes(self._joints(data, where), where), where)
+        if "train" not in data.splits and (self.folds, self.train_fraction, self.clips_per_class) != (None, None, None):
+            raise UserError(f"{where} has no training clips, of which folds and fractions are taken; leave these out.")
+        if self.folds is not None and self.fold is not None:
+            data = hold_out(data, self.folds, self.fold, self.fold_seed)
+        if (self.train_fraction, self.clips_per_class, self.rest_ratio) == (None, None, None):
+            return data
+        names = data.classes.names
+        capped = None if self.rest is None or self.rest_ratio is None else (names.index(self.rest), self.rest_ratio)
+        clips = draw(
+            data.splits["train"], len(names), fraction=self.train_fraction, per_class=self.clips_per_class,
+            capped=capped, seed=self.draw_seed,
+        )  # fmt: skip
+        return replace(data, splits={**data.splits, "train": clips})
+
+    def settled(self, data: SkeletonData) -> "View":
+        """The same view without what was counted: the classes that are left in ``data``, what it gave, by name."""
+        if self.min_clips is None:
+            return self
+        return replace(self, min_clips=None, classes=[name for name in data.classes.names if name != self.rest])
+
+    def elsewhere(self) -> "View":
+        """What of it another file than the one trained on is viewed by: joints and classes."""
+        return View(joints=self.joints, target=self.target, merge=self.merge, classes=self.classes, rest=self.rest)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, tables, numbers and strings, as a checkpoint keeps them; what differs from a view of all."""
+        return {key: value for key, value in asdict(self).items() if value != asdict(View())[key]}
+
+    def _joints(self, data: SkeletonData, where: str) -> SkeletonData:
+        if self.joints is None:
+            return data
+        joints = chosen_joints(data.layout, self.joints, where)
+        splits = {split: keep_joints(clips, joints) for split, clips in data.splits.items()}
+        return replace(data, layout=reduce_layout(data.layout, joints), splits=splits)
+
+    def _classes(self, data: SkeletonData, where: str) -> SkeletonData:
+        found = Relabelling.nothing(data.classes)
+        if self.target == "group":
+            found = to_groups(data.classes, where)
+        if self.merge:
+            found = found.then(merged(found.classes, self.merge, where))
+        if self.classes is not None or self.min_clips is not None:
+            found = found.then(kept(found.classes, self._kept(found, data, where), self.rest, where))
+        if found.classes == data.classes:
+            return data
+        splits = {split: found.apply(clips) for split, clips in data.splits.items()}
+        splits = {split: clips for split, clips in splits.items() if len(clips)}
+        if not splits:
+            raise UserError(f"data.classes leaves no clip of {where}; choose classes that it has clips of.")
+        return replace(data, classes=found.classes, splits=splits)
+
+    def _kept(self, found: Relabelling, data: SkeletonData, where: str) -> list[int]:
+        """The classes that are kept, of those ``found`` so far."""
+        names = range(len(found.classes.names)) if self.classes is None else self.classes
+        wanted = {index for name in names for index in meant(found.classes, name, "data.classes", where)}
+        if self.min_clips is None:
+            return sorted(wanted)
+        if "train" not in data.splits:
+            raise UserError(f"data.min_clips counts training clips, and {where} has none; leave it out.")
+        labels = found.apply(data.splits["train"]).labels
+        counts = np.bincount(labels[labels >= 0], minlength=len(found.classes.names))
+        return [index for index in sorted(wanted) if counts[index] >= self.min_clips]
+
+    def _training(self, data: SkeletonData, where: str) -> SkeletonData:
+        """The splits that are trained on, as one."""
+        if list(self.train_splits) == ["train"]:
             return data
         for split in self.train_splits:
             if split not in data.splits:
                 raise UserError(f"{where} has no split {split} to train on; it has {', '.join(data.splits)}.")
         training = join({split: data.splits[split] for split in self.train_splits})
         others = {split: clips for split, clips in data.splits.items() if split not in (*self.train_splits, "train")}
-        chosen = replace(data, splits={"train": training, **others})
-        if self.folds is not None and self.fold is not None:
-            chosen = hold_out(chosen, self.folds, self.fold, self.fold_seed)
-        return chosen
+        return replace(data, splits={"train": training, **others})
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, as a checkpoint keeps them."""
-        return asdict(self)
+
+def differences(whole: SkeletonData, viewed: SkeletonData) -> list[str]:
+    """In words, what a view left of a data set."""
+    said = []
+    if viewed.layout != whole.layout:
+        before, after = (layout.joints[layout.centre] for layout in (whole.layout, viewed.layout))
+        moved = "" if before == after else f"; the centre is {after}, as {before} is left out"
+        said.append(f"{viewed.layout.num_joints} of {whole.layout.num_joints} joints{moved}")
+    if viewed.classes != whole.classes:
+        said.append(_class_differences(whole.classes, viewed.classes))
+    counts = [
+        f"{split} {len(viewed.splits[split]) if split in viewed.splits else 0} of {len(clips)}"
+        for split, clips in whole.splits.items()
+        if split not in viewed.splits or len(viewed.splits[split]) != len(clips)
+    ]
+    return said + ([f"clips: {', '.join(counts)}"] if counts else [])
+
+
+def _class_differences(whole: Classes, viewed: Classes) -> str:
+    gone = [name for name in whole.names if name not in viewed.names]
+    new = [name for name in viewed.names if name not in whole.names]
+    parts = [f"{len(viewed.names)} classes of {len(whole.names)}"]
+    parts += [f"new are {some(new)}"] if new else []
+    parts += [f"gone are {some(gone)}"] if gone else []
+    return "; ".join(parts)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, Sequence) else value
+
+
+def _check(view: View) -> None:
+    """What no data set could have.
+
+    Raises:
+        UserError: naming the key, its value and what it takes.
+    """
+    for key, value in (("joints", view.joints), ("classes", view.classes), ("train_splits", view.train_splits)):
+        if value is not None and (not isinstance(value, list) or not value):
+            raise UserError(f"data.{key} is {value!r}; it is a list of names, such as data.{key}=[…].")
+    if view.merge is not None and not (
+        isinstance(view.merge, dict) and all(isinstance(members, list) for members in view.merge.values())
+    ):
+        raise UserError(f"data.merge is {view.merge!r}; it is a table of new class: [classes], such as {{a: [b, c]}}.")
+    if view.target not in TARGETS:
+        raise UserError(f"data.target is {view.target}; it is {' or '.join(TARGETS)}.")
+    splits = view.train_splits
+    if len(set(splits)) != len(splits) or not set(splits) <= set(SPLITS):
+        raise UserError(f"data.train_splits is {splits}; it is one or more of {', '.join(SPLITS)}.")
+    for key, low, high in (("train_fraction", 0, 1), ("rest_ratio", 0, np.inf)):
+        value = getattr(view, key)
+        if value is not None and not (_is_number(value) and low < value <= high):
+            raise UserError(
+                f"data.{key} is {value}; it is a number above 0" + (f" and at most {high}." if high == 1 else ".")
+            )
+    for key in ("clips_per_class", "min_clips"):
+        value = getattr(view, key)
+        if value is not None and not (_is_number(value) and value == int(value) and value >= 1):
+            raise UserError(f"data.{key} is {value}; it is a whole number of at least 1.")
+    if view.rest is not None and view.classes is None and view.min_clips is None:
+        raise UserError(
+            f"data.rest={view.rest} has nothing to gather; say by data.classes or data.min_clips what stays."
+        )
+    if view.rest_ratio is not None and view.rest is None:
+        raise UserError(f"data.rest_ratio={view.rest_ratio} limits data.rest, which is not given; name the rest.")
+    if (view.folds is None) != (view.fold is None):
+        given, other = ("fold", "folds") if view.folds is None else ("folds", "fold")
+        raise UserError(f"data.{given} is given without data.{other}; data.folds=5 data.fold=0 is the first of 5.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

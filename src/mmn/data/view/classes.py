@@ -1,0 +1,147 @@
+"""Other classes for the same clips: some of them, several as one, the rest as one, or body groups."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.clips import UNKNOWN, Clips
+from mmn.data.format.layout import Classes
+from mmn.data.format.selection import take
+from mmn.data.view.names import not_there
+from mmn.errors import UserError
+
+LEFT_OUT = -2
+
+
+@dataclass(frozen=True)
+class Relabelling:
+    """New classes, and which of them each old class is.
+
+    Attributes:
+        classes: the new ones.
+        place: ``(K,)`` the new index of each old class, ``LEFT_OUT`` where it is none.
+    """
+
+    classes: Classes
+    place: NDArray[np.int64]
+
+    @classmethod
+    def nothing(cls, classes: Classes) -> "Relabelling":
+        """The classes as they are."""
+        return cls(classes, np.arange(len(classes.names)))
+
+    def then(self, other: "Relabelling") -> "Relabelling":
+        """This one, and ``other`` of what it gives."""
+        place = np.where(self.place == LEFT_OUT, LEFT_OUT, other.place[np.maximum(self.place, 0)])
+        return Relabelling(other.classes, place)
+
+    def apply(self, clips: Clips) -> Clips:
+        """The clips of the new classes, and those of unknown class."""
+        labels = np.where(clips.labels == UNKNOWN, UNKNOWN, self.place[np.maximum(clips.labels, 0)])
+        kept = np.flatnonzero(labels != LEFT_OUT)
+        chosen = clips if len(kept) == len(clips) else take(clips, kept)
+        return replace(chosen, labels=labels[kept])
+
+
+def to_groups(classes: Classes, where: str) -> Relabelling:
+    """Body groups as the classes.
+
+    Raises:
+        UserError: classes without groups.
+    """
+    if not classes.group_names:
+        raise UserError(f"data.target=group needs body groups, and {where} has none; use data.merge to make some.")
+    return _only_used(Classes(list(classes.group_names), [], []), np.array(classes.group_of_class, np.int64))
+
+
+def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: str) -> Relabelling:
+    """Several classes as one, which takes the place of its first; it keeps their group where they share one.
+
+    Raises:
+        UserError: members that are not there or twice, or a new name that stands for another class.
+    """
+    parents: dict[int, str] = {}
+    for name, members in merge.items():
+        indices = {index for member in members for index in meant(classes, member, "data.merge", where)}
+        if twice := indices & parents.keys():
+            raise UserError(
+                f"data.merge has {classes.names[min(twice)]} in both {parents[min(twice)]} and {name}; choose one."
+            )
+        if name in classes.names and classes.names.index(name) not in indices:
+            raise UserError(f"data.merge names a class {name}, which {where} has already; give another name.")
+        if not indices:
+            raise UserError(f"data.merge has no classes to merge as {name}; list some.")
+        parents |= dict.fromkeys(indices, name)
+    names = [parents.get(index, name) for index, name in enumerate(classes.names)]
+    unique = list(dict.fromkeys(names))
+    place = np.array([unique.index(name) for name in names])
+    groups = [{classes.group_of_class[i] for i in np.flatnonzero(place == k)} for k in range(len(unique))] if (
+        classes.group_names
+    ) else []  # fmt: skip
+    group_names = list(classes.group_names)
+    of_class = []
+    for name, among in zip(unique, groups, strict=bool(groups)):
+        of_class.append(next(iter(among)) if len(among) == 1 else _own_group(group_names, name))
+    return _without_empty_groups(Classes(unique, of_class, group_names), place)
+
+
+def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str) -> Relabelling:
+    """The classes ``indices`` in their own order, and the others left out, or as one more class ``rest``.
+
+    Raises:
+        UserError: a name for the rest that is taken, or no class that is left.
+    """
+    if not indices:
+        raise UserError(f"data.classes and data.min_clips leave no class of {where}; ask for less.")
+    order = sorted(set(indices))
+    names = [classes.names[i] for i in order]
+    groups = [classes.group_of_class[i] for i in order] if classes.group_names else []
+    group_names = list(classes.group_names)
+    place = np.full(len(classes.names), LEFT_OUT)
+    place[order] = np.arange(len(order))
+    if rest is not None:
+        if rest in names:
+            raise UserError(f"data.rest={rest} is the name of a class that is kept; give the rest another.")
+        if len(names) == len(classes.names):
+            raise UserError(f"data.rest={rest} has no classes in it, as all of {where} are kept; leave it out.")
+        place[place == LEFT_OUT] = len(names)
+        names.append(rest)
+        if groups:
+            groups.append(_own_group(group_names, rest))
+    return _without_empty_groups(Classes(names, groups, group_names), place)
+
+
+def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
+    """The classes that a class name, an index or a body group stands for.
+
+    Raises:
+        UserError: none.
+    """
+    if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes.names):
+        return [name]
+    if name in classes.names:
+        return [classes.names.index(str(name))]
+    if name in classes.group_names:
+        group = classes.group_names.index(str(name))
+        return [index for index, of in enumerate(classes.group_of_class) if of == group]
+    raise not_there(key, name, "class or body group", [*classes.names, *classes.group_names], where)
+
+
+def _own_group(group_names: list[str], name: str) -> int:
+    """A group for one class that is in none of the others, called as the class is."""
+    if name not in group_names:
+        group_names.append(name)
+    return group_names.index(name)
+
+
+def _without_empty_groups(classes: Classes, place: NDArray[np.int64]) -> Relabelling:
+    used = sorted(set(classes.group_of_class))
+    groups = [used.index(group) for group in classes.group_of_class]
+    return Relabelling(Classes(classes.names, groups, [classes.group_names[g] for g in used]), place)
+
+
+def _only_used(classes: Classes, place: NDArray[np.int64]) -> Relabelling:
+    used = sorted(set(place.tolist()))
+    return Relabelling(Classes([classes.names[i] for i in used], [], []), np.searchsorted(used, place))

@@ -1,0 +1,50 @@
+"""Fewer training clips, drawn by seed; the larger draw contains the smaller."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.clips import Clips
+from mmn.data.format.selection import take
+
+
+def draw(
+    clips: Clips,
+    num_classes: int,
+    *,
+    fraction: float | None,
+    per_class: int | None,
+    capped: tuple[int, float] | None,
+    seed: int,
+) -> Clips:
+    """Some of the training clips, in their own order.
+
+    Args:
+        clips: the training split.
+        num_classes: K.
+        fraction: of each class, at least one clip.
+        per_class: at most so many of each class.
+        capped: a class, and how many times the largest other class it may be at most.
+        seed: of which clips come first.
+    """
+    counts = np.bincount(clips.labels[clips.labelled], minlength=num_classes)
+    limits = counts.copy()
+    if capped is not None:
+        index, ratio = capped
+        limits[index] = min(counts[index], max(1, int(ratio * np.delete(counts, index).max(initial=0))))
+    if fraction is not None:
+        limits = np.where(limits > 0, np.maximum(1, np.rint(limits * fraction).astype(int)), 0)
+    if per_class is not None:
+        limits = np.minimum(limits, per_class)
+    if (limits == counts).all():
+        return clips
+    rank = _ranks(clips.labels, num_classes, seed)
+    return take(clips, np.flatnonzero((clips.labels < 0) | (rank < limits[np.maximum(clips.labels, 0)])))
+
+
+def _ranks(labels: NDArray[np.int64], num_classes: int, seed: int) -> NDArray[np.int64]:
+    """Each clip's place ``(N,)`` in a random order of its class, which depends on nothing else than the seed."""
+    rank = np.zeros(len(labels), np.int64)
+    for index in range(num_classes):
+        own = np.flatnonzero(labels == index)
+        rank[own] = np.random.default_rng([seed, index]).permutation(len(own))
+    return rank
