@@ -9,7 +9,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline.preprocess import prepare
 from mmn.data.sources.convert import convert
-from mmn.data.sources.missing import fill_missing
+from mmn.data.sources.fill import fill_missing
 from mmn.errors import UserError
 
 JHMDB = load_layout("jhmdb")

@@ -126,7 +126,7 @@ def test_wholebody_gives_ma52_with_midpoints_and_an_estimated_head_top(tmp_path:
     source.mkdir()
     x = people(1, 6, 133)
     write_wholebody(source / "clip_c.json", x, wrapped)
-    assert recognise(source) == "wholebody"
+    assert recognise(source) == "mmpose"
     data = convert(source, tmp_path / "x.h5", "ma52", labels=labels_csv(tmp_path, ["clip_c"]))
     clip, points = read_data(tmp_path / "x.h5").splits["train"].clip(0), x[0, :, :, :2]
     given = [joint for joint in range(44) if WHOLEBODY[joint] >= 0]
@@ -153,7 +153,7 @@ def test_any_layout_made_of_an_estimators_points_can_be_read(tmp_path: Path) -> 
 
 def test_joints_an_estimator_does_not_give_are_named(tmp_path: Path) -> None:
     write_alphapose(tmp_path / "a.json", people(1, 4, 136))
-    with pytest.raises(UserError, match="the layout has a joint belly"):
+    with pytest.raises(UserError, match="Halpe's 136 points, which do not give the layout jhmdb's belly and 1 more"):
         convert(tmp_path / "a.json", tmp_path / "x.h5", "jhmdb")
 
 
@@ -250,10 +250,10 @@ def test_arrays_come_as_npz_or_as_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
-        ("name,label\na,clap\n", "has the columns name, label"),
+        ("name,label\na,clap\n", "has name, label in its first line"),
         ("name,label,split\na,clapping,train\n", "line 2: clip a has label 'clapping'"),
         ("name,label,split\na,14,train\n", "line 2: clip a has label '14'"),
-        ("name,label,split\na,clap,training\n", "clip a is in split 'training'"),
+        ("name,label,split\na,clap,trial\n", "clip a is in split 'trial'"),
         ("name,label,split\na,clap,train\na,clap,test\n", "line 3: the name 'a' is empty or there twice"),
         ("name,label,split\nb,clap,train\n", "clip a has no row in"),
         ("name,label,split\na,clap,train\nz,clap,train\n", "has a row for z, of which there is no clip"),
@@ -272,12 +272,22 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, rows: str, sentence:
     [
         ("a.json", "{", None, "is not a readable JSON file"),
         ("a.json", "[]", None, "is in no format that is recognised"),
-        ("a.json", "[]", "alphapose", "clip a has nobody in any of its 0 frames"),
-        ("a.json", '[{"image_id": "0.jpg", "keypoints": [1, 2, 3]}]', None, "has 3 numbers where 136 points"),
-        ("a.json", '[{"image_id": "x.jpg", "keypoints": []}]', None, "names no frame number"),
+        ("a.json", "[]", "alphapose", "clip a has nobody in any of its frames"),
+        ("a.json", '[{"image_id": "0.jpg", "keypoints": [1, 2, 3]}]', None, "has detections of 3 numbers, 1 points"),
+        (
+            "a.json",
+            '[{"image_id": "x.jpg", "keypoints": [1, 2]}]',
+            None,
+            "detection 0 has 2 values that are no x, y, score",
+        ),
         ("a.json", '[{"frame_id": 1, "instances": [{}]}]', None, "frame 0, person 0 lacks keypoints"),
-        ("a/0.json", '{"people": [{"pose_keypoints_2d": [1]}]}', None, "pose_keypoints_2d has 1 numbers where 25"),
-        ("a/0.json", '{"people": []}', None, "clip a has nobody in any of its 1 frames"),
+        (
+            "a/0.json",
+            '{"people": [{"pose_keypoints_2d": [1]}]}',
+            None,
+            "pose_keypoints_2d has 1 values that are no x, y, score",
+        ),
+        ("a/0.json", '{"people": []}', None, "clip a has nobody in any of its frames"),
         ("a.npy", "text", None, "a.npy is not a readable array file"),
         ("a.txt", "text", None, "is in no format that is recognised"),
         ("a.json", "[]", "other", "there is no format 'other'"),

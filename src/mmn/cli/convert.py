@@ -1,4 +1,4 @@
-"""``mmn convert``: pose files to one HDF5 file."""
+"""``mmn convert``: pose files of any kind to one HDF5 file."""
 
 import argparse
 from pathlib import Path
@@ -10,42 +10,69 @@ from mmn.errors import UserError
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("convert", help="pose files of any kind → one HDF5 file", description=__doc__)
-    parser.add_argument(
-        "source",
-        type=Path,
-        help="folder of official pickles, of JSON files (or one folder a clip), or of .npy; a PYSKL .pkl; an .npz",
-    )
+    parser.add_argument("source", type=Path, help="a file or folder; README lists the kinds")
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--layout", required=True, help="ma52, imigue, jhmdb, or a layout's YAML file")
-    parser.add_argument("--format", help="mmn, pyskl, alphapose, openpose, wholebody or arrays (default: recognised)")
-    parser.add_argument("--labels", type=Path, help="CSV of name,label,split, for pose estimators' files and arrays")
-    parser.add_argument("--classes", type=Path, help="a text file, one class name a line, in place of the layout's")
-    parser.add_argument("--missing", default="refuse", help="missing joints: refuse (default) or interpolate in time")
-    parser.add_argument(
-        "--min-score", type=float, default=0.0, help="joints scored up to this are missing (default: 0)"
-    )
-    parser.add_argument("--splits", help="PYSKL: which split is which, as train=xsub_train,val=xsub_val")
+    parser.add_argument("--overwrite", action="store_true", help="replace the output where it is there")
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
+    parser.add_argument("--list-people", action="store_true", help="say of each clip how many people were left out")
+    add_options(parser)
     parser.set_defaults(run=_run)
 
 
-def _run(options: argparse.Namespace) -> None:
-    from mmn.data.format.summary import in_a_line
-    from mmn.data.sources.convert import convert  # h5py and numpy only where they are needed: `mmn --help` is instant
-
-    data = convert(
-        options.source,
-        options.output,
-        options.layout,
-        format=options.format,
-        labels=options.labels,
-        classes=options.classes,
-        missing=options.missing,
-        min_score=options.min_score,
-        splits=_splits(options.splits),
-        name=options.name,
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options on how a source is read."""
+    add = parser.add_argument
+    add("--layout", required=True, help="a built-in layout (mmn layouts lists them), or a layout's YAML file")
+    add("--format", help="the source's format, where it is not recognised")
+    labels = parser.add_argument_group("labels")
+    labels.add_argument(
+        "--labels", help="CSV of name,label,split[,group]; or list files, as train=a.txt,val=b.txt", metavar="F"
     )
-    print(f"{options.output}: {in_a_line(data)}")
+    labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
+    labels.add_argument("--classes", help="a text file, one class name a line, in place of the layout's", metavar="F")
+    labels.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
+    people = parser.add_argument_group("people and points")
+    people.add_argument("--person", help="whom to keep: best (default), largest, longest, N (the N-th best) or all")
+    people.add_argument("--channels", help="what a point's numbers are: xy, xyz, xys or xyzs, s = score")
+    people.add_argument("--picture", help="width and height, where coordinates are shares of it, as 1920x1080")
+    missing = parser.add_argument_group("missing joints")
+    missing.add_argument("--missing", help="refuse them (default), or interpolate in time")
+    missing.add_argument(
+        "--min-score", type=float, help="joints scored up to this are missing (default: 0)", metavar="S"
+    )
+    missing.add_argument("--zeros", help="exact zeros without a score are missing, or a place to keep")
+    missing.add_argument(
+        "--max-gap", type=int, help="most frames in a row filled in (default: half a second)", metavar="N"
+    )
+    missing.add_argument("--max-filled", type=float, help="most of a clip filled in (default: 0.5)", metavar="SHARE")
+    missing.add_argument("--fps", type=float, help="frames a second (default: 30)")
+    missing.add_argument("--skip-bad", action="store_true", help="leave out clips that cannot be used")
+
+
+def read_options(options: argparse.Namespace) -> dict[str, Any]:
+    """What was given of them, as ``read_source`` takes it."""
+    names = (
+        *("format", "labels", "labels_from", "classes", "person", "channels", "missing", "min_score", "zeros"),
+        *("max_gap", "max_filled", "fps", "skip_bad"),
+    )
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return {**given, "splits": _splits(options.splits), "picture": _picture(options.picture)}
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.data.format.hdf5 import write_data  # h5py and numpy only where they are needed: `mmn --help` is instant
+    from mmn.data.format.summary import in_a_line
+    from mmn.data.sources.convert import read_source
+
+    if options.output.exists() and not options.overwrite:
+        raise UserError(f"{options.output} is there already; give another name, or --overwrite to replace it.")
+    name = options.name or options.output.stem
+    found = read_source(options.source, options.layout, name=name, **read_options(options))
+    write_data(options.output, found.data)
+    if options.list_people:
+        for clip, count in found.left_out.items():
+            print(f"{clip}: {count} other people")
+    print(f"{options.output}: {in_a_line(found.data)}")
 
 
 def _splits(text: str | None) -> dict[str, str]:
@@ -55,3 +82,12 @@ def _splits(text: str | None) -> dict[str, str]:
     if not all(len(pair) == 2 and pair[0] in ("train", "val", "test") for pair in pairs):
         raise UserError(f"--splits is {text!r}; it has to look like train=xsub_train,val=xsub_val.")
     return dict(pairs)
+
+
+def _picture(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise UserError(f"--picture is {text!r}; it has to look like 1920x1080, width and height.")
+    return int(width), int(height)

@@ -3,58 +3,62 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mmn.data.sources import alphapose, arrays, official, openpose, pyskl, wholebody
-from mmn.data.sources.pose_files import read_json
-from mmn.data.sources.request import Request, Source
+from mmn.data.sources.readers import alphapose, arrays, mmpose, ntu_arrays, official, openpose, pyskl, stgcn
+from mmn.data.sources.readers.files import files_below, first_content
+from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
-READERS: dict[str, Callable[[Path, Request], Source]] = {
+READERS: dict[str, Callable[[Path, Options], Parsed]] = {
     "mmn": official.read,
     "pyskl": pyskl.read,
     "alphapose": alphapose.read,
     "openpose": openpose.read,
-    "wholebody": wholebody.read,
+    "mmpose": mmpose.read,
+    "wholebody": mmpose.read,
+    "stgcn": stgcn.read,
+    "ntu-arrays": ntu_arrays.read,
     "arrays": arrays.read,
 }
-"""Name of a format → its reader."""
+"""Name of a format → its reader; ``wholebody`` is another name of ``mmpose``."""
+
+_JSON = {"alphapose": alphapose.is_alphapose, "openpose": openpose.is_openpose, "mmpose": mmpose.is_mmpose}
 
 
 def recognise(source: Path) -> str:
-    """The format of a file or folder, by its files' names and the first JSON file's structure.
+    """The format of a file or folder, by its files' names and the first file with content.
 
     Raises:
         UserError: nothing there, or nothing known.
     """
     if not source.exists():
         raise UserError(f"there is no file or folder {source}; give what was recorded, or what holds it.")
-    if source.is_file():
-        by_suffix = {".pkl": "pyskl", ".pickle": "pyskl", ".npz": "arrays", ".npy": "arrays"}
-        if source.suffix in by_suffix:
-            return by_suffix[source.suffix]
-        if source.suffix == ".json":
-            return _json_format(source)
-    elif any(source.glob("*_data.pkl")):
+    if source.is_dir() and files_below(source, "*_data.pkl"):
         return "mmn"
-    elif any(source.glob("*.npy")):
-        return "arrays"
-    elif any(source.glob("*/*.json")):
-        return "openpose"
-    elif first := min(source.glob("*.json"), default=None):
-        return _json_format(first)
-    raise _unknown(source)
+    if stgcn.is_stgcn(source):
+        return "stgcn"
+    suffixes = {path.suffix for path in _files(source)}
+    if suffixes & {".json", ".jsonl"}:
+        content = first_content(source)
+        for name, fits in _JSON.items():
+            if fits(content):
+                return name
+        raise UserError(f"{source}: {_said(content)}; say which format it is with --format {'|'.join(READERS)}.")
+    if suffixes & {".npy", ".npz"}:
+        return "ntu-arrays" if source.is_file() and ntu_arrays.is_ntu_arrays(source) else "arrays"
+    if suffixes & {".pkl", ".pickle"}:
+        return "pyskl"
+    found = f"; it has files of the kinds {', '.join(sorted(suffixes))}" if any(suffixes) else ""
+    raise UserError(f"{source} is in no format that is recognised{found}; say which with --format {'|'.join(READERS)}.")
 
 
-def _json_format(path: Path) -> str:
-    content = read_json(path)
-    if isinstance(content, dict) and "instance_info" in content:
-        return "wholebody"
-    if isinstance(content, list) and content and isinstance(content[0], dict):
-        if "image_id" in content[0]:
-            return "alphapose"
-        if "instances" in content[0]:
-            return "wholebody"
-    raise _unknown(path)
+def _files(source: Path) -> list[Path]:
+    return [source] if source.is_file() else files_below(source, "*") + files_below(source, "*/*")
 
 
-def _unknown(source: Path) -> UserError:
-    return UserError(f"{source} is in no format that is recognised; say which with --format {'|'.join(READERS)}.")
+def _said(content: object) -> str:
+    """What is in a JSON file of no known format."""
+    if content is None:
+        return "all its JSON files are empty, so that it is in no format that is recognised"
+    inside = content[0] if isinstance(content, list) else content
+    keys = f" with the keys {', '.join(map(str, list(inside)[:5]))}" if isinstance(inside, dict) else ""
+    return f"its first JSON file holds a {type(content).__name__}{keys}, in no format that is recognised"

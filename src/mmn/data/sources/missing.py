@@ -1,55 +1,78 @@
-"""Missing joints: filled in from the frames around them, and counted."""
+"""What is missing, for every source alike: joints that were not found, frames without anybody, padding."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.data.format.clips import Clips
-from mmn.data.format.layout import Layout
+from mmn.data.sources.clip import Clip
 from mmn.errors import UserError
 
+ZEROS = ("missing", "keep")
 
-def fill_missing(clips: Clips, layout: Layout, where: str) -> Clips:
-    """Clips with every missing (NaN) joint filled in, and ``filled`` saying which those are.
 
-    A joint seen in some frames of its clip is interpolated linearly in time between them, and held before the first
-    and after the last. A joint never seen takes the place of the nearest one along the bones that was: a hand that was
-    not found stays at its wrist.
+def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]) -> list[Clip]:
+    """Clips whose exact zeros without a score are either places or missing.
+
+    A joint that is at zero in every frame of every clip is the origin and stays. Of others it is not known: many
+    estimators write 0, 0 for what they did not find.
 
     Args:
-        clips: as a reader made them.
-        layout: their skeleton.
-        where: what an error calls the place.
+        clips: with ``zero`` saying which joints are at exactly zero in all coordinates.
+        zeros: ``missing``, ``keep``, or None to ask.
+        joints: the layout's joint names.
 
     Raises:
-        UserError: a clip without a single joint, or one whose joints are not the layout's.
+        UserError: zeros that are not settled, with how many there are and where the first is.
     """
-    missing: NDArray[np.bool_] = np.asarray(np.isnan(clips.keypoints).any(axis=2))  # (ΣT, V)
-    if not missing.any() or missing.shape[1] != layout.num_joints:
-        return clips
-    keypoints = np.array(clips.keypoints)
-    order = [list(layout.walk(joint)) for joint in range(layout.num_joints)]
-    for index in range(len(clips)):
-        span = slice(clips.offsets[index], clips.offsets[index + 1])
-        if not missing[span].any():
-            continue
-        if missing[span].all():
-            raise UserError(f"{where}: clip {clips.names[index]} has not a single joint in any frame; leave it out.")
-        keypoints[span] = _fill_clip(keypoints[span], missing[span], order)
-    return replace(clips, keypoints=keypoints, filled=missing)
+    marked = [clip for clip in clips if clip.zero is not None]
+    if not marked:
+        return list(clips)
+    blank = [clip for clip in marked if clip.zero is not None and clip.zero.all()]
+    if len(blank) == len(marked):
+        return list(clips)
+    for clip in blank:  # nobody
+        clip.joints[:] = np.nan
+    marked = [clip for clip in marked if not any(clip is other for other in blank)]
+    origin = np.all([_in_every_frame(clip) for clip in marked], axis=0)  # (V,)
+    open_ones = [(clip, clip.zero & ~origin) for clip in marked if clip.zero is not None]
+    count = sum(int(mask.sum()) for _, mask in open_ones)
+    if count and zeros is None:
+        clip, mask = next((clip, mask) for clip, mask in open_ones if mask.any())
+        frame, joint = (int(i) for i in np.argwhere(mask)[0])
+        among = sum(bool(mask.any()) for _, mask in open_ones)
+        raise UserError(
+            f"{count} joints in {among} of {len(clips)} clips are exactly 0 and no scores say whether they were found; "
+            f"the first is clip {clip.name}, frame {int(clip.frames[frame])}, joint {joint} ({joints[joint]}): say "
+            "--zeros missing, or --zeros keep where 0 is a place."
+        )
+    if zeros == "missing":
+        for clip, mask in open_ones:
+            clip.joints[mask] = np.nan
+    return list(clips)
 
 
-def _fill_clip(clip: NDArray[np.float32], missing: NDArray[np.bool_], order: list[list[int]]) -> NDArray[np.float32]:
-    """One clip ``(T, V, C)``; ``order`` has for each joint the others by their distance along the bones."""
-    frames = np.arange(len(clip))
-    seen = np.asarray(~missing.all(axis=0))  # (V,)
-    filled = clip.copy()
-    for joint in np.flatnonzero(seen & missing.any(axis=0)):
-        known = ~missing[:, joint]
-        for axis in range(clip.shape[2]):
-            filled[:, joint, axis] = np.interp(frames, frames[known], clip[known, joint, axis])
-    for joint in np.flatnonzero(~seen):
-        near = [other for other in order[joint] if seen[other]]
-        filled[:, joint] = filled[:, near[0]] if near else filled[:, seen].mean(axis=1)
-    return filled
+def lay_out(clip: Clip, step: int) -> Clip:
+    """A clip with a row for every frame from the first to the last that has anything of the person.
+
+    Frames of which there is no file, and those without the person, are rows of NaN; at either end they are padding
+    and left out.
+    """
+    there = ~np.isnan(clip.joints).all(axis=(1, 2))
+    if not there.any():
+        return clip.with_frames(clip.frames[:0], clip.joints[:0])
+    first, last = clip.frames[there].min(), clip.frames[there].max()
+    frames = np.arange(first, last + 1, step)
+    if len(frames) == len(clip.frames) and there.all():
+        return clip
+    joints = np.full((len(frames), *clip.joints.shape[1:]), np.nan, np.float32)
+    inside = there & (clip.frames >= first)
+    joints[(clip.frames[inside] - first) // step] = clip.joints[inside]
+    return clip.with_frames(frames, joints)
+
+
+def _in_every_frame(clip: Clip) -> NDArray[np.bool_]:
+    """Joints ``(V,)`` at zero wherever the person is in view."""
+    assert clip.zero is not None
+    in_view = ~clip.zero.all(axis=1)
+    return np.asarray(clip.zero[in_view].all(axis=0))  # all of them where nobody is in view

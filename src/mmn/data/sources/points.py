@@ -4,18 +4,30 @@ A layout's joint is found by name, so that any layout made of these names can be
 as below, ``face_0…67`` (68-point convention), ``left_hand_0…20`` and ``right_hand_0…20``.
 """
 
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-
-from mmn.errors import UserError
+from typing import NamedTuple
 
 Points = dict[str, int]
 """Name → index among an estimator's points."""
 
 FINGERS = ("thumb", "index", "middle", "ring", "little")
-_TOP_OVER_EYES = np.float32(0.54)  # eye height 0.936, shoulder height 0.818 of the stature (Drillis and Contini 1966)
+
+
+class Estimator(NamedTuple):
+    """Whose points they are.
+
+    Attributes:
+        words: what a sentence calls them.
+        size: how many there are.
+        points: their names.
+        layout: the built-in layout of its own.
+        hint: which model or option gives more points, or nothing.
+    """
+
+    words: str
+    size: int
+    points: Points
+    layout: str
+    hint: str = ""
 
 
 def _face_and_hands(face: int, left: int, right: int) -> Points:
@@ -29,10 +41,14 @@ def _face_and_hands(face: int, left: int, right: int) -> Points:
         "upper_lip": face + 51,
         "lower_lip": face + 57,
     }
-    for side, root in (("left", left), ("right", right)):
-        points |= {f"{side}_hand_{i}": root + i for i in range(21)} | {f"{side}_hand_root": root}
-        for number, finger in enumerate(FINGERS, start=1):
-            points |= {f"{side}_{finger}_tip": root + 4 * number, f"{side}_finger_{number}": root + 4 * number}
+    return points | _hand("left", left) | _hand("right", right)
+
+
+def _hand(side: str, root: int) -> Points:
+    """Names of a 21-point hand whose first point is ``root``."""
+    points = {f"{side}_hand_{i}": root + i for i in range(21)} | {f"{side}_hand_root": root}
+    for number, finger in enumerate(FINGERS, start=1):
+        points |= {f"{side}_{finger}_tip": root + 4 * number, f"{side}_finger_{number}": root + 4 * number}
     return points
 
 
@@ -44,10 +60,24 @@ _COCO = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow left_wrist "
     "right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle "
 )
+_HALPE = _COCO + "head_top neck mid_hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel"
+_BODY_25 = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe "
+    "left_heel right_big_toe right_small_toe right_heel"
+)
+_OPENPOSE_18 = (
+    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear"
+)
 
-HALPE_136 = _body(
-    _COCO + "head_top neck mid_hip left_big_toe right_big_toe left_small_toe right_small_toe left_heel right_heel"
-) | _face_and_hands(26, 94, 115)
+COCO_17 = _body(_COCO)
+"""COCO's 17 points: AlphaPose, MMPose, rtmlib and YOLO."""
+
+HALPE_26 = _body(_HALPE)
+"""AlphaPose's and rtmlib's 26 body points."""
+
+HALPE_136 = HALPE_26 | _face_and_hands(26, 94, 115)
 """AlphaPose's 136 points."""
 
 WHOLEBODY_133 = _body(
@@ -55,48 +85,29 @@ WHOLEBODY_133 = _body(
 ) | _face_and_hands(23, 91, 112)
 """COCO-WholeBody's 133 points, as MMPose and rtmlib give them."""
 
-BODY_25 = _body(
-    "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist mid_hip right_hip right_knee "
-    "right_ankle left_hip left_knee left_ankle right_eye left_eye right_ear left_ear left_big_toe left_small_toe "
-    "left_heel right_big_toe right_small_toe right_heel"
-) | _face_and_hands(25, 95, 116)
+BODY_25 = _body(_BODY_25) | _face_and_hands(25, 95, 116)
 """OpenPose's 25 body, 70 face and 2 × 21 hand points, one after the other."""
 
-_MIDPOINTS = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
+OPENPOSE_18 = _body(_OPENPOSE_18) | _face_and_hands(18, 88, 109)
+"""OpenPose's older 18 body points, then face and hands."""
 
+NTU_25 = _body(
+    "spine_base mid_spine neck head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
+    "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb"
+)
+"""Kinect 2's 25 joints, as NTU RGB+D has them."""
 
-def derived(joints: Sequence[str], points: Points) -> list[str]:
-    """How each joint that the estimator does not give is made, a phrase each.
+_MORE = "; a model of 133 or 136 points has feet, face and hands"
+COCO17 = Estimator("COCO's 17 points", 17, COCO_17, "coco17", _MORE)
+HALPE26 = Estimator("Halpe's 26 points", 26, HALPE_26, "halpe26", _MORE)
+HALPE136 = Estimator("Halpe's 136 points", 136, HALPE_136, "ma52")
+WHOLEBODY133 = Estimator("COCO-WholeBody's 133 points", 133, WHOLEBODY_133, "ma52")
+OPENPOSE25 = Estimator("OpenPose's 25 body points, face and hands", 137, BODY_25, "body25")
+OPENPOSE18 = Estimator("OpenPose's 18 body points, face and hands", 130, OPENPOSE_18, "openpose18")
+OPENPOSE18_BODY = Estimator("OpenPose's 18 body points", 18, _body(_OPENPOSE_18), "openpose18")
+OPENPOSE25_BODY = Estimator("OpenPose's 25 body points", 25, _body(_BODY_25), "body25")
+NTU25 = Estimator("Kinect's 25 joints", 25, NTU_25, "ntu25")
 
-    Raises:
-        UserError: a joint that can neither be read nor derived.
-    """
-    phrases = []
-    for name in joints:
-        if name in points:
-            continue
-        if name in _MIDPOINTS:
-            phrases.append(f"{name} is the midpoint of {' and '.join(_MIDPOINTS[name])}")
-        elif name == "head_top":
-            phrases.append("head_top is estimated from eyes and shoulders")
-        else:
-            raise UserError(
-                f"the layout has a joint {name}, which this pose format does not give; use a layout whose joints it "
-                "names, such as nose, left_wrist, left_hand_8 or face_30."
-            )
-    return phrases
-
-
-def select(clip: NDArray[np.float32], joints: Sequence[str], points: Points) -> NDArray[np.float32]:
-    """Points ``(T, P, C)``, missing ones NaN → joints ``(T, V, C)``; what is derived from missing ones is missing."""
-
-    def joint(name: str) -> NDArray[np.float32]:
-        if name in points:
-            return clip[:, points[name]]
-        if name in _MIDPOINTS:
-            a, b = _MIDPOINTS[name]
-            return np.float32(0.5) * (joint(a) + joint(b))
-        eyes = np.float32(0.5) * (joint("left_eye") + joint("right_eye"))
-        return eyes + _TOP_OVER_EYES * (eyes - joint("neck"))
-
-    return np.stack([joint(name) for name in joints], axis=1)
+BY_COUNT = {e.size: e for e in (COCO17, HALPE26, HALPE136, WHOLEBODY133, OPENPOSE25, OPENPOSE18_BODY)}
+"""Number of points → whose they are, where the number alone tells."""

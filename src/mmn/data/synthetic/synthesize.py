@@ -17,7 +17,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import write_data
 from mmn.data.format.layout import Layout, load_classes, load_layout
 from mmn.data.format.skeletons import SPLITS, SkeletonData
-from mmn.data.sources.missing import fill_missing
+from mmn.data.sources.fill import fill_missing
 from mmn.data.synthetic.rest_pose import standing
 from mmn.errors import UserError
 

@@ -1,6 +1,7 @@
 """Pickles of arrays, read without executing anything in them."""
 
 import pickle
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,12 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
     ("_codecs", "encode"): _bytes,
+    ("collections", "OrderedDict"): OrderedDict,
+    ("collections", "defaultdict"): defaultdict,
 }
+# What a defaultdict names as its default; Python 2 calls the module otherwise.
+for _module in ("builtins", "__builtin__"):
+    _ALLOWED |= {(_module, kind.__name__): kind for kind in (list, dict, set, int, float)}
 for _package in ("numpy.core", "numpy._core"):
     _ALLOWED[f"{_package}.multiarray", "_reconstruct"] = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
     _ALLOWED[f"{_package}.multiarray", "scalar"] = np._core.multiarray.scalar  # type: ignore[attr-defined]
@@ -47,7 +53,7 @@ def read_pickle(path: Path) -> Any:
     """
     try:
         with path.open("rb") as file:
-            return ArrayUnpickler(file).load()
+            return ArrayUnpickler(file, encoding="latin1").load()  # as Python 2 wrote arrays
     except FileNotFoundError:
         raise UserError(
             f"there is no file {path}; both the _data and the _label pickle of a split are needed."

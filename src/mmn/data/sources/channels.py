@@ -1,0 +1,46 @@
+"""What the numbers of a point are: coordinates, and perhaps a score."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.sources.points import BY_COUNT
+from mmn.errors import UserError
+
+_ALWAYS_2D = {count for count in BY_COUNT if count not in (17, 25)}  # there are 3D skeletons of 17 and of 25 joints
+
+
+def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Numbers ``(…, P, C)`` → coordinates ``(…, P, 2 or 3)`` and scores ``(…, P)``, if there are any.
+
+    Args:
+        array: as it stands in the source.
+        channels: ``xy``, ``xyz``, ``xys`` or ``xyzs``; None where that is plain from the numbers.
+        where: the clip, for sentences.
+
+    Raises:
+        UserError: other numbers of channels than 2 to 4 or than given, or a third that looks like a score.
+    """
+    count = array.shape[-1]
+    if channels is None:
+        channels = {2: "xy", 3: "xyz", 4: "xyzs"}.get(count)
+        if count == 3 and array.shape[-2] in _ALWAYS_2D:
+            channels = "xys"
+        elif count == 3 and _looks_like_score(array):
+            raise UserError(
+                f"{where}: the third number of its points lies between 0 and 1 while the others reach "
+                f"{np.nanmax(np.abs(array[..., :2])):.0f}, as scores do; say --channels xys, or --channels xyz for 3D."
+            )
+    if channels is None or len(channels) != count:
+        raise UserError(
+            f"{where} has {count} numbers a point"
+            + (f", which are not {channels}; give --channels that fits." if channels else "; a point has 2 to 4.")
+        )
+    return (array[..., :-1], array[..., -1]) if channels.endswith("s") else (array, None)
+
+
+def _looks_like_score(array: NDArray[Any]) -> bool:
+    third = array[..., 2][np.isfinite(array[..., 2])]
+    others = array[..., :2][np.isfinite(array[..., :2])]
+    return third.size > 0 and third.min() >= 0 and 0 < third.max() <= 1 and np.abs(others).max(initial=0) > 2

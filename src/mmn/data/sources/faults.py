@@ -1,0 +1,65 @@
+"""Clips that cannot be used: all of them named in one sentence, or left out."""
+
+from collections.abc import Sequence
+
+from mmn.data.format.layout import Layout
+from mmn.data.sources.clip import Clip
+from mmn.data.sources.fill import DEFAULT_MAX_GAP, faults, missing_joints
+from mmn.data.sources.request import Options
+from mmn.data.sources.words import some
+from mmn.errors import UserError
+
+_NOBODY = "nobody in any of its frames"
+
+
+def usable(
+    clips: Sequence[Clip], nobody: Sequence[str], layout: Layout, options: Options
+) -> tuple[list[Clip], list[str]]:
+    """The clips that can be used, and a note on those left out.
+
+    Args:
+        clips: laid out, missing joints NaN.
+        nobody: recordings that nobody is in.
+        layout: their skeleton.
+        options: how much may be filled in, and whether other clips are left out.
+
+    Raises:
+        UserError: clips that nobody is in, or of which too much would have to be filled in, all of them at once.
+    """
+    max_gap = options.max_gap
+    if max_gap is None:
+        max_gap = round(options.fps / 2) if options.fps else DEFAULT_MAX_GAP
+    bad = dict.fromkeys([*nobody, *(clip.name for clip in clips if not len(clip.joints))], _NOBODY)
+    for clip in clips:
+        if clip.name in bad or clip.joints.shape[1] != layout.num_joints:
+            continue
+        if options.missing == "interpolate":
+            why = faults(clip.joints, layout.joints, max_gap, options.max_filled)
+        else:
+            why = "missing joints" if options.skip_bad and missing_joints(clip.joints).any() else ""
+        if why:
+            bad[clip.name] = why
+    kept = [clip for clip in clips if clip.name not in bad]
+    if bad and not (options.skip_bad and kept):
+        raise UserError(_sentence(bad, len(clips) + len(nobody), options, max_gap))
+    return kept, [f"{len(bad)} clips left out: {_reasons(bad)}"] if bad else []
+
+
+def _sentence(bad: dict[str, str], total: int, options: Options, max_gap: int) -> str:
+    whole = len(bad) == total
+    remedies = [] if whole else ["leave them out with --skip-bad"]
+    if set(bad.values()) - {_NOBODY}:
+        remedies.append(f"raise --max-filled {options.max_filled:g} or --max-gap {max_gap}")
+    if not remedies:
+        remedies.append("check that the source is what was meant")
+    if len(bad) == 1 and _NOBODY in bad.values():
+        return f"clip {next(iter(bad))} has {_NOBODY}; {' or '.join(remedies).replace('them', 'it')}."
+    return f"{len(bad)} of {total} clips cannot be used: {_reasons(bad)}; {' or '.join(remedies)}."
+
+
+def _reasons(bad: dict[str, str]) -> str:
+    """Clips by what is wrong with them."""
+    empty = [name for name, why in bad.items() if why == _NOBODY]
+    others = [f"{name} ({why})" for name, why in bad.items() if why != _NOBODY]
+    parts = [f"{some(empty)} ({_NOBODY.replace('its', 'their')})"] if empty else []
+    return "; ".join([*parts, *([some(others)] if others else [])])

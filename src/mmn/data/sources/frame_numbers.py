@@ -1,0 +1,83 @@
+"""Which frame each frame is: numbers read from names, and how far apart frames are in the whole source."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.sources.recording import FrameKey
+from mmn.errors import UserError
+
+_DIGITS = re.compile(r"\d+")
+
+
+def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
+    """The number of each frame ``(F,)``.
+
+    Numbers are taken as they are. Of names such as ``cam2_000011_1080p.png`` it is the number that varies among them;
+    where several do, the one that tells most of them apart, and of those the one that runs closest. Frames without
+    any number, or all with the same one, count in the order they stand in.
+
+    Args:
+        keys: what the source calls its frames.
+        name: the recording's, for sentences.
+
+    Raises:
+        UserError: names without a number, or two frames with the same one.
+    """
+    if not keys or all(_is_nothing(key) for key in keys):
+        return np.arange(len(keys))
+    numbers = np.array(keys, np.int64) if all(_is_number(key) for key in keys) else _from_names(keys, name)
+    counts = Counter(numbers.tolist())
+    if len(counts) == 1:
+        return np.arange(len(keys))
+    number, times = counts.most_common(1)[0]
+    if times > 1:
+        raise UserError(
+            f"clip {name} has {times} frames of the number {number}, {_first(keys, numbers, number)}; give each frame "
+            "a number of its own, or each clip a folder or file of its own."
+        )
+    return numbers
+
+
+def all_alike(keys: Sequence[FrameKey]) -> bool:
+    """Whether several frames all have the same name: they then count in the order they stand in."""
+    return len(keys) > 1 and len({str(key) for key in keys}) == 1 and not _is_nothing(keys[0])
+
+
+def common_step(recordings: Iterable[NDArray[np.int64]]) -> int:
+    """How far apart frames are: the greatest distance that divides all those in a source, 5 for every fifth frame."""
+    steps = [int(np.gcd.reduce(np.diff(np.sort(numbers)))) for numbers in recordings if len(numbers) > 1]
+    return int(np.gcd.reduce(steps)) if steps else 1
+
+
+def digit_runs(name: str) -> tuple[str, tuple[int, ...]]:
+    """A name with its numbers cut out, and those numbers: ``cam2_0011`` → ``("cam#_#", (2, 11))``."""
+    return _DIGITS.sub("#", name), tuple(int(run) for run in _DIGITS.findall(name))
+
+
+def _from_names(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
+    runs = [digit_runs(str(key))[1] for key in keys]
+    if not all(runs):
+        key = next(key for key, found in zip(keys, runs, strict=True) if not found)
+        raise UserError(f"clip {name} has a frame {key!r}, which names no frame number; number its frames.")
+    if len({len(found) for found in runs}) > 1:  # names of several shapes: the last number, as estimators write it
+        return np.array([found[-1] for found in runs])
+    table = np.array(runs)  # (F, numbers a name)
+    distinct = [len(np.unique(column)) for column in table.T]
+    best = max(range(table.shape[1]), key=lambda c: (distinct[c], -int(np.ptp(table[:, c])), c))
+    return table[:, best]
+
+
+def _is_number(key: FrameKey) -> bool:
+    return isinstance(key, int | float) and not isinstance(key, bool) and np.isfinite(key) and key == int(key)
+
+
+def _is_nothing(key: FrameKey) -> bool:
+    return key is None or key == "" or (isinstance(key, float) and np.isnan(key))
+
+
+def _first(keys: Sequence[FrameKey], numbers: NDArray[np.int64], number: int) -> str:
+    return " and ".join(str(keys[int(i)]) for i in np.flatnonzero(numbers == number)[:2])

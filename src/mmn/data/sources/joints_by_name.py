@@ -1,0 +1,77 @@
+"""A layout's joints among an estimator's points: found by name, or derived from others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.sources.points import Estimator, Points
+from mmn.errors import UserError
+
+_MIDPOINTS = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip", "right_hip")}
+_TOP_OVER_EYES = 0.54  # eye height 0.936, shoulder height 0.818 of the stature (Drillis and Contini 1966)
+
+
+class Selection:
+    """How each of V joints is made of P points: a weighted sum, mostly of one.
+
+    Args:
+        joints: the layout's joint names.
+        estimator: whose points they are.
+        layout: what a sentence calls the layout.
+
+    Raises:
+        UserError: joints that can neither be read nor derived.
+    """
+
+    def __init__(self, joints: Sequence[str], estimator: Estimator, layout: str) -> None:
+        self.notes: list[str] = []
+        self._sums = [_parts(name, estimator.points) for name in joints]
+        lacking = [name for name, parts in zip(joints, self._sums, strict=True) if not parts]
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            raise UserError(
+                f"the source holds {estimator.words}, which do not give the layout {layout}'s {lacking[0]}{more}; use "
+                f"--layout {estimator.layout}, or one whose joints they name{estimator.hint}."
+            )
+        for name in joints:
+            if name not in estimator.points:
+                self.notes.append(
+                    f"{name} is the midpoint of {' and '.join(_MIDPOINTS[name])}"
+                    if name in _MIDPOINTS
+                    else f"{name} is estimated from eyes and shoulders"
+                )
+
+    def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points ``(T, P, C)``, missing ones NaN → joints ``(T, V, C)``; what is made of a missing one is missing."""
+        joints = np.empty((len(points), len(self._sums), points.shape[2]), np.float32)
+        for joint, parts in enumerate(self._sums):
+            joints[:, joint] = sum(np.float32(weight) * points[:, point] for point, weight in parts.items())
+        return joints
+
+    def any(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether ``mask (T, P)`` holds for any of the points that each joint is made of ``(T, V)``."""
+        return np.stack([mask[:, list(parts)].any(axis=1) for parts in self._sums], axis=1)
+
+
+def _parts(name: str, points: Points) -> dict[int, float]:
+    """Points and their weights; empty where the joint cannot be made."""
+    if name in points:
+        return {points[name]: 1.0}
+    if name in _MIDPOINTS:
+        return _sum([(0.5, other) for other in _MIDPOINTS[name]], points)
+    if name == "head_top":
+        up = 1 + _TOP_OVER_EYES
+        return _sum([(up / 2, "left_eye"), (up / 2, "right_eye"), (-_TOP_OVER_EYES, "neck")], points)
+    return {}
+
+
+def _sum(terms: list[tuple[float, str]], points: Points) -> dict[int, float]:
+    total: dict[int, float] = {}
+    for weight, name in terms:
+        parts = _parts(name, points)
+        if not parts:
+            return {}
+        for point, part in parts.items():
+            total[point] = total.get(point, 0.0) + weight * part
+    return total

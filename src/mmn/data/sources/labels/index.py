@@ -1,0 +1,63 @@
+"""Labels as they are written → class indices."""
+
+import re
+from collections.abc import Sequence
+
+from mmn.data.format.clips import UNKNOWN
+from mmn.data.format.layout import Classes
+from mmn.errors import UserError
+
+_INDEX = re.compile(r"\d+(\.0*)?")  # tables that went through pandas have 0.0 for 0
+
+
+def class_indices(
+    labels: Sequence[int | str], where: Sequence[str], classes: Classes, count_from: int | None
+) -> list[int]:
+    """The class index of each label.
+
+    Args:
+        labels: class indices, class names, or nothing for unknown.
+        where: the place of each, for sentences.
+        classes: what labels count in.
+        count_from: the index of the first class, 0 or 1; None for 0, asking where labels look as if they began at 1.
+
+    Raises:
+        UserError: a label that is none, with how many there are; labels that look one-based.
+    """
+    first = count_from or 0
+    caseless = {name.casefold(): index for index, name in enumerate(classes.names)}
+    found, wrong, by_number = [], [], set()
+    for number, label in enumerate(labels):
+        index = _index(label, classes, caseless, first)
+        found.append(UNKNOWN if index is None else index)
+        if index is None:
+            wrong.append(number)
+        elif index != UNKNOWN and _INDEX.fullmatch(str(label).strip()):
+            by_number.add(index)
+    if wrong:
+        several = f" ({len(wrong)} such labels in all)" if len(wrong) > 1 else ""
+        raise UserError(
+            f"{where[wrong[0]]} has label {labels[wrong[0]]!r}, which is neither a class name nor an index below "
+            f"{len(classes.names)}{several}; correct it, give --classes with your own names, or --labels-from 1 if "
+            "labels count from 1."
+            if first == 0
+            else f"{where[wrong[0]]} has label {labels[wrong[0]]!r}, which is neither a class name nor an index from "
+            f"{first} to {len(classes.names) - 1 + first}{several}; correct it or give --classes with your own names."
+        )
+    if count_from is None and len(by_number) > 1 and min(by_number) > 0 and max(by_number) == len(classes.names) - 1:
+        raise UserError(
+            f"no clip has label 0 ({classes.names[0]}) and some have the highest, {len(classes.names) - 1} "
+            f"({classes.names[-1]}): labels may count from 1; say --labels-from 1, or --labels-from 0 if they do not."
+        )
+    return found
+
+
+def _index(label: int | str, classes: Classes, caseless: dict[str, int], first: int) -> int | None:
+    text = str(label).strip()
+    if not text or text in (str(UNKNOWN), f"{UNKNOWN}.0"):
+        return UNKNOWN
+    if text in classes.names:
+        return classes.names.index(text)
+    if _INDEX.fullmatch(text) and 0 <= int(float(text)) - first < len(classes.names):
+        return int(float(text)) - first
+    return caseless.get(text.casefold())

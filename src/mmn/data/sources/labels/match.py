@@ -1,0 +1,70 @@
+"""Clips and rows of a table of labels brought together by name."""
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from pathlib import PurePosixPath
+
+from mmn.data.sources.labels.table import Row
+from mmn.data.sources.words import some
+from mmn.errors import UserError
+
+_SUFFIXES = {
+    *(".mp4", ".avi", ".mov", ".mkv", ".webm", ".json", ".jsonl", ".npy", ".npz", ".pkl", ".txt", ".csv", ".skeleton"),
+    *(".bvh", ".c3d", ".h5", ".hdf5"),
+}
+
+
+def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[str], labels: str) -> dict[str, Row]:
+    """The row of each clip; names are compared in NFC, with or without folders and a file's suffix.
+
+    Args:
+        names: clips.
+        rows: of the table.
+        left_out: clips that the conversion leaves out; their rows are no error.
+        labels: what a sentence calls the table.
+
+    Raises:
+        UserError: all clips without a row, or all rows without a clip, or a row that is there twice.
+    """
+    by_name: dict[str, Row] = {}
+    for row in rows:
+        if row.name in by_name:
+            raise UserError(f"{row.where}: the name {row.name!r} is empty or there twice; each clip has one row.")
+        by_name[row.name] = row
+    short: dict[str, list[Row]] = {}
+    for row in by_name.values():
+        short.setdefault(short_name(row.name), []).append(row)
+    found, lost = {}, []
+    for name in names:
+        exact = unicodedata.normalize("NFC", name)
+        near = [by_name[exact]] if exact in by_name else short.get(short_name(name), [])
+        if len(near) > 1:
+            raise UserError(f"{labels} has rows for {near[0].name} and {near[1].name}, which both may be clip {name}.")
+        if near:
+            found[name] = near[0]
+        else:
+            lost.append(name)
+    if lost := [name for name in lost if name not in left_out]:
+        raise UserError(f"{_some(lost, 'clip')} no row in {labels}; add {_them(lost)} or leave {_them(lost)} out.")
+    taken = {row.name for row in found.values()}
+    extra = [row.name for row in rows if row.name not in taken]
+    if extra:
+        raise UserError(
+            f"{labels} has {'a row' if len(extra) == 1 else f'{len(extra)} rows'} for {some(extra)}, of which there "
+            f"is no clip; remove {_them(extra)} or add the clip{'s' if len(extra) > 1 else ''}."
+        )
+    return found
+
+
+def short_name(name: str) -> str:
+    """A name in NFC without folders and without the suffix of a file."""
+    path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
+    return path.stem if path.suffix.lower() in _SUFFIXES else path.name
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    return f"{what} {names[0]} has" if len(names) == 1 else f"{len(names)} {what}s ({some(names)}) have"
+
+
+def _them(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"

@@ -1,0 +1,117 @@
+"""Tables of labels: a CSV file of ``name,label,split[,group]``, or list files ``name label``, one a split."""
+
+import csv
+import io
+import unicodedata
+from pathlib import Path
+from typing import NamedTuple
+
+from mmn.data.format.skeletons import SPLITS
+from mmn.errors import UserError
+
+_OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+
+
+class Row(NamedTuple):
+    """What a table says of one clip.
+
+    Attributes:
+        name: as written, in NFC.
+        label: class name, index or nothing, as written.
+        split: train, val or test.
+        group: subject or recording; empty where the table has none.
+        where: the place of the row, for sentences.
+    """
+
+    name: str
+    label: str
+    split: str
+    group: str
+    where: str
+
+
+def read_labels(labels: str | Path) -> list[Row]:
+    """The rows of a CSV file, or of list files given as ``train=a.txt,val=b.txt``.
+
+    Raises:
+        UserError: a file that cannot be read, or a row that means nothing.
+    """
+    if "=" in str(labels) and not Path(labels).exists():
+        return [row for part in str(labels).split(",") for row in _read_list(part)]
+    path = Path(labels)
+    return [_row(cells, f"{path}, line {number}") for number, cells in read_table(path, ("name", "label", "split"))]
+
+
+def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Line number and cells by column, of a CSV file with commas, semicolons or tabs; empty rows are left out.
+
+    Column names are taken without regard to case.
+
+    Raises:
+        UserError: a file that cannot be read, or lacks one of the columns ``needed``.
+    """
+    text = read_text(path, f"a CSV file with the columns {','.join(needed)}")
+    header = text.lstrip("\n").split("\n", 1)[0]
+    delimiter = max(_DELIMITERS, key=header.count)
+    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True))
+    columns = [cell.strip().lower() for cell in (rows[0] if rows else [])]
+    if not set(needed) <= set(columns):
+        raise UserError(
+            f"{path} has {', '.join(columns) or 'nothing'} in its first line, read by {_DELIMITERS[delimiter]}; it "
+            f"has to name the columns {', '.join(needed[:-1])} and {needed[-1]}, with commas, semicolons or tabs "
+            "between them."
+        )
+    return [
+        (number, dict(zip(columns, (unicodedata.normalize("NFC", cell.strip()) for cell in cells), strict=False)))
+        for number, cells in enumerate(rows[1:], start=2)
+        if any(cell.strip() for cell in cells)
+    ]
+
+
+def read_text(path: Path, what: str) -> str:
+    """A text file in UTF-8, with a byte order mark or without.
+
+    Raises:
+        UserError: a file that cannot be read; another encoding is named.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError:
+        raise UserError(f"{path} cannot be read; it has to be {what}.") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"{path} is written in UTF-16; save it as UTF-8 (it has to be {what}).")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise UserError(
+            f"{path} is not UTF-8, line {line} looks like Windows' cp1252; save it as UTF-8 (it has to be {what})."
+        ) from None
+
+
+def _row(cells: dict[str, str], where: str) -> Row:
+    name, split = cells["name"], cells.get("split", "").lower()
+    split = _OTHER_NAMES.get(split, split)
+    if not name:
+        raise UserError(f"{where}: the name '' is empty or there twice; each clip has one row.")
+    if split not in SPLITS:
+        raise UserError(f"{where}: clip {name} is in split {cells.get('split', '')!r}; splits are {', '.join(SPLITS)}.")
+    return Row(name, cells.get("label", ""), split, cells.get("group", ""), where)
+
+
+def _read_list(part: str) -> list[Row]:
+    """A list file of MMAction: a clip's name or path, perhaps its number of frames, and its class index."""
+    split, _, file = part.partition("=")
+    if split not in SPLITS or not file:
+        raise UserError(f"--labels has {part!r}; list files are given as train=a.txt,val=b.txt.")
+    rows = []
+    for number, line in enumerate(read_text(Path(file), "a list of names and labels").split("\n"), start=1):
+        if not line.strip():
+            continue
+        cells = line.replace(",", " ").replace(";", " ").split()
+        if len(cells) < 2 or not cells[-1].lstrip("-").isdecimal():
+            raise UserError(f"{file}, line {number} is {line!r}; a name and a class index belong there.")
+        name = cells[:-2] if len(cells) > 2 and cells[-2].isdecimal() else cells[:-1]
+        rows.append(Row(unicodedata.normalize("NFC", " ".join(name)), cells[-1], split, "", f"{file}, line {number}"))
+    return rows

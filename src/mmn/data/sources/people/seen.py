@@ -1,0 +1,37 @@
+"""What of a detection was seen, and how far two detections are from one another."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def seen_points(
+    points: NDArray[np.float32], scores: NDArray[np.float32] | None, min_score: float = 0.0
+) -> NDArray[np.bool_]:
+    """Which points were found ``(D, P)``: finite, not −1 in all coordinates, and scored above ``min_score``.
+
+    Where there are no scores, exact zeros are left to whoever knows whether they are a place; see ``missing.py``.
+    """
+    finite, placed = np.isfinite(points).all(axis=2), np.any(points != -1, axis=2)
+    found: NDArray[np.bool_] = finite & placed
+    if scores is not None:
+        sure = np.nan_to_num(scores, nan=0.0, posinf=0.0, neginf=0.0) > min_score
+        return np.asarray(found & sure)
+    return found
+
+
+def sizes(points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The diagonal of each detection's box ``(D,)``, of the points that were seen."""
+    low = np.where(seen[..., None], points, np.inf).min(axis=1)
+    high = np.where(seen[..., None], points, -np.inf).max(axis=1)
+    extent = np.where(seen.any(axis=1, keepdims=True), high - low, 0.0)
+    return np.maximum(np.linalg.norm(extent, axis=1), 1e-6)
+
+
+def distances(
+    a: NDArray[np.float32], seen_a: NDArray[np.bool_], b: NDArray[np.float32], seen_b: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Mean distance of the points that both have seen, of each of A to each of B ``(A, B)``; inf where none."""
+    both = seen_a[:, None] & seen_b[None]  # (A, B, P)
+    apart = np.linalg.norm(np.where(both[..., None], a[:, None] - b[None], 0.0), axis=3)
+    count = both.sum(axis=2)
+    return np.where(count > 0, apart.sum(axis=2) / np.maximum(count, 1), np.inf)

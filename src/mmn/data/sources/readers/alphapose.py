@@ -1,0 +1,76 @@
+"""Reader of AlphaPose results of 17, 26 or 136 points: a JSON file a clip, or a folder a clip with its file in it.
+
+A file is a list of detections, ``{"image_id": "12.jpg", "keypoints": [x, y, score, …], "score": …, "idx": track}``;
+``idx`` is there where AlphaPose followed people. With ``--format cmu`` or ``open`` it is a table of pictures,
+``{"12.jpg": {"bodies": [{"joints": […]}]}}`` or ``{"12.jpg": {"people": [{"pose_keypoints_2d": […]}]}}``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmn.data.sources.points import COCO17, HALPE26, HALPE136, OPENPOSE18_BODY, Estimator
+from mmn.data.sources.readers.files import clip_files, read_json, track_number, triples
+from mmn.data.sources.recording import Person, Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+_MODELS = {e.size: e for e in (COCO17, HALPE26, HALPE136)}
+_TABLES = {"bodies": "joints", "people": "pose_keypoints_2d"}  # --format cmu, open
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """A clip a file."""
+    return Parsed("AlphaPose JSON", (_recording(name, path) for name, path in clip_files(source, (".json",))))
+
+
+def is_alphapose(content: Any) -> bool:
+    """Whether the content of a JSON file is AlphaPose's."""
+    if isinstance(content, list):
+        return bool(content) and isinstance(content[0], dict) and {"image_id", "keypoints"} <= set(content[0])
+    return _table_key(content) is not None
+
+
+def _recording(name: str, path: Path) -> Recording:
+    content = read_json(path)
+    frames = list(_detections(content, path) if isinstance(content, list) else _pictures(content, path))
+    counts = {len(person.points) for _, people in frames for person in people}
+    estimator: Estimator | None = None
+    for count in counts:
+        estimator = OPENPOSE18_BODY if isinstance(content, dict) and count == 18 else _MODELS.get(count)
+        if estimator is None:
+            raise UserError(
+                f"{path} has detections of {3 * count} numbers, {count} points of x, y, score; AlphaPose's models give "
+                f"{', '.join(str(c) for c in _MODELS)} points."
+            )
+    return Recording.from_frames(name, frames, estimator)
+
+
+def _detections(content: list[Any], path: Path) -> Iterator[tuple[str, list[Person]]]:
+    people: dict[str, list[Person]] = {}
+    for number, detection in enumerate(content):
+        where = f"{path}: detection {number}"
+        if not isinstance(detection, dict) or not {"image_id", "keypoints"} <= set(detection):
+            raise UserError(f"{where} lacks image_id or keypoints; it is not an AlphaPose file.")
+        person = _person(detection["keypoints"], track_number(detection.get("idx")), where)
+        people.setdefault(str(detection["image_id"]), []).append(person)
+    yield from people.items()
+
+
+def _pictures(content: Any, path: Path) -> Iterator[tuple[str, list[Person]]]:
+    key = _table_key(content)
+    if key is None:
+        raise UserError(f"{path} is not a list of detections nor a table of pictures; it is not an AlphaPose file.")
+    for picture, value in content.items():
+        where = f"{path}: {picture}"
+        yield picture, [_person(body.get(_TABLES[key]), track_number(body.get("idx")), where) for body in value[key]]
+
+
+def _table_key(content: Any) -> str | None:
+    first = next(iter(content.values()), None) if isinstance(content, dict) else None
+    return next((key for key in _TABLES if isinstance(first, dict) and isinstance(first.get(key), list)), None)
+
+
+def _person(values: Any, number: float, where: str) -> Person:
+    points = triples(values, where)
+    return Person(points[:, :2], points[:, 2], number)

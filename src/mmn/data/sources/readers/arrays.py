@@ -1,0 +1,63 @@
+"""Reader of numpy arrays: an ``.npz`` file with an array a clip, a folder of ``.npy`` files, or a folder a clip.
+
+An array is ``(frames, points, numbers)``: joints in the layout's order, or the points of an estimator.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.sources.channels import split_channels
+from mmn.data.sources.readers.files import clip_files
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """Every array, named by its key, its file or its folder."""
+    return Parsed("arrays", _recordings(source, options.channels))
+
+
+def load_numpy(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an ``.npz`` file by their keys, or the one of an ``.npy`` file by the file's name.
+
+    Raises:
+        UserError: a file that numpy cannot read, or arrays of Python objects.
+    """
+    try:
+        content = np.load(path, allow_pickle=False)
+        return {path.stem: content} if isinstance(content, np.ndarray) else dict(content)
+    except (OSError, ValueError, EOFError) as error:
+        if "Object arrays" in str(error):
+            raise UserError(
+                f"{path} is an array of objects, clips of different lengths it seems; save a clip a key, as in "
+                "np.savez(file, **{name: clip, …})."
+            ) from None
+        raise UserError(
+            f"{path} is not a readable array file ({str(error).splitlines()[0]}); save it with numpy."
+        ) from None
+
+
+def _recordings(source: Path, channels: str | None) -> Iterator[Recording]:
+    suffixes = (source.suffix,) if source.is_file() else (".npy", ".npz")
+    for name, path in clip_files(source, suffixes):
+        found = load_numpy(path)
+        for key, array in found.items():
+            clip = key if path.suffix == ".npz" else name
+            where = f"{path}: {clip}"
+            if array.ndim != 3 or array.dtype.kind not in "fiu":
+                raise UserError(f"{where} is {array.dtype} of shape {array.shape}; {_what(array)}.")
+            points, scores = split_channels(array, channels, where)
+            yield Recording.from_array(clip, points[None], None if scores is None else scores[None])
+
+
+def _what(array: NDArray[np.generic]) -> str:
+    if array.ndim == 5:
+        return (
+            "that is (clips, channels, frames, joints, persons), ST-GCN's form, which is read as NAME_data.npy with "
+            "NAME_label.pkl beside it"
+        )
+    return "a clip is numbers of shape (frames, joints, coordinates)"

@@ -1,0 +1,88 @@
+"""Reader of MMPose and rtmlib results of 17, 26 or 133 points: a JSON or JSON-lines file a video, or one a picture.
+
+A video's file is a list of frames, alone or under ``instance_info`` (MMPose's ``--save-predictions``); a frame is
+``{"frame_id": …, "instances": [{"keypoints": [[x, y], …], "keypoint_scores": […], "track_id": …}]}``. A picture's file
+is a list of such instances; a folder of them is a clip.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmn.data.sources.points import COCO17, HALPE26, WHOLEBODY133
+from mmn.data.sources.readers.files import clip_files, first_content, read_json, track_number
+from mmn.data.sources.readers.frame_files import frame_files
+from mmn.data.sources.recording import FrameKey, Person, Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+_MODELS = {e.size: e for e in (COCO17, HALPE26, WHOLEBODY133)}
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """A clip a file, or a folder of files a picture each."""
+    return Parsed("MMPose JSON", _recordings(source))
+
+
+def is_mmpose(content: Any) -> bool:
+    """Whether the content of a JSON file is MMPose's, of a video or of a picture."""
+    return (bool(content) and _video(content) is not None) or _is_picture(content)
+
+
+def _recordings(source: Path) -> Iterator[Recording]:
+    if source.is_dir() and _is_picture(first_content(source)):
+        for name, paths in frame_files(source).items():
+            yield _recording(name, [(p.stem, _instances(read_json(p), str(p))) for p in paths], paths[0].parent)
+        return
+    for name, path in clip_files(source, (".json", ".jsonl")):
+        content = read_json(path)
+        frames = _video(content)
+        if frames is None:
+            raise UserError(f"{path} is not a list of frames with instances; it is not an MMPose video result.")
+        yield _recording(
+            name,
+            [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)],
+            path,
+        )
+
+
+def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Path) -> Recording:
+    counts = {len(person.points) for _, people in frames for person in people}
+    for count in counts - set(_MODELS):
+        raise UserError(
+            f"{path} has people of {count} points; MMPose's and rtmlib's models read here give "
+            f"{', '.join(str(c) for c in _MODELS)}."
+        )
+    return Recording.from_frames(name, frames, _MODELS[counts.pop()] if len(counts) == 1 else None)
+
+
+def _video(content: Any) -> list[dict[str, Any]] | None:
+    frames = content.get("instance_info") if isinstance(content, dict) else content
+    if isinstance(content, dict) and "instances" in content:
+        frames = [content]
+    fits = isinstance(frames, list) and all(isinstance(f, dict) and "instances" in f for f in frames)
+    return frames if fits else None
+
+
+def _is_picture(content: Any) -> bool:
+    people = content if isinstance(content, list) else []
+    return bool(people) and all(isinstance(person, dict) and "keypoint_scores" in person for person in people)
+
+
+def _instances(frame: Any, where: str) -> list[Person]:
+    """The people of a frame; ``null`` where nobody is in it."""
+    people = frame.get("instances") if isinstance(frame, dict) else frame
+    return [_person(person, f"{where}, person {i}") for i, person in enumerate(people or [])]
+
+
+def _person(person: Any, where: str) -> Person:
+    try:
+        points = np.asarray(person["keypoints"], np.float32)
+        scores = np.asarray(person["keypoint_scores"], np.float32)
+    except (TypeError, KeyError, ValueError):
+        raise UserError(f"{where} lacks keypoints or keypoint_scores, or they are no numbers.") from None
+    if points.ndim != 2 or points.shape[1] not in (2, 3) or scores.shape != points.shape[:1]:
+        raise UserError(f"{where} has keypoints {points.shape} and scores {scores.shape}, which do not fit.")
+    return Person(points, scores, track_number(person.get("track_id")))

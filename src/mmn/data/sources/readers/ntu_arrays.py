@@ -1,0 +1,45 @@
+"""Reader of CTR-GCN's ``NTU60_CS.npz``: ``x_train (N, T, 150)`` of two people's 25 joints, ``y_train`` one-hot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmn.data.sources.points import NTU25
+from mmn.data.sources.readers.arrays import load_numpy
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+_PEOPLE, _JOINTS = 2, 25
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """The train and test clips."""
+    return Parsed("NTU arrays", _recordings(source))
+
+
+def is_ntu_arrays(source: Path) -> bool:
+    """Whether an ``.npz`` file has the keys of this form."""
+    try:
+        with np.load(source) as content:
+            return {"x_train", "y_train"} <= set(content.files)
+    except (OSError, ValueError):
+        return False
+
+
+def _recordings(source: Path) -> Iterator[Recording]:
+    content = load_numpy(source)
+    for split in ("train", "val", "test"):
+        if f"x_{split}" not in content:
+            continue
+        x, y = content[f"x_{split}"], content.get(f"y_{split}")
+        if x.ndim != 3 or x.shape[2] != _PEOPLE * _JOINTS * 3 or (y is not None and len(y) != len(x)):
+            raise UserError(
+                f"{source}: x_{split} is of shape {x.shape}; (clips, frames, {_PEOPLE * _JOINTS * 3}) belongs there, "
+                "with a label for each clip."
+            )
+        for index, clip in enumerate(x):
+            points = clip.reshape(len(clip), _PEOPLE, _JOINTS, 3).swapaxes(0, 1)
+            label = None if y is None else int(y[index].argmax() if y.ndim == 2 else y[index])
+            yield Recording.from_array(f"{split}{index:05d}", points, estimator=NTU25, label=label, split=split)

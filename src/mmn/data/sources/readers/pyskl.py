@@ -1,0 +1,127 @@
+"""Reader of PYSKL and MMAction2 annotation pickles: ``{"split": {name: [clip, …]}, "annotations": [{…}, …]}``.
+
+An annotation has ``frame_dir`` (the clip), ``label``, ``keypoint (persons, frames, joints, coordinates)``, in 2D
+``keypoint_score (persons, frames, joints)``, and ``total_frames``. MMAction2's older form is the list of annotations
+alone, one file a split.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmn.data.format.skeletons import SPLITS
+from mmn.data.sources.channels import split_channels
+from mmn.data.sources.readers.files import files_below
+from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """The clips of each split of a pickle, or of a folder of pickles; clips in no split are left out."""
+    paths = files_below(source, "*.pkl") + files_below(source, "*.pickle") if source.is_dir() else [source]
+    if not paths:
+        raise UserError(f"{source} holds no pickles; PYSKL's annotations are one, or one a split.")
+    recordings: list[Recording] = []
+    notes: list[str] = []
+    for path in paths:
+        found, unlisted = _read(path, options, alone=len(paths) == 1)
+        recordings += found
+        if unlisted:
+            notes.append(f"{unlisted} annotation{'s' * (unlisted > 1)} of {path.name} in no split left out")
+    return Parsed("PYSKL annotations", recordings, notes=notes)
+
+
+def _read(path: Path, options: Options, alone: bool) -> tuple[list[Recording], int]:
+    """Recordings in the order of their splits, and how many annotations are in none."""
+    content = read_pickle(path)
+    if isinstance(content, list):  # MMAction2's older form: the split is in the file's name
+        split = next((split for split in SPLITS if split in path.stem.lower()), path.stem)
+        listed = [str(a.get("frame_dir")) for a in content if isinstance(a, dict)]
+        content = {"split": {split: listed}, "annotations": content}
+    if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
+        raise UserError(f"{path} has no annotations; it is not a PYSKL pickle.")
+    splits = _splits(content.get("split"), options.splits, path, alone)
+    annotations = list(_annotations(content["annotations"], path, options))
+    twice = [name for name, count in Counter(a.name for a in annotations).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"{path}: the name {twice[0]} stands for more than one annotation ({len(twice)} such names); names have to "
+            "be unique."
+        )
+    by_name = {annotation.name: annotation for annotation in annotations}
+    recordings = []
+    for split, names in splits.items():
+        if absent := [name for name in names if name not in by_name]:
+            raise UserError(f"{path}: {absent[0]} is in split {split} and not among the annotations.")
+        recordings += [replace(by_name[name], split=split) for name in names]
+    return recordings, len(set(by_name) - {name for names in splits.values() for name in names})
+
+
+def _annotations(annotations: list[Any], path: Path, options: Options) -> Iterator[Recording]:
+    for number, annotation in enumerate(annotations):
+        where = f"{path}: annotation {number}"
+        if not isinstance(annotation, dict) or (lacking := {"frame_dir", "label", "keypoint"} - set(annotation)):
+            what = " and ".join(sorted(lacking)) if isinstance(annotation, dict) else "all"
+            raise UserError(f"{where} lacks {what}; it is not a PYSKL annotation.")
+        name = str(annotation["frame_dir"])
+        where = f"{where} ({name})"
+        label = _label(annotation["label"], where)
+        keypoints, scores = _array(annotation, "keypoint", where), _array(annotation, "keypoint_score", where)
+        if keypoints is None or keypoints.ndim != 4 or (scores is not None and scores.shape != keypoints.shape[:3]):
+            raise UserError(
+                f"{where} has keypoint {getattr(keypoints, 'shape', None)} and keypoint_score "
+                f"{getattr(scores, 'shape', None)}; they are (persons, frames, joints, coordinates) and (persons, "
+                "frames, joints)."
+            )
+        if scores is None:
+            keypoints, scores = split_channels(keypoints, options.channels, where)
+        total = annotation.get("total_frames")
+        yield Recording.from_array(
+            name, keypoints, scores, label=label, total=int(total) if isinstance(total, int | np.integer) else None
+        )
+
+
+def _array(annotation: dict[str, Any], key: str, where: str) -> np.ndarray | None:
+    value = annotation.get(key)
+    if value is None:
+        return None
+    try:
+        return np.asarray(value, np.float32)
+    except (TypeError, ValueError):
+        raise UserError(f"{where} has a {key} that is no array of numbers; each person needs all frames.") from None
+
+
+def _label(value: Any, where: str) -> int:
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iu":
+        return int(value)
+    what = f"an array of {value.size}" if isinstance(value, np.ndarray) else f"{type(value).__name__} {value!r}"
+    raise UserError(f"{where}: its label is {what}; a class index belongs there.")
+
+
+def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> dict[str, list[str]]:
+    """Our splits, by the names asked for, or by their own where those are ours or end in ours unambiguously."""
+    if not isinstance(content, dict):
+        raise UserError(f"{source} has no table of splits; it is not a PYSKL pickle.")
+    has = ", ".join(map(str, content))
+    if not wanted:
+        ending = {split: [name for name in content if str(name).endswith(split)] for split in SPLITS}
+        ending |= {split: [split] for split in SPLITS if split in content}
+        wanted = {split: names[0] for split, names in ending.items() if names}
+        if not wanted or any(len(names) > 1 for names in ending.values()):
+            raise UserError(
+                f"{source} has the splits {has}; say which are which, as in --splits train={next(iter(content), 'x')}."
+            )
+    elif not alone:  # of several files each has its own splits
+        wanted = {split: name for split, name in wanted.items() if name in content}
+    for split, name in wanted.items():
+        if name not in content:
+            raise UserError(f"{source} has no split {name} for {split}; it has {has}.")
+    return {split: [str(name) for name in content[wanted[split]]] for split in SPLITS if split in wanted}

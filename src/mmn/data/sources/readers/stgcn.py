@@ -1,0 +1,85 @@
+"""Reader of ST-GCN's arrays: ``train_data.npy (N, C, T, V, M)`` with ``train_label.pkl`` of names and labels beside it.
+
+iMiGUE is given out in this form by the MiGA challenge. Clips are padded with zeros at their end; of three channels the
+third is the score.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from mmn.data.format.skeletons import SPLITS
+from mmn.data.sources.channels import split_channels
+from mmn.data.sources.readers.files import files_below
+from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """The clips of each ``SPLIT_data.npy``; a file of another name is a test split, of ``val`` in it the val split."""
+    return Parsed("ST-GCN arrays", _recordings(source, options))
+
+
+def is_stgcn(source: Path) -> bool:
+    """Whether a file or folder is in this form, by its names and the arrays' number of axes."""
+    paths = _data_files(source)
+    return bool(paths) and all(_axes(path) == 5 for path in paths)
+
+
+def _data_files(source: Path) -> list[Path]:
+    return files_below(source, "*data*.npy") if source.is_dir() else [source] * (source.suffix == ".npy")
+
+
+def _axes(path: Path) -> int:
+    try:
+        return int(np.load(path, mmap_mode="r").ndim)
+    except (OSError, ValueError):
+        return 0
+
+
+def _recordings(source: Path, options: Options) -> Iterator[Recording]:
+    paths = _data_files(source)
+    if not paths:
+        raise UserError(f"{source} holds no …_data.npy files; ST-GCN's arrays are named train_data.npy and its like.")
+    for path in paths:
+        try:
+            data = np.load(path, mmap_mode="r")
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} is not a readable array file ({error}); save it with numpy.") from None
+        if data.ndim != 5:
+            raise UserError(
+                f"{path} has shape {data.shape}; ST-GCN's arrays are (clips, channels, frames, joints, people)."
+            )
+        split = next((s for s in SPLITS if s in path.stem.lower()), "test")
+        names, labels = _labels(path, len(data))
+        for clip, name, label in zip(data, names, labels, strict=True):
+            points = np.moveaxis(np.asarray(clip), (3, 1, 2, 0), (0, 1, 2, 3))  # (M, T, V, C)
+            points, scores = split_channels(points, options.channels or _channels(points), f"{path}: clip {name}")
+            yield Recording.from_array(name, points, scores, label=label, split=split)
+
+
+def _channels(points: np.ndarray) -> str | None:
+    """x, y and score where the third channel can be one; this form has scores whenever it has 2D skeletons."""
+    third = points[..., -1]
+    return "xys" if points.shape[-1] == 3 and third.min() >= 0 and 0 < third.max() <= 1 else None
+
+
+def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
+    """Names and labels; numbered names and no labels where there is no such pickle."""
+    file = path.with_name(path.name.replace("data", "label")).with_suffix(".pkl")
+    if not file.exists():
+        return [f"{path.stem.replace('_data', '')}{i:05d}" for i in range(count)], [None] * count
+    content = read_pickle(file)
+    try:
+        names, labels = content
+        found = [str(name) for name in names], [int(label) for label in labels]
+    except (TypeError, ValueError):
+        raise UserError(f"{file} is not a pair of names and labels, as belongs beside {path.name}.") from None
+    if len(found[0]) != count or len(found[1]) != count:
+        raise UserError(
+            f"{file} has {len(found[0])} names and {len(found[1])} labels for the {count} clips of {path.name}."
+        )
+    return found[0], list(found[1])

@@ -1,0 +1,106 @@
+"""The steps from a recording to clips, the same for every format: frame numbers, who is who, whom to keep, joints."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.layout import Layout
+from mmn.data.sources.clip import Clip
+from mmn.data.sources.frame_numbers import all_alike, frame_numbers
+from mmn.data.sources.joints_by_name import Selection
+from mmn.data.sources.people.choose_person import choose_person
+from mmn.data.sources.people.seen import seen_points
+from mmn.data.sources.people.tracking import who_is_who
+from mmn.data.sources.points import BY_COUNT, Estimator
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options
+from mmn.data.sources.words import some
+
+
+class Steps:
+    """One source's way from recordings to clips; what it says of them gathers in ``alike``, ``cut`` and ``selections``.
+
+    Args:
+        layout: the skeleton that clips are wanted in.
+        layout_name: what a sentence calls it.
+        options: how to read.
+        published: take joints as they are.
+    """
+
+    def __init__(self, layout: Layout, layout_name: str, options: Options, published: bool) -> None:
+        self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
+        self.alike: list[str] = []
+        self.cut: list[str] = []
+        self.selections: dict[str, Selection] = {}
+
+    def clips(self, recording: Recording) -> Iterator[Clip]:
+        """The clips of one recording: one, more where all its people are kept, none where nobody is in it."""
+        if self.published:
+            yield self._clip(recording, recording.name, np.arange(len(recording.frames)), recording.points, None, 0)
+            return
+        numbers = frame_numbers(recording.frames, recording.name)[recording.frame]
+        if all_alike(recording.frames):
+            self.alike.append(recording.name)
+        seen = seen_points(recording.points, recording.scores)
+        zero = (recording.points == 0).all(axis=2) if recording.scores is None else None
+        visible = seen if zero is None else seen & ~zero
+        if zero is not None and not visible.any():
+            visible = seen  # nothing but zeros: see settle_zeros
+        there = np.flatnonzero(visible.any(axis=1) & self._counted(recording))
+        there = there[np.argsort(numbers[there], kind="stable")]
+        if not len(there):
+            return
+        numbers, seen, points = numbers[there], seen[there], recording.points[there]
+        scores = None if recording.scores is None else recording.scores[there]
+        visible = visible[there]
+        people = who_is_who(numbers, points, visible, recording.numbers[there])
+        kept = choose_person(self.options.person, people, points, scores, visible, len(np.unique(numbers)))
+        others = len(np.unique(people)) - len(kept)
+        found = seen_points(points, scores, self.options.min_score)
+        for place, person in enumerate(kept, start=1):
+            mine = np.flatnonzero(people == person)
+            name = recording.name if len(kept) == 1 else f"{recording.name}/person{place}"
+            marked = np.where(found[mine][:, :, None], points[mine], np.nan)
+            at_zero = None if zero is None else zero[there][mine]
+            yield self._clip(recording, name, numbers[mine], marked, at_zero, others)
+
+    def notes(self) -> list[str]:
+        """What a user should know of the recordings that went through."""
+        notes = [note for selection in self.selections.values() for note in selection.notes]
+        for names, what in (
+            (self.alike, "all frames of {} have the same name and count in the order they stand in"),
+            (self.cut, "frames after the total that the source says were cut off: {}"),
+        ):
+            if names:
+                notes.append(what.format(some(names)))
+        return notes
+
+    def _counted(self, recording: Recording) -> NDArray[np.bool_]:
+        """Detections in frames that count: those up to the total the source says, where it says one."""
+        if recording.total is None or recording.total == len(recording.frames):
+            return np.ones(len(recording.frame), np.bool_)
+        self.cut.append(f"{recording.name} ({recording.total} of {len(recording.frames)})")
+        return recording.frame < recording.total
+
+    def _clip(
+        self,
+        recording: Recording,
+        name: str,
+        frames: NDArray[np.int64],
+        points: NDArray[np.float32],
+        zero: NDArray[np.bool_] | None,
+        others: int,
+    ) -> Clip:
+        estimator = recording.estimator or self._known(points.shape[1])
+        if estimator is not None:
+            selection = self.selections.get(estimator.words)
+            if selection is None:
+                selection = Selection(self.layout.joints, estimator, self.layout_name)
+                self.selections[estimator.words] = selection
+            points, zero = selection.points(points), None if zero is None else selection.any(zero)
+        return Clip(name, frames, points, zero, recording.name, recording.label, recording.split, left_out=others)
+
+    def _known(self, count: int) -> Estimator | None:
+        """Whose points an array without names holds, where they are not the layout's joints themselves."""
+        return None if count == self.layout.num_joints else BY_COUNT.get(count)
