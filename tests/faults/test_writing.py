@@ -21,7 +21,8 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, write_scores
 from mmn.files import replacing, write_json
-from mmn.hdf5 import digest, new_hdf5
+from mmn.hdf5.digest import digest
+from mmn.hdf5.writing import new_hdf5
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmn.errors import UserError
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -14,20 +16,25 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("inspect", help="what is inside an HDF5 file", description=__doc__)
     parser.add_argument("file", type=Path, help="the HDF5 file")
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
+    parser.add_argument("--verify", action="store_true", help="status 1 unless checksums tell that all is as written")
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout, joints numbered")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.format.hdf5 import read_data
+    from mmn.data.format.hdf5 import has_checksums, read_data
     from mmn.data.format.summary import summarise
 
     data = read_data(options.file)
     summary = summarise(data)
+    checked = has_checksums(options.file)  # and reading has compared them all
+    if options.verify and not checked:
+        raise UserError(f"{options.file} has no checksums and cannot be verified; convert the data set again.")
     if options.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
         _print(summary)
+        print("checksums: all fit" if checked else "no checksums: written by an earlier version")
     if options.plot:
         from mmn.reporting.skeleton import draw_layout
 

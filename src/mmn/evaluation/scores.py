@@ -15,7 +15,9 @@ from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.hdf5 import new_hdf5
+from mmn.hdf5.digest import is_intact, texts
+from mmn.hdf5.reading import content, open_hdf5
+from mmn.hdf5.writing import new_hdf5
 
 FORMAT = "mmn-scores"
 
@@ -111,29 +113,58 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
     Raises:
         UserError: a file that is no scores file, is damaged, or is of another split than ``split``.
     """
-    try:
-        with h5py.File(path, "r") as file:
-            if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
-                raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
-            checkpoints = tuple(str(path) for path in np.atleast_1d(file.attrs.get("checkpoints", ())))
-            source = Source(checkpoints, str(file.attrs.get("data", "")), str(file.attrs.get("split", "")))
-            if split is not None and source.split not in ("", split):
-                raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
+    advice = "write it again with eval.py"
+    with open_hdf5(path, advice) as file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
+            raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
+        checkpoints = tuple(str(path) for path in np.atleast_1d(file.attrs.get("checkpoints", ())))
+        source = Source(checkpoints, str(file.attrs.get("data", "")), str(file.attrs.get("split", "")))
+        if split is not None and source.split not in ("", split):
+            raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
+        if is_intact(file) is False:
+            raise UserError(f"{path} is not what was written, its digest differs; {advice}.")
 
-            def strings(name: str) -> list[str]:
-                return [value.decode() for value in file[name][()]]
+        def strings(name: str) -> list[str]:
+            return [value.decode() for value in texts(file[name])]
 
-            grouped = "group_names" in file
-            groups = file["group_of_class"][()].tolist() if grouped else []
-            scores = Scores(
-                names=strings("names"),
-                labels=file["labels"][()].astype(np.int64),
-                logits=file["logits"][()].astype(np.float32),
-                classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
-                source=source,
-            )
-    except (OSError, KeyError, AttributeError) as error:
-        raise UserError(f"{path} is not a readable scores file ({error}); write it again with eval.py.") from None
-    if scores.logits.shape != (len(scores.names), len(scores.classes.names)) or len(scores.labels) != len(scores.names):
-        raise UserError(f"{path} has logits {scores.logits.shape} for {len(scores.names)} clips; write it again.")
+        grouped = "group_names" in file
+        groups = file["group_of_class"][()].tolist() if grouped else []
+        scores = Scores(
+            names=strings("names"),
+            labels=content(file["labels"], np.int64),
+            logits=content(file["logits"], np.float32),
+            classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
+            source=source,
+        )
+    check_scores(scores, str(path))
     return scores
+
+
+def check_scores(scores: Scores, where: str) -> None:
+    """Refuse scores that no figure can be computed from.
+
+    Raises:
+        UserError: naming the clip.
+    """
+    names, classes = scores.names, scores.classes
+    if scores.logits.shape != (len(names), len(classes.names)) or scores.labels.shape != (len(names),):
+        raise UserError(f"{where} has logits {scores.logits.shape} for {len(names)} clips; write it again.")
+    if not names or not classes.names or len(set(names)) != len(names):
+        raise UserError(f"{where} holds no clips, no classes, or one clip twice; write it again.")
+    if classes.group_names and (
+        len(classes.group_of_class) != len(classes.names)
+        or not set(classes.group_of_class) <= set(range(len(classes.group_names)))
+    ):
+        raise UserError(f"{where} has classes in groups that it does not name; write it again.")
+    wrong = np.flatnonzero((scores.labels < UNKNOWN) | (scores.labels >= len(classes.names)))
+    if len(wrong):
+        raise UserError(
+            f"{where}: clip {names[wrong[0]]} has label {scores.labels[wrong[0]]}, outside 0…{len(classes.names) - 1} "
+            f"({UNKNOWN} = unknown); write it again."
+        )
+    wrong = np.flatnonzero(~np.isfinite(scores.logits).all(axis=1))
+    if len(wrong):
+        raise UserError(
+            f"{where}: the scores of clip {names[wrong[0]]} are not finite numbers ({len(wrong)} of {len(names)} "
+            "clips); the network that gave them is broken: look at its weights."
+        )

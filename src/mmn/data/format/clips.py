@@ -12,7 +12,10 @@ from mmn.errors import UserError
 UNKNOWN = -1
 """The label of a clip whose class is not known."""
 
-_FRAMES_AT_ONCE = 1 << 16
+LARGEST = 1e7
+"""Coordinates beyond it are damage: a kilometre in a tenth of a millimetre."""
+
+_FRAMES_AT_ONCE = 1 << 13
 
 
 @dataclass(frozen=True)
@@ -126,19 +129,22 @@ def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: st
 def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
     bad, first = 0, None
     for start in range(0, len(clips.keypoints), _FRAMES_AT_ONCE):  # a file may be larger than memory
-        finite = np.isfinite(clips.keypoints[start : start + _FRAMES_AT_ONCE])
-        if finite.all():
+        block = clips.keypoints[start : start + _FRAMES_AT_ONCE]
+        if block.min() >= -LARGEST and block.max() <= LARGEST:  # false where there is a NaN
             continue
-        wrong = np.argwhere(~finite.all(axis=2))
+        wrong = np.argwhere(~(np.abs(block) <= LARGEST).all(axis=2))
         bad += len(wrong)
         first = first or (start + int(wrong[0, 0]), int(wrong[0, 1]))
     if first is None:
         return
     frame, joint = first
     index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
-    missing = np.isnan(clips.keypoints[frame][joint]).any()
+    values = clips.keypoints[frame][joint]
+    what, remedy = f"at {', '.join(f'{v:g}' for v in values)}, no place on any picture", "convert the data set again"
+    if not np.isfinite(values).all():
+        what = "missing" if np.isnan(values).any() else "not a finite number"
+        remedy = "fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out"
     raise UserError(
         f"{where}: clip {clips.names[index]}, frame {frame - clips.offsets[index]}, joint {joint} ({joints[joint]}) is "
-        f"{'missing' if missing else 'not a finite number'} ({bad} of {len(clips.keypoints) * len(joints)} joints in "
-        "all); fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out."
+        f"{what} ({bad} of {len(clips.keypoints) * len(joints)} joints in all); {remedy}."
     )

@@ -14,7 +14,9 @@ from mmn.data.format.layout import Classes, Layout
 from mmn.data.format.lazy import LazyDataset
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
-from mmn.hdf5 import CHECKED, new_hdf5
+from mmn.hdf5.digest import DIGEST, is_intact, texts
+from mmn.hdf5.reading import content, open_hdf5
+from mmn.hdf5.writing import CHECKED, new_hdf5
 
 FORMAT = "mmn-skeleton"
 VERSION = 1
@@ -101,23 +103,34 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
     path = Path(path)
     if not path.is_file():
         raise UserError(f"there is no data file {path}; give data.path, or make one with `mmn convert`.")
-    try:
-        with h5py.File(path, "r") as file:
-            _check_format(file, path)
-            present = [split for split in splits if split in file]
-            lazy = _bytes(file, present) > memory_limit
-            data = SkeletonData(
-                name=str(file.attrs.get("name", path.stem)),
-                source=str(file.attrs.get("source", "unknown")),
-                layout=_read_layout(_group(file, "layout", path), path),
-                classes=_read_classes(_group(file, "classes", path), path),
-                splits={split: _read_clips(_group(file, split, path), path, lazy) for split in present},
-            )
-    except OSError as error:
-        reason = str(error).split("(")[-1].rstrip(")")
-        raise UserError(f"{path} is not a readable HDF5 file ({reason}); convert or download it again.") from None
+    with open_hdf5(path, "convert or download it again") as file:
+        _check_format(file, path)
+        present = [split for split in splits if split in file]
+        lazy = _bytes(file, present) > memory_limit
+        data = SkeletonData(
+            name=str(file.attrs.get("name", path.stem)),
+            source=str(file.attrs.get("source", "unknown")),
+            layout=_read_layout(_group(file, "layout", path), path),
+            classes=_read_classes(_group(file, "classes", path), path),
+            splits={split: _read_clips(_group(file, split, path), path, lazy) for split in present},
+        )
+        changed = [name for name in ("/", "layout", "classes", *present) if is_intact(file[name]) is False]
     check_data(data, str(path))
+    if changed:
+        raise UserError(
+            f"{path}: the content of {changed[0]} is not what was written, its digest differs; get the file again, or "
+            "remove that group's attribute digest if it was changed on purpose."
+        )
     return data
+
+
+def has_checksums(path: str | Path) -> bool:
+    """Whether all of a file has checksums; those that there are have been compared when it was read."""
+    with open_hdf5(Path(path), "convert or download it again") as file:
+        groups = [item for item in file.values() if isinstance(item, h5py.Group)]
+        return all(DIGEST in group.attrs for group in (file, *groups)) and all(
+            group["keypoints"].fletcher32 for group in groups if "keypoints" in group
+        )
 
 
 def _bytes(file: h5py.File, splits: Sequence[str]) -> int:
@@ -177,7 +190,7 @@ def _strings(group: h5py.Group, name: str, path: Path) -> list[str]:
     if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1 or h5py.check_string_dtype(dataset.dtype) is None:
         raise UserError(f"{path}: {place} is missing or not a list of names; convert the data set again.")
     try:
-        return [value.decode("utf-8") for value in dataset[()]]
+        return [value.decode("utf-8") for value in texts(dataset)]
     except UnicodeDecodeError:
         raise UserError(f"{path}: {place} is not UTF-8; convert the data set again.") from None
 
@@ -246,16 +259,14 @@ def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
         )
     filled = _dataset(group, "filled", path, "i", keypoints.shape[:2]) if "filled" in group else None
 
-    def content(dataset: h5py.Dataset, dtype: type) -> Any:
-        if lazy:
-            return LazyDataset(path, dataset.name, dataset.shape, dtype)
-        return np.asarray(dataset.astype(dtype)[()], order="C")
+    def kept(dataset: h5py.Dataset, dtype: type) -> Any:
+        return LazyDataset(dataset, path, dtype) if lazy else content(dataset, dtype)
 
     return Clips(
-        keypoints=content(keypoints, np.float32),
+        keypoints=kept(keypoints, np.float32),
         offsets=offsets,
         labels=labels,
         names=names,
-        filled=None if filled is None else content(filled, np.bool_),
+        filled=None if filled is None else kept(filled, np.bool_),
         groups=_read_groups(group, len(names), path),
     )

@@ -9,6 +9,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.errors import UserError
+from mmn.hdf5.reading import state
+
 
 class LazyArray:
     """Something that is read by slices of its first axis.
@@ -44,22 +47,37 @@ class LazyDataset(LazyArray):
     """One HDF5 data set; the file is opened once a process, never shared across a fork.
 
     Args:
+        dataset: of a file that has been checked and is open.
         path: the file.
-        name: the data set in it.
-        shape: its shape.
         dtype: what slices are returned as.
     """
 
-    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: Any) -> None:
-        super().__init__(shape, dtype)
-        self.path, self.name = path, name
+    def __init__(self, dataset: h5py.Dataset, path: Path, dtype: Any) -> None:
+        super().__init__(dataset.shape, dtype)
+        self.path, self.name, self.state = path, dataset.name, state(dataset.file)
         self._opened: tuple[int, h5py.Dataset] | None = None  # process and data set
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows ``start`` to ``stop``, read from the file."""
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
-        return np.asarray(self._opened[1][start:stop], self.dtype)
+        """Rows ``start`` to ``stop``, read from the file.
+
+        Raises:
+            UserError: a file that has changed since it was checked, or is damaged there.
+        """
+        try:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
+            found = np.asarray(self._opened[1][start:stop], self.dtype)
+            unchanged = state(self._opened[1].file) == self.state
+        except (OSError, KeyError, RuntimeError):
+            raise UserError(
+                f"{self.path}: {self.name.strip('/')} cannot be read at frames {start} to {stop}: the file is damaged "
+                "or was changed after it was opened; get it again, and resume an interrupted run with resume=true."
+            ) from None
+        if not unchanged:
+            raise UserError(
+                f"{self.path} was changed while it was read; put back what it was, and resume with resume=true."
+            )
+        return found
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}

@@ -1,6 +1,5 @@
-"""The one place where HDF5 files are written and opened: a full disk, damage and hostile content end in a sentence."""
+"""Writing HDF5: a full disk is an error like any other."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,13 +7,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import h5py
-import numpy as np
-from numpy.typing import NDArray
 
 from mmn.files import replacing
-
-DIGEST = "digest"
-"""The attribute of a group that tells whether its content is what was written."""
+from mmn.hdf5.digest import DIGEST, digest
 
 CHECKED: dict[str, Any] = {"chunks": True, "fletcher32": True}
 """Options of a large data set: each chunk brings a checksum, and the group's digest leaves it out."""
@@ -81,27 +76,3 @@ class _Scratch(io.RawIOBase):
 
     def flush(self) -> None:
         """Nothing: there is no buffer."""
-
-
-def digest(group: h5py.Group) -> str:
-    """SHA-256 over the attributes of a group and its data sets, apart from those whose chunks have checksums."""
-    total = hashlib.sha256()
-    for name in sorted(group.attrs):
-        if name != DIGEST:
-            _add(total, name, np.asarray(group.attrs[name]))
-    for name in sorted(group):
-        if isinstance(group[name], h5py.Dataset) and not group[name].fletcher32:
-            _add(total, name, np.asarray(group[name][()]))
-    return total.hexdigest()
-
-
-def _add(total: Any, name: str, values: NDArray[Any]) -> None:
-    texts = values.dtype.kind in "OSU"
-    head = (name, "text" if texts else values.dtype.str, list(values.shape))
-    total.update(repr(head).encode())
-    if texts:
-        for value in values.ravel().tolist():
-            content = value if isinstance(value, bytes) else str(value).encode()
-            total.update(len(content).to_bytes(8, "little") + content)
-    else:
-        total.update(np.ascontiguousarray(values).tobytes())

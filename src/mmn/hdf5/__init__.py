@@ -1,0 +1,1 @@
+"""The one place where HDF5 files are written and opened."""

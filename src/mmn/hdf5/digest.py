@@ -1,0 +1,69 @@
+"""Whether the content of an HDF5 group is what was written."""
+
+import hashlib
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+DIGEST = "digest"
+"""The attribute that holds a group's digest."""
+
+_AT_ONCE = 1 << 27
+"""Bytes of text that may be read in one go."""
+
+
+def digest(group: h5py.Group) -> str:
+    """SHA-256 over the attributes of a group and its data sets, apart from those whose chunks have checksums."""
+    total = hashlib.sha256()
+    for name in sorted(group.attrs):
+        if name != DIGEST:
+            _add(total, name, np.asarray(group.attrs[name]))
+    for name in sorted(group):
+        dataset = group[name]
+        if isinstance(dataset, h5py.Dataset) and not dataset.fletcher32:
+            is_text = dataset.dtype.kind == "O" and dataset.ndim == 1
+            _add(total, name, np.array(texts(dataset), object) if is_text else np.asarray(dataset[()]))
+    return total.hexdigest()
+
+
+def is_intact(group: h5py.Group) -> bool | None:
+    """Whether a group's content has its digest; None where there is none, as in files of earlier versions."""
+    return group.attrs[DIGEST] == digest(group) if DIGEST in group.attrs else None
+
+
+def texts(dataset: h5py.Dataset) -> list[bytes]:
+    """The values of a list of names, read so that many names in one place of the file do not fill the memory.
+
+    Raises:
+        ValueError: more text than the file holds.
+    """
+    longest = max(1, dataset.file.id.get_filesize() - _stored(dataset.file))  # what is left for text
+    at_once = max(1, _AT_ONCE // longest)
+    found: list[bytes] = []
+    length = 0
+    for start in range(0, len(dataset), at_once):
+        found += dataset[start : start + at_once].tolist()
+        length += sum(map(len, found[start:]))
+        if length > _AT_ONCE + 2 * longest:
+            raise ValueError(f"{dataset.name} holds more text than the file does")
+    return found
+
+
+def _stored(group: h5py.Group) -> int:
+    """Bytes that the numbers in a group and its groups take in the file."""
+    items = [group[name] for name in group]
+    return sum(item.id.get_storage_size() if isinstance(item, h5py.Dataset) else _stored(item) for item in items)
+
+
+def _add(total: Any, name: str, values: NDArray[Any]) -> None:
+    is_text = values.dtype.kind in "OSU"
+    head = (name, "text" if is_text else values.dtype.str, list(values.shape))
+    total.update(repr(head).encode())
+    if is_text:
+        for value in values.ravel().tolist():
+            content = value if isinstance(value, bytes) else str(value).encode()
+            total.update(len(content).to_bytes(8, "little") + content)
+    else:
+        total.update(np.ascontiguousarray(values).tobytes())

@@ -1,0 +1,122 @@
+"""Opening an HDF5 file from outside: what it says of itself is checked before anything of it is read."""
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from mmn.errors import UserError
+from mmn.outside import from_outside, memory_for
+
+_FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
+_MOST_OBJECTS = 1_000
+_LARGEST_ATTRIBUTE = 1 << 24
+
+
+@contextmanager
+def open_hdf5(path: Path, advice: str) -> Iterator[h5py.File]:
+    """Open a file for reading; whatever goes wrong inside the ``with`` is told as damage of the file.
+
+    Numbers and text that lie in this file alone are accepted: no links, no external storage, no virtual data sets, no
+    filters that would have to be loaded, and no sizes that the file could not hold.
+
+    Args:
+        path: the file.
+        advice: what to do about a file that cannot be read.
+
+    Raises:
+        UserError: a file that is damaged, is refused, or is changed while it is read.
+    """
+    with from_outside(path, "HDF5 file", advice):
+        with h5py.File(path, "r") as file:
+            before = state(file)
+            _Check(path, advice).group(file)
+            yield file
+            after = state(file)
+        if after != before:
+            raise UserError(f"{path} was changed while it was read; try again when it is whole.")
+
+
+def state(file: h5py.File) -> tuple[int, int]:
+    """Size and time of the last change of an open file."""
+    found = os.fstat(file.id.get_vfd_handle())
+    return found.st_size, found.st_mtime_ns
+
+
+class _Check:
+    """Walks through a file's groups."""
+
+    def __init__(self, path: Path, advice: str) -> None:
+        self.path, self.advice = path, advice
+        self.size = path.stat().st_size
+        self.room, self.objects = memory_for(self.size), _MOST_OBJECTS
+
+    def group(self, group: h5py.Group) -> None:
+        """Refuse what one group should not hold.
+
+        Raises:
+            UserError: naming it.
+        """
+        for name in group.attrs:
+            attribute = h5py.h5a.open(group.id, name.encode())
+            if math.prod(attribute.shape or ()) * attribute.dtype.itemsize > min(self.size, _LARGEST_ATTRIBUTE):
+                self.refuse(f"{group.name}, attribute {name}", "is larger than any that belongs there")
+        for name in group:
+            place = f"{group.name.rstrip('/')}/{name}"
+            self.objects -= 1
+            if self.objects < 0:
+                self.refuse(place, f"is one of more than {_MOST_OBJECTS} objects")
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                self.refuse(place, "is a link and not data of this file")
+            item = group[name]
+            if isinstance(item, h5py.Group):
+                self.group(item)
+            elif isinstance(item, h5py.Dataset):
+                self.dataset(item, place)
+
+    def dataset(self, dataset: h5py.Dataset, place: str) -> None:
+        """Refuse data that lie elsewhere, need a program of their own, or cannot be as large as they say."""
+        plan, chunk = dataset.id.get_create_plist(), dataset.chunks
+        if dataset.is_virtual or plan.get_external_count():
+            self.refuse(place, "is kept in another file")
+        filters = {plan.get_filter(number)[0] for number in range(plan.get_nfilters())}
+        if not filters <= _FILTERS:
+            self.refuse(place, f"is packed by filters {sorted(filters - _FILTERS)}, which are not read")
+        is_text = h5py.check_string_dtype(dataset.dtype) is not None
+        if dataset.dtype.kind not in "iufb" and not is_text:
+            self.refuse(place, f"is of type {dataset.dtype}, neither numbers nor text")
+        if dataset.shape is None:
+            self.refuse(place, "is empty")
+        declared = math.prod(dataset.shape) * dataset.dtype.itemsize
+        stored = dataset.id.get_storage_size()
+        self.room -= max(declared, 0 if chunk is None else math.prod(chunk) * dataset.dtype.itemsize)
+        if stored > self.size or self.room < 0:
+            self.refuse(place, f"is said to hold {declared:,} bytes, more than this file can")
+        if chunk is None:
+            whole = declared == 0 or stored > 0
+        else:
+            parts = [-(-size // step) for size, step in zip(dataset.shape, chunk, strict=True)]
+            whole = dataset.id.get_num_chunks() == math.prod(parts)
+        if not whole:
+            self.refuse(place, "was never written in full")
+
+    def refuse(self, place: str, what: str) -> None:
+        raise UserError(f"{self.path}: {place} {what}; {self.advice}.")
+
+
+def content(dataset: h5py.Dataset, dtype: type) -> np.ndarray:
+    """All of a data set, its checksums verified.
+
+    Raises:
+        UserError: naming the file and the data set.
+    """
+    try:
+        return np.asarray(dataset.astype(dtype)[()], order="C")
+    except OSError:
+        raise UserError(
+            f"{dataset.file.filename}: {dataset.name.strip('/')} is damaged, its checksum is wrong; get the file again."
+        ) from None

@@ -1,0 +1,123 @@
+"""The one place where files from outside are opened: bounded, and every failure one sentence with the file's name."""
+
+import json
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmn.errors import UserError
+from mmn.text import plain
+
+LARGEST_TEXT = 1 << 30
+"""Bytes of a text file that are read at most."""
+
+_MOST_YAML = 1_000_000
+
+
+@contextmanager
+def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterator[None]:
+    """Tell whatever goes wrong while the content of ``path`` is read as a fault of that file.
+
+    Args:
+        path: the file.
+        kind: what it should be, such as ``"JSON file"``.
+        advice: what to do about it.
+
+    Raises:
+        UserError: what goes wrong inside, and a file that is missing or is none.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path} is not a file; give a {kind}.")
+        yield
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}; give a {kind}.") from None
+    except MemoryError:
+        raise UserError(f"{path} asks for more memory than there is; {advice}.") from None
+    except RecursionError:
+        raise UserError(f"{path} is nested too deeply; {advice}.") from None
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise UserError(f"{path} is not a readable {kind} ({reason(error)}); {advice}.") from error
+
+
+def reason(error: Exception) -> str:
+    """What an exception says, in a line."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = plain(str(error)).strip() or type(error).__name__
+    return said.rstrip(".")[:200]
+
+
+def memory_for(size: int) -> int:
+    """Bytes that the content of a file of ``size`` bytes may take: compression of more than that is an attack."""
+    return 2 * size + (1 << 30)
+
+
+def read_bytes(path: Path, kind: str = "file", limit: int = LARGEST_TEXT) -> bytes:
+    """The bytes of a file of at most ``limit`` bytes.
+
+    Raises:
+        UserError: a file that is missing, larger, or cannot be read.
+    """
+    with from_outside(path, kind), path.open("rb") as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise UserError(f"{path} is larger than the {limit:,} bytes that a {kind} may have; give a smaller one.")
+    return content
+
+
+def read_text(path: Path, kind: str = "text file", limit: int = LARGEST_TEXT) -> str:
+    """The text of a UTF-8 file, a byte order mark left out, newlines as they are."""
+    content = read_bytes(path, kind, limit)
+    with from_outside(path, kind, "save it as UTF-8"):
+        return content.decode("utf-8-sig")
+
+
+def read_json(path: Path, kind: str = "JSON file") -> Any:
+    """The content of a JSON file."""
+    text = read_text(path, kind)
+    with from_outside(path, kind):
+        return json.loads(text)
+
+
+def read_yaml(path: Path, kind: str = "YAML file") -> Any:
+    """The content of a YAML file, which may not multiply itself by references."""
+    text = read_text(path, kind, 1 << 24)
+    with from_outside(path, kind):
+        return parse_yaml(text)
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says.
+
+    Raises:
+        ValueError: references that would make it much larger than it is written.
+        yaml.YAMLError: text that is no YAML.
+    """
+    loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _expanded(node, {})
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many nodes there are below one, references counted as often as they stand there."""
+    if id(node) not in sizes:
+        sizes[id(node)] = _MOST_YAML  # for one that holds itself
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        nodes = [part for one in below for part in (one if isinstance(one, tuple) else (one,))]
+        sizes[id(node)] = 1 + sum(_expanded(one, sizes) for one in nodes)
+        if sizes[id(node)] > _MOST_YAML:
+            raise ValueError("its references multiply it")
+    return sizes[id(node)]

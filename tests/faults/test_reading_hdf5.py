@@ -1,0 +1,176 @@
+"""HDF5 files that are damaged, that lie, or that change while they are read."""
+
+import os
+import pickle
+import resource
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from commands import in_process
+
+from faults.hostile import HOSTILE
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.skeletons import SkeletonData
+from mmn.errors import UserError
+from mmn.evaluation.scores import Scores, read_scores, write_scores
+
+
+@pytest.fixture
+def copy(jhmdb_like: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(jhmdb_like, tmp_path / "x.h5"))
+
+
+@pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
+def test_a_file_that_lies_about_itself_is_refused_before_it_is_read(make, copy: Path, jhmdb_like: Path) -> None:
+    shutil.copy(jhmdb_like, copy.with_name("other.h5"))
+    with h5py.File(copy, "a") as file:
+        make(file)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(UserError, match=r"x\.h5") as error:
+        read_data(copy)
+    assert "root:" not in str(error.value)
+    assert len(str(error.value)) < 500
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1.2e6  # kB
+
+
+def test_no_flip_of_a_bit_changes_what_is_read(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
+    content = jhmdb_like.read_bytes()
+    path, rng = tmp_path / "x.h5", np.random.default_rng(0)
+    refused = 0
+    for bit in rng.integers(0, 8 * len(content), 60).tolist():
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = read_data(path)
+        except UserError:
+            refused += 1
+        else:
+            assert_equal(found, small)
+    assert refused > 40
+
+
+def assert_equal(a: SkeletonData, b: SkeletonData) -> None:
+    assert (a.name, a.source, a.layout, a.classes) == (b.name, b.source, b.layout, b.classes)
+    assert a.splits.keys() == b.splits.keys()
+    for split, clips in a.splits.items():
+        for field in ("keypoints", "offsets", "labels", "filled"):
+            np.testing.assert_array_equal(getattr(clips, field), getattr(b.splits[split], field))
+        assert (clips.names, clips.groups) == (b.splits[split].names, b.splits[split].groups)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
+def test_a_truncated_file_is_refused(share: float, copy: Path) -> None:
+    os.truncate(copy, int(share * copy.stat().st_size))
+    with pytest.raises(UserError, match=r"x\.h5"):
+        read_data(copy)
+
+
+def test_damage_within_a_chunk_is_named(copy: Path, jhmdb_like: Path) -> None:
+    with h5py.File(copy) as file:
+        where = file["val/keypoints"].id.get_chunk_info(0).byte_offset
+    with copy.open("r+b") as raw:
+        raw.seek(where + 100)
+        raw.write(b"\xff")
+    with pytest.raises(UserError, match="val/keypoints is damaged"):
+        read_data(copy)
+    with pytest.raises(UserError, match="val/keypoints cannot be read at frames 0 to"):
+        read_data(copy, memory_limit=0)
+
+
+def test_a_label_that_was_changed_is_noticed(copy: Path) -> None:
+    with h5py.File(copy, "a") as file:
+        file["train/labels"][0] = 13 - file["train/labels"][0]
+    with pytest.raises(UserError, match="the content of train is not what was written"):
+        read_data(copy)
+    with h5py.File(copy, "a") as file:
+        del file["train"].attrs["digest"]
+    read_data(copy)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda p: os.truncate(p, 9_000), lambda p: p.write_bytes(bytes(200_000)), Path.touch]
+)
+def test_a_lazily_read_file_that_changes_is_noticed(change, copy: Path) -> None:
+    clips = read_data(copy, memory_limit=0).splits["train"]
+    in_worker = pickle.loads(pickle.dumps(clips))
+    clips.clip(0)
+    change(copy)
+    for one in (clips, in_worker):
+        with pytest.raises(UserError, match=r"x\.h5.* was changed"):
+            one.clip(len(clips) - 1)
+
+
+def test_a_file_that_replaces_the_one_being_read_changes_nothing(copy: Path, jhmdb_like: Path) -> None:
+    clips = read_data(copy, memory_limit=0).splits["train"]
+    expected = clips.clip(1)
+    shutil.copy(jhmdb_like, copy.with_name("new.h5"))
+    copy.with_name("new.h5").replace(copy)
+    np.testing.assert_array_equal(clips.clip(1), expected)
+
+
+@pytest.mark.parametrize("value", [9.5e21, -3e7])
+def test_absurd_coordinates_are_refused_by_place(value: float, copy: Path) -> None:
+    with h5py.File(copy, "a") as file:
+        file["train/keypoints"][5, 2, 1] = value
+    with pytest.raises(UserError, match=r"split train: clip train0000, frame 5, joint 2 \(face\) is at"):
+        read_data(copy)
+
+
+def test_inspect_says_whether_there_are_checksums(copy: Path) -> None:
+    assert "checksums: all fit" in in_process("mmn", "inspect", str(copy), "--verify", cwd=copy.parent).stdout
+    with h5py.File(copy, "a") as file:
+        for group in (file, *file.values()):
+            del group.attrs["digest"]
+    ended = in_process("mmn", "inspect", str(copy), cwd=copy.parent)
+    assert (ended.returncode, "no checksums" in ended.stdout) == (0, True)
+    ended = in_process("mmn", "inspect", str(copy), "--verify", cwd=copy.parent)
+    assert (ended.returncode, "cannot be verified" in ended.stderr) == (1, True)
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.h5")
+    with pytest.raises(UserError, match=r"x\.h5"):
+        read_data(tmp_path / "x.h5")
+
+
+def scores(small: SkeletonData, **changes) -> Scores:
+    logits = np.random.default_rng(0).normal(size=(3, 14)).astype(np.float32)
+    return Scores(**{"names": ["a", "b", "c"], "labels": np.array([0, 1, -1]), "logits": logits,
+                     "classes": small.classes, **changes})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"logits": np.full((3, 14), np.nan, np.float32)}, "the scores of clip a are not finite numbers"),
+        ({"labels": np.array([0, 14, 1])}, "clip b has label 14, outside 0…13"),
+        ({"labels": np.array([0, -2, 1])}, "clip b has label -2"),
+        ({"labels": np.array([0, 1])}, "for 3 clips"),
+        ({"names": ["a", "b", "a"]}, "one clip twice"),
+    ],
+)
+def test_scores_that_no_figure_can_be_computed_from_are_refused(changes, sentence, small, tmp_path: Path) -> None:
+    write_scores(tmp_path / "s.h5", scores(small, **changes))
+    with pytest.raises(UserError, match=sentence):
+        read_scores(tmp_path / "s.h5")
+
+
+def test_no_flip_of_a_bit_changes_scores(small: SkeletonData, tmp_path: Path) -> None:
+    path = tmp_path / "s.h5"
+    write_scores(path, scores(small))
+    content, expected = path.read_bytes(), read_scores(path)
+    for bit in np.random.default_rng(1).integers(0, 8 * len(content), 100).tolist():
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            found = read_scores(path)
+        except UserError:
+            continue
+        np.testing.assert_array_equal(found.logits, expected.logits)
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        assert (found.names, found.classes, found.source) == (expected.names, expected.classes, expected.source)
