@@ -1,5 +1,7 @@
 """The challenge file of a split without labels, and what is wrong with damaged ones."""
 
+import time
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -63,6 +65,11 @@ DAMAGES = {
     "no suffix": (cell(1, 0, "test0000"), "clip test0000.mp4 is missing"),
     "an action out of range": (cell(2, 1, "52"), "action_pred_1 is '52', no index from 0 to 51"),
     "an action that is no number": (cell(2, 3, "nodding"), "action_pred_3 is 'nodding'"),
+    "an index in other digits": (cell(2, 1, "٣"), "action_pred_1 is '٣'"),
+    "an index with a leading zero": (cell(2, 1, "03"), "action_pred_1 is '03'"),
+    "an index of many digits": (cell(2, 1, "9" * 5_000), "action_pred_1 is '9999"),
+    "an index in spaces": (cell(2, 1, " 3"), "action_pred_1 is ' 3'"),
+    "a terminal's commands": (cell(1, 0, "\x1b[2J.mp4"), "clip [2J.mp4 is not in split test"),
     "a body out of range": (cell(2, 6, "7"), "body_pred_1 is '7', no index from 0 to 6"),
     "a body of another action": (lines(lambda rows: rows.__setitem__(4, wrong_body(rows[4]))), "belongs to"),
     "an action twice": (lines(lambda rows: rows.__setitem__(4, repeated(rows[4]))), "an action is predicted twice"),
@@ -97,7 +104,57 @@ def test_a_damaged_submission_is_refused_with_its_fault(damage: str, folder: Pat
 def test_damaged_archives_are_faults(folder: Path, tmp_path: Path) -> None:
     data = read_data(folder / "x.h5")
     (tmp_path / "a.zip").write_bytes(b"no archive")
-    assert "cannot be read" in check_submission(tmp_path / "a.zip", data)[0]
+    assert "not a readable zip archive" in check_submission(tmp_path / "a.zip", data)[0]
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("folder/prediction.csv", "")
     assert "it has to hold prediction.csv alone" in check_submission(tmp_path / "b.zip", data)[0]
+
+
+ENTRY = b"PK\x01\x02"  # of the archive's directory
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data.replace(b"test0001", b"test000x", 1),  # stored, so that its checksum is wrong
+        lambda data: patched(data, 8, b"\x01\x00"),  # encrypted
+        lambda data: patched(data, 10, b"\x63\x00"),  # an unknown compression
+        lambda data: patched(data, 42, b"\x09\x00"),  # another place
+    ],
+)
+def test_archives_that_cannot_be_unpacked_are_faults(damage, folder: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("prediction.csv", (folder / "prediction.csv").read_text())
+    content = damage((tmp_path / "a.zip").read_bytes())
+    (tmp_path / "a.zip").write_bytes(content)
+    (fault,) = check_submission(tmp_path / "a.zip", read_data(folder / "x.h5"))
+    assert "a.zip is not a readable zip archive" in fault
+
+
+def patched(data: bytes, offset: int, value: bytes) -> bytes:
+    place = data.index(ENTRY) + offset
+    return data[:place] + value + data[place + len(value) :]
+
+
+def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(folder: Path, tmp_path: Path) -> None:
+    data = read_data(folder / "x.h5")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("prediction.csv", bytes(20_000_000))
+    tracemalloc.start()
+    assert "unpacks to more than" in check_submission(tmp_path / "a.zip", data)[0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
+def test_the_time_grows_with_the_clips_alone(folder: Path, tmp_path: Path) -> None:
+    data = read_data(folder / "x.h5")
+    names = [f"clip{i:06d}" for i in range(20_000)]
+    clips = replace(data.splits["test"], names=names)  # names are all that is looked at
+    head, row = (folder / "prediction.csv").read_text().splitlines()[:2]
+    rest = row.partition(",")[2]
+    (tmp_path / "p.csv").write_text("\n".join([head, *(f"{name}.mp4,{rest}" for name in names)]) + "\n")
+    start = time.process_time()
+    assert check_submission(tmp_path / "p.csv", replace(data, splits={"test": clips})) == []
+    assert time.process_time() - start < 5

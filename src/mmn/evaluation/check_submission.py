@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,11 @@ from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.challenge import PLACES, header, video
+from mmn.outside import from_outside, read_text
+from mmn.text import plain
+
+_BYTES_A_CLIP = 1_000
+_INDEX = re.compile("0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 def check_submission(path: Path, data: SkeletonData, split: str = "test") -> list[str]:
@@ -22,35 +28,49 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test") -> lis
         raise UserError(f"{data.name} has no split {split} or no body groups; give the challenge's own data file.")
     if not path.is_file():
         raise UserError(f"there is no file {path}; eval.py writes prediction.zip.")
-    text, faults = _text(path)
-    if text is None:
-        return faults
-    rows = list(csv.reader(io.StringIO(text)))
+    expected = {video(name) for name in data.splits[split].names}
+    try:
+        rows = _rows(path, _BYTES_A_CLIP * (len(expected) + 1000))
+    except UserError as error:
+        return [str(error)]
     wanted = header(PLACES, grouped=True)
     if not rows or rows[0] != wanted:
-        return [*faults, f"the header is {','.join(rows[0]) if rows else 'missing'}; it has to be {','.join(wanted)}"]
-    names = [row[0] if row else "" for row in rows[1:]]
-    expected = [video(name) for name in data.splits[split].names]
-    faults += [f"clip {name} is missing" for name in expected if name not in set(names)]
-    faults += [f"clip {name} is not in split {split}" for name in names if name not in set(expected)]
-    faults += [f"clip {name} is there {count} times" for name, count in Counter(names).items() if count > 1]
+        return [f"the header is {shown(','.join(rows[0])) if rows else 'missing'}; it has to be {','.join(wanted)}"]
+    counts = Counter(row[0] if row else "" for row in rows[1:])
+    faults = [f"clip {name} is missing" for name in sorted(expected - counts.keys())]
+    faults += [f"clip {shown(name)} is not in split {split}" for name in counts if name not in expected]
+    faults += [f"clip {shown(name)} is there {count} times" for name, count in counts.items() if count > 1]
     for number, row in enumerate(rows[1:], start=2):
-        faults += [f"line {number}, clip {row[0] if row else ''}: {fault}" for fault in _row(row, data.classes)]
+        faults += [f"line {number}, clip {shown(row[0]) if row else ''}: {fault}" for fault in _row(row, data.classes)]
     return faults
 
 
-def _text(path: Path) -> tuple[str | None, list[str]]:
-    """The CSV's text, None where there is none, and faults of the archive."""
-    try:
-        if path.suffix == ".csv":
-            return path.read_text(encoding="utf-8"), []
-        with zipfile.ZipFile(path) as archive:
+def shown(text: str) -> str:
+    """Text of the file for a sentence: short, and without what a terminal would obey."""
+    return plain(text if len(text) <= 80 else f"{text[:80]}…")
+
+
+def _rows(path: Path, limit: int) -> list[list[str]]:
+    """The CSV's rows.
+
+    Raises:
+        UserError: a file that cannot be read, an archive of anything else, or more than ``limit`` bytes.
+    """
+    if path.suffix == ".csv":
+        text = read_text(path, "CSV file", limit)
+    else:
+        with from_outside(path, "zip archive", "write it again with eval.py"), zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if names != ["prediction.csv"]:
-                return None, [f"the archive holds {', '.join(names) or 'nothing'}; it has to hold prediction.csv alone"]
-            return archive.read("prediction.csv").decode("utf-8"), []
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        return None, [f"{path.name} cannot be read ({error})"]
+                held = ", ".join(map(shown, names[:5])) or "nothing"
+                raise UserError(f"the archive holds {held}; it has to hold prediction.csv alone")
+            with archive.open("prediction.csv") as file:
+                content = file.read(limit + 1)
+            if len(content) > limit:
+                raise UserError(f"prediction.csv unpacks to more than {limit:,} bytes, too many for its clips")
+            text = content.decode("utf-8")
+    with from_outside(path, "CSV file"):
+        return list(csv.reader(io.StringIO(text)))
 
 
 def _row(row: list[str], classes: Classes) -> list[str]:
@@ -61,8 +81,8 @@ def _row(row: list[str], classes: Classes) -> list[str]:
     actions, bodies = row[1 : 1 + PLACES], row[1 + PLACES :]
     for kind, cells, count in (("action", actions, len(classes.names)), ("body", bodies, len(classes.group_names))):
         for place, cell in enumerate(cells, start=1):
-            if not cell.isdecimal() or int(cell) >= count:
-                faults.append(f"{kind}_pred_{place} is {cell!r}, no index from 0 to {count - 1}")
+            if not _INDEX.fullmatch(cell) or int(cell) >= count:
+                faults.append(f"{kind}_pred_{place} is {shown(cell)!r}, no index from 0 to {count - 1}")
     if faults:
         return faults
     if len(set(actions)) != PLACES:
