@@ -76,8 +76,8 @@ def test_the_default_is_the_demo() -> None:
 
 
 def commands_shown() -> list[str]:
-    """Every command of the README and of the entry files' own help that starts one of them."""
-    texts = [(ROOT / name).read_text() for name in ("README.md", "train.py", "eval.py")]
+    """Every command of the READMEs and of the entry files' own help that starts one of them."""
+    texts = [(ROOT / name).read_text() for name in ("README.md", "examples/own_parts/README.md", "train.py", "eval.py")]
     lines = [line.split("  #")[0].strip() for text in texts for line in text.splitlines()]
     return sorted({line for line in lines if line.startswith(("python train.py", "python eval.py"))})
 
@@ -85,6 +85,10 @@ def commands_shown() -> list[str]:
 @pytest.mark.parametrize("command", commands_shown())
 def test_every_command_shown_to_users_composes(command: str) -> None:
     script, *overrides = shlex.split(command, comments=True)[1:]
+    if "--config-dir" in overrides:
+        place = overrides.index("--config-dir")
+        _, folder = overrides[place : place + 2]
+        overrides[place : place + 2] = [f"hydra.searchpath=[file://{ROOT / folder}]"]
     if "-m" in overrides:  # the first job of the sweep
         overrides = [override.split(",")[0] for override in overrides if override != "-m"]
     composed(*overrides, config=script.removesuffix(".py"))

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mmn.data.pipeline.preprocess import prepare
     from mmn.engine.runtime import tune_runtime
     from mmn.errors import UserError
     from mmn.inference.checkpoint import load_network
     from mmn.inference.infer import infer
+    from mmn.inference.prepare import prepare
     from mmn.model.mmn import MMN
     from mmn.model.official import from_official, to_official
 
@@ -21,7 +21,7 @@ _HOME = {
     "from_official": "mmn.model.official",
     "infer": "mmn.inference.infer",
     "load_network": "mmn.inference.checkpoint",
-    "prepare": "mmn.data.pipeline.preprocess",
+    "prepare": "mmn.inference.prepare",
     "to_official": "mmn.model.official",
     "tune_runtime": "mmn.engine.runtime",
 }

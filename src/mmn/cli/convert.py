@@ -23,7 +23,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options on how a source is read."""
     add = parser.add_argument
     add("--layout", required=True, help="a built-in layout (mmn layouts lists them), or a layout's YAML file")
-    add("--format", help="the source's format, where it is not recognised")
+    add("--format", help="the source's format, where it is not recognised; or module.function")
     labels = parser.add_argument_group("labels")
     labels.add_argument(
         "--labels", help="CSV of name,label,split[,group]; or list files, as train=a.txt,val=b.txt", metavar="F"

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, ListConfig
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.preprocess import Training
+from mmn.engine.networks import named_networks
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.scoring import score_views, test_time_views
@@ -83,7 +84,7 @@ def _stream(path: str, cfg: DictConfig, trainer: L.Trainer, split: str, views: S
     """Scores of a checkpoint, or those in a scores file."""
     if path.endswith(".h5"):
         return read_scores(Path(path), split)
-    checkpoint = load_checkpoint(path)
+    checkpoint = load_checkpoint(path, named_networks(cfg.get("model")))
     if checkpoint.stream is None and not _modality_chosen():
         raise UserError(
             f"{path} holds official weights, which do not say what they see; give experiment=ma52_joint or its like, "

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from mmn.errors import UserError
 from mmn.inference.fused import FusedMMN
+from mmn.inference.prepare import check_modality
 from mmn.inference.stream import stream_of, with_stream
 from mmn.model.mmn import MMN
 
@@ -18,10 +21,18 @@ CLIPS_AT_A_TIME = 16
 def for_inference(network: nn.Module) -> nn.Module:
     """What judges clips in place of ``network``, with its weights of now.
 
-    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Anything else, a subclass too, is itself:
-    only its own ``forward`` says what it computes.
+    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Anything else (a subclass, or a network with a
+    part of another kind) is itself: only its own ``forward`` says what it computes.
     """
-    return with_stream(FusedMMN(network), stream_of(network)) if type(network) is MMN else network
+    return with_stream(FusedMMN(network), stream_of(network)) if is_plain(network) else network
+
+
+def is_plain(network: nn.Module) -> TypeGuard[MMN]:
+    """Whether the network is an ``MMN`` itself, made of nothing but the parts of one."""
+    return type(network) is MMN and all(
+        isinstance(part, _NormBase) or type(part).__module__.startswith(("mmn.model.", "torch.nn."))
+        for part in network.modules()
+    )
 
 
 @torch.inference_mode()
@@ -35,10 +46,12 @@ def infer(network: nn.Module, clips: Tensor, times: Tensor, precision: str = "32
         precision: ``"32"``, or ``"bf16"`` for mixed precision.
 
     Raises:
-        UserError: another precision, or shapes the network cannot take.
+        UserError: another precision, shapes the network cannot take, or clips that are not of its modality.
     """
     if precision not in ("32", "bf16"):
         raise UserError(f"there is no precision {precision!r} for inference; choose 32 or bf16.")
+    if (stream := stream_of(network)) is not None:
+        check_modality(stream, clips)
     judge = for_inference(network)
     size = CLIPS_AT_A_TIME if clips.is_cpu else max(len(clips), 1)
     with evaluating(judge), torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):

@@ -15,7 +15,7 @@ from mmn.data.sources.classes import find_classes
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.faults import usable
 from mmn.data.sources.fill import fill_missing
-from mmn.data.sources.formats import READERS, recognise
+from mmn.data.sources.formats import reader_of, recognise
 from mmn.data.sources.frame_numbers import common_step
 from mmn.data.sources.labels.index import class_indices
 from mmn.data.sources.labels.match import match_rows
@@ -76,11 +76,10 @@ def read_source(
         UserError: anything in the source that training could not use, with its place.
     """
     asked = Options(**options)
-    if asked.format is not None and asked.format not in READERS:
-        raise UserError(f"there is no format {asked.format!r}; choose one of {', '.join(READERS)}.")
     path, skeleton = Path(source), load_layout(layout)
+    read = reader_of(asked.format or recognise(path))
     rows = None if asked.labels is None else read_labels(asked.labels)
-    parsed = READERS[asked.format or recognise(path)](path, asked)
+    parsed = read(path, asked)
     steps = Steps(skeleton, str(layout), asked, parsed.published)
     clips, nobody = _clips(parsed, steps)
     clips, classes = _labelled(clips, nobody, rows, layout, asked, parsed.published)

@@ -1,6 +1,7 @@
 """The formats that can be read, and which one a source is in."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from mmn.data.sources.readers import alphapose, arrays, mmpose, ntu_arrays, official, openpose, pyskl, stgcn
@@ -8,7 +9,9 @@ from mmn.data.sources.readers.files import files_below, first_content
 from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
-READERS: dict[str, Callable[[Path, Options], Parsed]] = {
+Reader = Callable[[Path, Options], Parsed]
+
+READERS: dict[str, Reader] = {
     "mmn": official.read,
     "pyskl": pyskl.read,
     "alphapose": alphapose.read,
@@ -22,6 +25,26 @@ READERS: dict[str, Callable[[Path, Options], Parsed]] = {
 """Name of a format → its reader; ``wholebody`` is another name of ``mmpose``."""
 
 _JSON = {"alphapose": alphapose.is_alphapose, "openpose": openpose.is_openpose, "mmpose": mmpose.is_mmpose}
+
+
+def reader_of(name: str) -> Reader:
+    """The reader of a format, or one of your own as ``module.function``.
+
+    Raises:
+        UserError: neither of them.
+    """
+    if name in READERS:
+        return READERS[name]
+    module, dot, function = name.rpartition(".")
+    try:
+        found = getattr(import_module(module), function) if dot else None
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"the format {name} cannot be used ({error}); give module.function, with its folder on PYTHONPATH."
+        ) from None
+    if not callable(found):
+        raise UserError(f"there is no format {name!r}; choose one of {', '.join(READERS)}, or module.function.")
+    return found
 
 
 def recognise(source: Path) -> str:

@@ -18,7 +18,7 @@ class Options:
     """How a source is to be read.
 
     Attributes:
-        format: one of ``formats.READERS``; None to recognise it.
+        format: one of ``formats.READERS``, or ``module.function`` of your own; None to recognise it.
         labels: a CSV file of ``name,label,split[,group]``, or list files as ``train=a.txt,val=b.txt``, for sources
             without labels of their own; None for clips without labels.
         labels_from: the index of the first class, 0 or 1; None for 0, asking where that looks wrong.

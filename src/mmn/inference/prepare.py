@@ -1,0 +1,87 @@
+"""Clips made what a network takes, and told from what it does not."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline import preprocess
+from mmn.data.pipeline.modality import STREAMS, Modality
+from mmn.errors import UserError
+from mmn.inference.stream import Stream, stream_of
+
+
+def prepare(
+    clips: Sequence[NDArray[np.floating]],
+    layout: str | Path | Layout | None = None,
+    modality: str | Modality | None = None,
+    num_frames: int | None = None,
+    bone_rule: str | None = None,
+    normalisation: str | None = None,
+    sampling: str | None = None,
+    *,
+    network: nn.Module | None = None,
+) -> tuple[Tensor, Tensor]:
+    """The evaluation preprocessing of any clips, as in training.
+
+    Args:
+        clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
+        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``.
+        modality: ``joint`` (the default), ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``.
+        num_frames: frames T sampled from each clip; 64 by default.
+        bone_rule: ``official`` (the default) or ``tree``, for bones.
+        normalisation: ``official`` (the default), ``aspect`` or ``person``.
+        sampling: ``official`` (the default), ``strata`` or ``warp``.
+        network: a loaded one, whose ``stream`` says all of the above.
+
+    Returns:
+        ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
+
+    Raises:
+        UserError: arrays that are no clips of this layout, values that are not finite, a network that does not say
+            what it sees, or options that contradict it.
+    """
+    given = {"layout": layout, "modality": modality, "num_frames": num_frames, "bone_rule": bone_rule}
+    given |= {"normalisation": normalisation, "sampling": sampling}
+    options: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    if network is not None:
+        stream = stream_of(network)
+        if stream is None:
+            raise UserError("this network does not say what it sees (official weights); give layout= and modality=.")
+        if options:
+            raise UserError(f"{', '.join(options)} is what the network says already; give either it or network=.")
+        options = {"layout": stream.layout, "num_frames": stream.num_frames, "modality": stream.modality}
+    return preprocess.prepare(clips, **options)
+
+
+def check_modality(stream: Stream, clips: Tensor) -> None:
+    """Refuse prepared ``clips (B, T, V, C)`` that cannot be of the stream's modality, told by exact zeros.
+
+    Motion is zero in the last frame, and a bone where a joint starts none; of joints neither is.
+
+    Raises:
+        UserError: naming what they seem to be.
+    """
+    name, order = stream.modality.name, np.array(stream.layout.order)
+    if name not in STREAMS or stream.modality.motion == "neighbour":
+        return  # several side by side, whose number of channels tells; motion that does not end
+    boneless = np.flatnonzero(stream.layout.bone_end(stream.modality.bone_rule)[order] == order).tolist()
+    motion = not bool(clips[:, -1].any())
+    bones = not bool(clips[:, :, boneless].any()) if boneless else name.startswith("bone")
+    fits = {
+        "joint": not motion and not bones,
+        "bone": bones,  # the last frame of a lost person has bones without length
+        "joint_motion": motion,  # joints may be still
+        "bone_motion": motion and bones,
+    }
+    if fits[name] or not clips.any():
+        return
+    seems = ("bone" if bones else "joint") + ("_motion" if motion else "")
+    raise UserError(
+        f"the network sees {name} and these clips seem to be {seems}; prepare them with "
+        "mmn.prepare(clips, network=network)."
+    )

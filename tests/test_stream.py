@@ -1,0 +1,85 @@
+"""What a loaded network says of its stream, and what is checked by it."""
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import FIXTURES
+
+import mmn
+from mmn.data.format.layout import load_layout
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.modality import STREAMS, Modality
+from mmn.inference.checkpoint import load_checkpoint
+from mmn.inference.prepare import check_modality
+from mmn.inference.stream import MMN_TARGET, Stream, with_stream
+
+CANNOT_BE_TOLD = {("bone", "bone_motion"), ("joint_motion", "bone_motion")}
+"""A network's modality and that of clips which, for all their zeros, could be of it."""
+
+
+@pytest.fixture
+def moving() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return [rng.normal(size=(frames, 44, 2)) for frames in (20, 30)]
+
+
+@pytest.mark.parametrize(("network", "clips"), itertools.product(STREAMS, STREAMS))
+@pytest.mark.parametrize("rule", ["official", "tree"])
+def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: str, moving: list, small) -> None:
+    stream = Stream(Modality(network, rule), load_layout("ma52"), small.classes, MMN_TARGET, {"num_frames": 16})
+    prepared, _ = mmn.prepare(moving, "ma52", clips, num_frames=16, bone_rule=rule)
+    if network == clips or (network, clips) in CANNOT_BE_TOLD:
+        check_modality(stream, prepared)
+        return
+    with pytest.raises(mmn.UserError, match=f"the network sees {network} and these clips seem to be {clips};"):
+        check_modality(stream, prepared)
+
+
+def test_clips_without_any_movement_are_of_every_modality(small: SkeletonData) -> None:
+    still = [np.repeat(np.random.default_rng(0).normal(size=(1, 15, 2)), 9, axis=0)]
+    for name in STREAMS:
+        stream = Stream(Modality(name), small.layout, small.classes, MMN_TARGET, {"num_frames": 16})
+        check_modality(stream, mmn.prepare(still, small.layout, name, num_frames=16)[0])
+
+
+def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Path, small: SkeletonData) -> None:
+    network = mmn.load_network(small_checkpoint)
+    clips = [small.splits["test"].clip(i) for i in range(3)]
+    prepared = mmn.prepare(clips, network=network)
+    assert all(map(torch.equal, prepared, mmn.prepare(clips, small.layout, "bone", num_frames=16)))
+    fused = network.fuse()
+    assert fused.stream is network.stream
+    for net in (network, fused):
+        mmn.infer(net, *prepared)
+        with pytest.raises(mmn.UserError, match="sees bone and these clips seem to be joint"):
+            mmn.infer(net, *mmn.prepare(clips, small.layout, "joint", num_frames=16))
+    tree = with_stream(network, replace(network.stream, modality=Modality("bone", "tree")))
+    assert torch.equal(
+        mmn.prepare(clips, network=tree)[0], mmn.prepare(clips, small.layout, "bone", 16, bone_rule="tree")[0]
+    )
+
+
+def test_what_contradicts_a_network_or_is_not_known_is_refused(small_checkpoint: Path) -> None:
+    clips = [np.zeros((4, 15, 2))]
+    with pytest.raises(mmn.UserError, match="modality is what the network says already"):
+        mmn.prepare(clips, modality="joint", network=mmn.load_network(small_checkpoint))
+    official = mmn.load_network(FIXTURES / "official_small.pt")
+    assert official.stream is None
+    with pytest.raises(mmn.UserError, match="does not say what it sees"):
+        mmn.prepare(clips, network=official)
+
+
+def test_a_stream_survives_being_written(small_checkpoint: Path) -> None:
+    stream = load_checkpoint(small_checkpoint).stream
+    assert Stream.from_dict(stream.as_dict(), "here") == stream
+    with pytest.raises(mmn.UserError, match="written by a newer mmn"):
+        Stream.from_dict({**stream.as_dict(), "version": 3}, "here")
+
+
+def test_overrides_of_a_network_are_part_of_its_stream(small_checkpoint: Path) -> None:
+    checkpoint = load_checkpoint(small_checkpoint, num_frames=8)
+    assert checkpoint.stream.num_frames == checkpoint.arguments["num_frames"] == checkpoint.network.config["num_frames"]
