@@ -1,6 +1,7 @@
 """The commands as a user runs them, on a network that trains in seconds."""
 
 import contextlib
+import csv
 import io
 import logging
 import os
@@ -20,6 +21,9 @@ TINY = [
     "data.num_frames=16",
     "scheduler.warmup_epochs=1",
 ]
+
+
+QUICK = [*TINY, "data.batch_size=8", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"]
 
 
 class Ended(NamedTuple):
@@ -75,3 +79,9 @@ def train(folder: Path, data: Path, *overrides: str) -> Ended:
     """Train the tiny network into a folder, in this process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     return in_process("train.py", *TINY, f"data.path={data}", f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)
+
+
+def column(folder: Path, name: str) -> list[float]:
+    """The values of one figure in a run's ``metrics.csv``."""
+    with (folder / "metrics.csv").open() as file:
+        return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]

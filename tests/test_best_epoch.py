@@ -1,13 +1,12 @@
 """One object owns the best epoch; everything that speaks of it says the same."""
 
-import csv
 import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from commands import Ended, train
+from commands import Ended, column, train
 
 from mmn.errors import UserError
 from mmn.training import busy
@@ -48,10 +47,6 @@ def test_a_figure_that_is_not_measured_is_named() -> None:
         BestEpoch(None, "val/f1_mean").on_validation_end(trainer, None)  # type: ignore[arg-type]
 
 
-def column(folder: Path, name: str) -> list[float]:
-    return [float(row[name]) for row in csv.DictReader((folder / "metrics.csv").open()) if row[name]]
-
-
 @pytest.fixture(scope="module")
 def twice_an_epoch(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ended]:
     folder = tmp_path_factory.mktemp("best") / "run"
@@ -69,6 +64,17 @@ def test_validating_within_an_epoch_keeps_what_was_measured(twice_an_epoch: tupl
     assert best["value"] == pytest.approx(max(column(folder, "val/top1")))
     assert json.loads((folder / "metrics.json").read_text())["val"]["top1"] == pytest.approx(best["value"])
     assert f"best epoch ({best['epoch']})" in (folder / "train.log").read_text()
+
+
+@pytest.mark.slow
+def test_training_ends_when_patience_does_and_is_finished(jhmdb_like: Path, tmp_path: Path) -> None:
+    overrides = ["callbacks=early_stopping", "callbacks.best.patience=2", "optimizer.lr=0", "trainer.max_epochs=9"]
+    ended = train(tmp_path / "run", jhmdb_like, *overrides)
+    assert "no new best in 2 validations" in ended.stdout
+    state = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert (state["state"], state["epochs"]) == ("finished", 3)
+    ended = train(tmp_path / "run", jhmdb_like, *overrides, "resume=true")
+    assert "nothing to resume" in ended.stdout
 
 
 @pytest.mark.slow

@@ -28,6 +28,8 @@ def ends(ended: Ended, sentence: str) -> None:
         (["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
         (["model.widht=3"], "there is no key model.widht; did you mean model.width?"),
         (["scheduler=fast"], "scheduler=fast is now recipe=fast"),
+        (["train=false"], "run `python eval.py ckpt_path=…`"),
+        (["hparams_search=mmn_optuna"], "-m sweep=mmn_optuna"),
         (["data=null"], "data=null: a run cannot do without; choose one of default, demo"),
         (["model.width=90", *OWN], "width is 90"),
         (["ckpt_path=nothing.ckpt", *OWN], "there is no checkpoint nothing.ckpt"),

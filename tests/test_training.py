@@ -2,11 +2,6 @@
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from commands import TINY, command, train
-from conftest import FIXTURES, ROOT
+from conftest import FIXTURES
 
 import mmn
 from mmn.data.format.hdf5 import read_data
@@ -114,49 +109,11 @@ def test_several_views_of_each_clip_are_averaged_and_their_cost_told(run: Path, 
 
 
 @pytest.mark.slow
-def test_a_killed_run_goes_on_from_last_ckpt_as_if_nothing_had_happened(
-    run: Path, jhmdb_like: Path, tmp_path: Path
-) -> None:
-    folder, last = tmp_path / "killed", tmp_path / "killed" / "checkpoints" / "last.ckpt"
-    arguments = [*TINY, f"data.path={jhmdb_like}", f"hydra.run.dir={folder}", "trainer.max_epochs=4"]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("epoch 2/4"):
-            break
-    deadline = time.monotonic() + 60
-    while not last.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert torch.load(last, weights_only=True)["epoch"] < 3
-    resumed = train(tmp_path / "resumed", jhmdb_like, "trainer.max_epochs=4", f"ckpt_path={last}")
-    assert resumed.returncode == 0, resumed.stderr
-    whole = weights(run / "checkpoints" / "last.ckpt")
-    again = weights(tmp_path / "resumed" / "checkpoints" / "last.ckpt")
-    assert all(torch.equal(whole[name], again[name]) for name in whole)
-
-
-@pytest.mark.slow
 def test_without_val_the_test_clips_judge_and_it_is_said_once(tmp_path: Path) -> None:
     synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=1, frames=(8, 12))
     result = train(tmp_path / "run", tmp_path / "x.h5", "trainer.max_epochs=1", "scheduler.warmup_epochs=0")
     assert result.returncode == 0, result.stderr
     assert (result.stdout + result.stderr).count("has no val split") == 1
-
-
-@pytest.mark.slow
-def test_wandb_keeps_the_run_offline_without_a_login(tmp_path: Path, jhmdb_like: Path) -> None:
-    home = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    result = command(
-        "train.py", *TINY, "logger=csv_wandb", f"data.path={jhmdb_like}", "hydra.run.dir=run", "trainer.max_epochs=1",
-        "scheduler.warmup_epochs=0", "test=false", cwd=tmp_path, env={**home, "HOME": str(tmp_path), "NETRC": "none"},
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "wandb sync" in result.stdout + result.stderr
-    assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 
 @pytest.mark.slow

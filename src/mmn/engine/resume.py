@@ -31,7 +31,7 @@ _FREE = (
 )  # fmt: skip
 
 _CARRIED_OUT = (
-    "scale_lr", "augmentation", "loss", "optimizer", "scheduler", "data.batch_size", "processes",
+    "patience", "scale_lr", "augmentation", "loss", "optimizer", "scheduler", "data.batch_size", "processes",
     "trainer.max_epochs", "trainer.max_steps", "trainer.precision", "trainer.gradient_clip_val",
     "trainer.accumulate_grad_batches", "trainer.limit_train_batches", "trainer.limit_val_batches",
     "trainer.val_check_interval", "trainer.check_val_every_n_epoch",
@@ -46,6 +46,7 @@ def record_of(cfg: dict[str, Any], data: SkeletonData, processes: int) -> dict[s
     config = {part: cfg[part] for part in _PARTS if part in cfg}
     averaged = (cfg.get("callbacks") or {}).get("ema")  # the only callback that changes the weights
     config["callbacks"] = {"ema": averaged} if averaged else {}
+    config["patience"] = ((cfg.get("callbacks") or {}).get("best") or {}).get("patience")
     return {"config": config, "data": digest(data, ["train"]), "processes": processes}
 
 
@@ -146,12 +147,13 @@ def place_of(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: P
     own = is_own(resume, folder)
     (epoch, batch), changed = check_resume(resume, record)
     over = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epoch
-    if own and over and is_finished(folder):
-        if changed:
+    if own and is_finished(folder):
+        if not changed:
+            return None
+        if over:
             raise UserError(
                 f"{folder} is finished and cannot change to {changed}; start another run, or raise trainer.max_epochs."
             )
-        return None
     if over and not own:
         raise UserError(
             f"nothing is left to train: {resume} is at epoch {epoch} of {trainer.max_epochs}; raise "

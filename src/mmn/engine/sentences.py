@@ -15,6 +15,15 @@ _MOVED = {
 """Old spellings → new ones."""
 
 
+_ELSEWHERE = {
+    "hparams_search": "searches for hyper-parameters are the group sweep: -m sweep=mmn_optuna.",
+    "train": "to score a checkpoint without training, run `python eval.py ckpt_path=…`.",
+    "extras.print_config": "`--cfg job --resolve` prints the whole config.",
+    "task_name": "runs are found by tags=[…], and their folder by hydra.run.dir=.",
+}
+"""Keys that lightning-hydra-template has → what does the same here."""
+
+
 def sentence_of(error: BaseException, configs: Path | None = None) -> str | None:
     """The sentence of a user's mistake; None for any other error.
 
@@ -96,6 +105,8 @@ def _config_sentence(error: BaseException, configs: Path | None) -> str:
     if resolving := re.search(r"UserError raised while resolving interpolation: (.+)", text):
         return resolving[1]  # OmegaConf drops the cause
     known = config_keys(configs) if configs else []
+    if (name := re.search(r"Could not override '([^']+)'", text)) and name[1] in _ELSEWHERE:
+        return f"there is no key {name[1]}; {_ELSEWHERE[name[1]]}"
     if (name := re.search(r"Could not override '([^']+)'", text)) and name[1] not in known:
         near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
         return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (`--help` lists all of them).'}"

@@ -37,9 +37,13 @@ class BestEpoch(Callback):
         path: the checkpoint to write; None to keep the figures alone.
         monitor: the figure, such as ``"val/top1"``; of losses the least is best. Of equals the lower ``val/loss`` wins,
             then the earlier epoch.
+        patience: end training after so many validations in a row without a new best; None to go on.
     """
 
-    def __init__(self, path: str | None, monitor: str) -> None:
+    def __init__(self, path: str | None, monitor: str, patience: int | None = None) -> None:
+        if patience is not None and patience < 1:
+            raise ValueError(f"patience is {patience}; it is a number of validations, or null")
+        self.patience, self.without_new_best = patience, 0
         self.path, self.monitor = None if path is None else Path(path), monitor
         self.sign = -1.0 if monitor.rpartition("/")[2] in LOWER_IS_BETTER else 1.0
         self.best: Judged | None = None
@@ -61,10 +65,18 @@ class BestEpoch(Callback):
             trainer.current_epoch + 1,
             trainer.global_step,
         )
+        self.without_new_best += 1
         if self.best is None or self._rank(self.latest) > self._rank(self.best):
-            self.best = self.latest
+            self.best, self.without_new_best = self.latest, 0
             if self.path is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 trainer.save_checkpoint(self.path)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """End training at the end of an epoch, where patience has."""
+        if self.patience is not None and self.without_new_best >= self.patience:
+            trainer.should_stop = True
+            if trainer.is_global_zero:
+                log.info("no new best in %d validations: training ends", self.without_new_best)
 
     def _rank(self, judged: Judged) -> tuple[float, float]:
         value = self.sign * judged.value
@@ -98,11 +110,12 @@ class BestEpoch(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The best so far, as plain numbers."""
-        return {"best": list(self.best) if self.best else None}
+        return {"best": list(self.best) if self.best else None, "without_new_best": self.without_new_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.best = Judged(*state_dict["best"]) if state_dict["best"] else None
+        self.without_new_best = state_dict.get("without_new_best", 0)
 
 
 def _recorded(path: Path) -> Judged | None:

@@ -1,0 +1,75 @@
+"""What the trainer is asked for is done; what stops a run is said and loses nothing."""
+
+import json
+import re
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+from commands import QUICK, column, command, train
+
+from mmn.errors import UserError
+from mmn.training.guards import memory_explained
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["callbacks=ema"],
+        ["trainer.deterministic=true"],
+        ["trainer.precision=bf16"],
+        [
+            "trainer.accumulate_grad_batches=3",
+            "scale_lr=true",
+            "trainer.gradient_clip_val=1.0",
+            "trainer.log_every_n_steps=1",
+        ],
+        ["recipe=fast", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"],
+    ],
+    ids=lambda overrides: overrides[0],
+)
+def test_options_of_the_trainer_train_and_evaluate(jhmdb_like: Path, tmp_path: Path, overrides: list[str]) -> None:
+    result = train(tmp_path / "run", jhmdb_like, *QUICK, *overrides)
+    assert result.returncode == 0, result.stderr
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val"]["clips"] == 28
+    if "scale_lr=true" in overrides:
+        assert column(tmp_path / "run", "lr")[0] == pytest.approx(1e-3 * 8 * 3 / 64, rel=0.3)
+    if "callbacks=ema" in overrides:
+        checkpoint = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+        name = "network.classifier.weight"
+        assert not torch.equal(checkpoint["state_dict"][name], checkpoint["current_model_state"][name])
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_names_its_clips(jhmdb_like: Path, tmp_path: Path) -> None:
+    result = train(tmp_path / "run", jhmdb_like, *QUICK, "optimizer.lr=1e25")
+    assert result.returncode == 1
+    assert re.search(r"error: the loss is nan at step \d+ \(epoch 1\), with clips train\d+, ", result.stderr)
+    assert "Traceback" not in result.stderr
+    batch = torch.load(tmp_path / "run" / "nonfinite_batch.pt", weights_only=True)
+    assert batch["clips"].shape == (8, 16, 15, 2)
+    assert len(batch["names"]) == 8
+
+
+def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: Path) -> None:
+    assert train(tmp_path / "run", jhmdb_like, *QUICK, "test=false").returncode == 0
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+
+    def no_large_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    result = command(
+        "train.py", *QUICK, f"data.path={jhmdb_like}", "hydra.run.dir=run", "resume=true", "trainer.max_epochs=2",
+        cwd=tmp_path, preexec_fn=no_large_files,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "there is no space left" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert last.read_bytes() == before
+    assert sorted(p.name for p in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
+def test_too_little_gpu_memory_is_told_with_what_to_lower() -> None:
+    with pytest.raises(UserError, match=r"data\.batch_size=64 at trainer\.precision=32"), memory_explained(64, "32"):
+        raise torch.OutOfMemoryError("CUDA out of memory")
