@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from mmn.errors import UserError
 
 NAMED = ("ma52", "imigue", "jhmdb")
-"""The layouts that come with the package, each a file in ``mmn/data/format/layouts``."""
+"""Layouts of published data sets, with their class names."""
+BUILT_IN = (*NAMED, "coco17", "halpe26", "body25", "openpose18", "blazepose33", "ntu25", "kinect20")
+"""The layouts that come with the package, each a file in ``mmn/data/format/layouts``; the others are estimators'."""
 
 
 @dataclass(frozen=True)
@@ -243,14 +245,14 @@ def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:
 
 
 def _read(layout: str | Path) -> dict[str, Any]:
-    if str(layout) in NAMED:
+    if str(layout) in BUILT_IN:
         text = resources.files("mmn.data.format").joinpath(f"layouts/{layout}.yaml").read_text(encoding="utf-8")
     else:
         try:
             text = Path(layout).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise UserError(
-                f"there is no layout {layout}; use {', '.join(NAMED)} or the path of a YAML file."
+                f"there is no layout {layout}; use {', '.join(BUILT_IN)} or the path of a YAML file."
             ) from None
     try:
         content = yaml.safe_load(text)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmn.data.sources.points import BY_COUNT
 from mmn.errors import UserError
 
-_ALWAYS_2D = {count for count in BY_COUNT if count not in (17, 25)}  # there are 3D skeletons of 17 and of 25 joints
+_ALWAYS_2D = {count for count in BY_COUNT if count in (18, 26, 133, 136, 137)}  # others are of 3D skeletons too
 
 
 def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tuple[NDArray[Any], NDArray[Any] | None]:

@@ -1,6 +1,6 @@
 """From the files people have to the one HDF5 file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ import numpy as np
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import write_data
-from mmn.data.format.layout import Classes, load_layout
+from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
+from mmn.data.sources.auto_layout import AUTO, find_layout
 from mmn.data.sources.classes import find_classes
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.faults import usable
@@ -21,7 +22,8 @@ from mmn.data.sources.labels.index import class_indices
 from mmn.data.sources.labels.match import match_rows
 from mmn.data.sources.labels.table import Row, read_labels
 from mmn.data.sources.missing import lay_out, settle_zeros
-from mmn.data.sources.request import Options, Parsed
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options
 from mmn.data.sources.steps import Steps
 from mmn.errors import UserError
 
@@ -45,7 +47,7 @@ def convert(source: str | Path, output: str | Path, layout: str | Path, **option
     Args:
         source: a file or folder; see ``readers``.
         output: the file to write.
-        layout: a built-in layout, or a YAML file.
+        layout: a built-in layout, a YAML file, or ``auto`` for the estimator's own.
         **options: those of ``read_source``.
 
     Returns:
@@ -67,7 +69,7 @@ def read_source(
 
     Args:
         source: a file or folder; see ``readers``.
-        layout: a built-in layout, or a YAML file.
+        layout: a built-in layout, a YAML file, or ``auto`` for the estimator's own.
         name: short name of the data set.
         origin: where the source came from, in words; its own name by default.
         **options: see ``Options``.
@@ -76,13 +78,16 @@ def read_source(
         UserError: anything in the source that training could not use, with its place.
     """
     asked = Options(**options)
-    path, skeleton = Path(source), load_layout(layout)
+    path = Path(source)
     read = reader_of(asked.format or recognise(path))
     rows = None if asked.labels is None else read_labels(asked.labels)
     parsed = read(path, asked)
-    steps = Steps(skeleton, str(layout), asked, parsed.published)
-    clips, nobody = _clips(parsed, steps)
-    clips, classes = _labelled(clips, nobody, rows, layout, asked, parsed.published)
+    skeleton, layout_name, recordings = find_layout(layout, parsed)
+    steps = Steps(skeleton, layout_name, asked, parsed.published)
+    clips, nobody = _clips(recordings, steps)
+    clips, classes, unnamed = _labelled(
+        clips, nobody, rows, layout_name, asked, parsed.published, auto=str(layout) == AUTO
+    )
     skipped: list[str] = []
     if not parsed.published:
         step = common_step(clip.frames for clip in clips)
@@ -91,7 +96,7 @@ def read_source(
     splits = _splits(clips)
     if asked.missing == "interpolate":
         splits = {split: fill_missing(c, skeleton, f"{source}, split {split}") for split, c in splits.items()}
-    notes = [*parsed.notes, *steps.notes(), *skipped, *_notes(clips, splits, asked.person)]
+    notes = [*parsed.notes, *steps.notes(), *unnamed, *skipped, *_notes(clips, splits, asked.person)]
     data = SkeletonData(
         name=name or path.stem,
         source="; ".join([f"{parsed.kind} from {origin or path.name}", *notes]),
@@ -103,11 +108,11 @@ def read_source(
     return Found(data, {clip.name: clip.left_out for clip in clips if clip.left_out})
 
 
-def _clips(parsed: Parsed, steps: Steps) -> tuple[list[Clip], list[str]]:
+def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], list[str]]:
     """The clips of all recordings, and the names of those that nobody is in."""
     clips: list[Clip] = []
     nobody: list[str] = []
-    for recording in parsed.recordings:
+    for recording in recordings:
         found = list(steps.clips(recording))
         clips += found
         if not found:
@@ -121,10 +126,11 @@ def _labelled(
     clips: list[Clip],
     nobody: Sequence[str],
     rows: list[Row] | None,
-    layout: str | Path,
+    layout: str,
     options: Options,
     published: bool,
-) -> tuple[list[Clip], Classes]:
+    auto: bool,
+) -> tuple[list[Clip], Classes, list[str]]:
     """Clips with class indices and splits, in the order of the table of labels where there is one."""
     where = [f"clip {clip.name}" for clip in clips]
     if rows is not None:
@@ -138,12 +144,14 @@ def _labelled(
             replace(clip, label=row.label, split=row.split, group=row.group)
             for row, clip in zip(found, clips, strict=True)
         ]
-    classes = find_classes(layout, options.classes, [clip.label for clip in clips])
+    classes, notes = find_classes(
+        layout, options.classes, [clip.label for clip in clips], options.labels_from or 0, auto
+    )
     labels = ["" if clip.label is None else clip.label for clip in clips]
     if published and rows is None:  # checked with the rest of the file
-        return clips, classes
+        return clips, classes, notes
     indices = class_indices(labels, where, classes, options.labels_from)
-    return [replace(clip, label=index) for clip, index in zip(clips, indices, strict=True)], classes
+    return [replace(clip, label=index) for clip, index in zip(clips, indices, strict=True)], classes, notes
 
 
 def _splits(clips: Sequence[Clip]) -> dict[str, Clips]:

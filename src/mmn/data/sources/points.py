@@ -98,6 +98,52 @@ NTU_25 = _body(
 )
 """Kinect 2's 25 joints, as NTU RGB+D has them."""
 
+KINECT_20 = _body(
+    "spine_base mid_spine spine_shoulder head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
+    "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot"
+)
+"""Kinect 1's 20 joints, in its SDK's order."""
+
+_BLAZEPOSE = (
+    "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
+    "mouth_left mouth_right left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist left_pinky "
+    "right_pinky left_index right_index left_thumb right_thumb left_hip right_hip left_knee right_knee left_ankle "
+    "right_ankle left_heel right_heel left_foot_index right_foot_index"
+)
+_SAME = {
+    "thumb_tip": "thumb",
+    "index_tip": "index",
+    "little_tip": "pinky",
+    "big_toe": "foot_index",
+    "small_toe": "foot_index",
+}
+
+BLAZEPOSE_33 = _body(_BLAZEPOSE) | {
+    f"{side}_{ours}": _body(_BLAZEPOSE)[f"{side}_{theirs}"]
+    for side in ("left", "right")
+    for ours, theirs in _SAME.items()
+}
+"""MediaPipe's 33 points of the body; its one point of the toes stands for big and small toe."""
+
+# Where the 68 points of the usual convention lie on MediaPipe's face mesh.
+_MESH = (
+    *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),  # jaw
+    *(71, 63, 105, 66, 107, 336, 296, 334, 293, 301),  # brows
+    *(168, 197, 5, 4, 75, 97, 2, 326, 305),  # nose
+    *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),  # eyes
+    *(61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181),  # outer lips
+    *(78, 82, 13, 312, 308, 317, 14, 87),  # inner lips
+)
+
+
+def holistic(mesh: int) -> Points:
+    """MediaPipe's body, its face mesh of ``mesh`` points, and its hands, one after the other."""
+    left = 33 + mesh
+    usual = _face_and_hands(0, left, left + 21)
+    face = {name: 33 + _MESH[point] for name, point in usual.items() if "hand" not in name and point < len(_MESH)}
+    return BLAZEPOSE_33 | face | _hand("left", left) | _hand("right", left + 21)
+
+
 _MORE = "; a model of 133 or 136 points has feet, face and hands"
 COCO17 = Estimator("COCO's 17 points", 17, COCO_17, "coco17", _MORE)
 HALPE26 = Estimator("Halpe's 26 points", 26, HALPE_26, "halpe26", _MORE)
@@ -108,6 +154,15 @@ OPENPOSE18 = Estimator("OpenPose's 18 body points, face and hands", 130, OPENPOS
 OPENPOSE18_BODY = Estimator("OpenPose's 18 body points", 18, _body(_OPENPOSE_18), "openpose18")
 OPENPOSE25_BODY = Estimator("OpenPose's 25 body points", 25, _body(_BODY_25), "body25")
 NTU25 = Estimator("Kinect's 25 joints", 25, NTU_25, "ntu25")
+KINECT20 = Estimator("Kinect's 20 joints", 20, KINECT_20, "kinect20")
+BLAZEPOSE33 = Estimator("MediaPipe's 33 points", 33, BLAZEPOSE_33, "blazepose33", "; Holistic has face and hands")
+HOLISTIC = {
+    33 + mesh + 42: Estimator("MediaPipe's body, face and hands", 33 + mesh + 42, holistic(mesh), "blazepose33")
+    for mesh in (468, 478)
+}
 
-BY_COUNT = {e.size: e for e in (COCO17, HALPE26, HALPE136, WHOLEBODY133, OPENPOSE25, OPENPOSE18_BODY)}
+BY_COUNT = {
+    e.size: e
+    for e in (COCO17, HALPE26, HALPE136, WHOLEBODY133, OPENPOSE25, OPENPOSE18_BODY, BLAZEPOSE33, *HOLISTIC.values())
+}
 """Number of points → whose they are, where the number alone tells."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mmn.data.format.layout import Layout
 from mmn.data.sources.people.choose_person import check_person
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
@@ -74,11 +75,13 @@ class Parsed:
         kind: what it was, in words.
         recordings: one after the other, read as they are asked for.
         published: the joints are to be taken as they are, zeros included: official pickles.
+        layout: the source's own skeleton, for ``--layout auto``, where it has one.
         notes: what a user should know.
     """
 
     kind: str
     recordings: Iterable[Recording]
+    layout: Layout | None = None
     published: bool = False
     notes: list[str] = field(default_factory=list)
 

@@ -7,7 +7,8 @@ from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 
-_INDEX = re.compile(r"\d+(\.0*)?")  # tables that went through pandas have 0.0 for 0
+INDEX = re.compile(r"\d+(\.0*)?")
+"""A class index as tables have it: those that went through pandas say 0.0 for 0."""
 
 
 def class_indices(
@@ -32,7 +33,7 @@ def class_indices(
         found.append(UNKNOWN if index is None else index)
         if index is None:
             wrong.append(number)
-        elif index != UNKNOWN and _INDEX.fullmatch(str(label).strip()):
+        elif index != UNKNOWN and INDEX.fullmatch(str(label).strip()):
             by_number.add(index)
     if wrong:
         several = f" ({len(wrong)} such labels in all)" if len(wrong) > 1 else ""
@@ -58,6 +59,6 @@ def _index(label: int | str, classes: Classes, caseless: dict[str, int], first: 
         return UNKNOWN
     if text in classes.names:
         return classes.names.index(text)
-    if _INDEX.fullmatch(text) and 0 <= int(float(text)) - first < len(classes.names):
+    if INDEX.fullmatch(text) and 0 <= int(float(text)) - first < len(classes.names):
         return int(float(text)) - first
     return caseless.get(text.casefold())

@@ -1,0 +1,46 @@
+"""``--layout auto``: the skeleton that a source's estimator or file brings."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+from mmn.data.format.layout import Layout, load_layout
+from mmn.data.sources.points import BY_COUNT, NTU25, OPENPOSE25_BODY, Estimator
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Parsed
+from mmn.errors import UserError
+
+AUTO = "auto"
+
+
+def find_layout(layout: str | Path, parsed: Parsed) -> tuple[Layout, str, Iterable[Recording]]:
+    """The skeleton clips are wanted in, what sentences call it, and the source's recordings, none of them lost.
+
+    Args:
+        layout: ``auto``, a built-in layout, or a YAML file.
+        parsed: the source; for ``auto``, recordings are read until one tells whose points it holds.
+
+    Raises:
+        UserError: ``auto`` where no recording tells.
+    """
+    if str(layout) != AUTO:
+        return load_layout(layout), str(layout), parsed.recordings
+    if parsed.layout is not None:
+        return parsed.layout, "of the source", parsed.recordings
+    recordings: Iterator[Recording] = iter(parsed.recordings)
+    read: list[Recording] = []
+    for recording in recordings:
+        read.append(recording)
+        estimator = recording.estimator or _by_shape(recording)
+        if estimator is not None and len(recording.points):
+            return load_layout(estimator.layout), estimator.layout, chain(read, recordings)
+    counts = sorted({recording.points.shape[1] for recording in read if len(recording.points)})
+    found = f"points are {', '.join(map(str, counts))} a person" if counts else "nobody is in any recording"
+    raise UserError(f"--layout auto: {found}, which tells no estimator; name the layout, see mmn layouts.")
+
+
+def _by_shape(recording: Recording) -> Estimator | None:
+    _, count, coordinates = recording.points.shape
+    if count == NTU25.size:
+        return NTU25 if coordinates == 3 else OPENPOSE25_BODY
+    return BY_COUNT.get(count)
