@@ -1,6 +1,6 @@
 # make demo    environment, synthetic data, a short training, its evaluation and report: minutes on two CPU cores
 # make test    environment and the whole test suite
-# make check   formatting, lint and types
+# make check   formatting, lint, types, and which package may import which
 # make setup   environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin
@@ -28,3 +28,4 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
