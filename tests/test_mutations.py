@@ -1,0 +1,15 @@
+"""The lists of mutations fit the code; running them is ``make mutations``."""
+
+import sys
+
+from conftest import ROOT
+
+sys.path.insert(0, str(ROOT / "tests" / "mutations"))
+from run import misfit, read_mutations
+
+
+def test_every_mutation_changes_a_line_that_is_there() -> None:
+    mutations = read_mutations()
+    assert [reason for mutation in mutations if (reason := misfit(mutation))] == []
+    assert all(mutation.old != mutation.new for mutation in mutations)
+    assert len(set(mutations)) == len(mutations)
