@@ -7,8 +7,8 @@ from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_sup
 
 from mmn.data.format.layout import Classes, load_classes
 from mmn.evaluation.analysis import analyse, calibration, intervals, labelled, mean_class_accuracy, per_class
+from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
-from mmn.evaluation.weights import find_weights
 
 MA52 = load_classes("ma52")
 

@@ -17,6 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 from mmn.data.format.layout import Classes, load_classes
 from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
+from mmn.evaluation.figures import top_classes
 from mmn.evaluation.metrics import ActionMetrics
 from mmn.evaluation.scores import Scores, Source, combine, figures, read_scores, write_scores
 from mmn.files import write_json
@@ -103,6 +104,26 @@ def test_streams_are_matched_by_name() -> None:
         combine([a, Scores(a.names, a.labels + 1, a.logits, MA52)], [0.5, 0.5])
     with pytest.raises(UserError, match="2 streams and 3 weights"):
         combine([a, a], [1, 1, 1])
+
+
+def test_weights_are_divided_by_their_sum_and_logits_or_probabilities_added() -> None:
+    a, b = scores(), replace(scores(), logits=scores(seed=1).logits)
+    share = combine([a, b], [0.6, 0.4])
+    np.testing.assert_array_equal(combine([a, b], [6, 4]).logits, share.logits)
+    np.testing.assert_allclose(share.logits, 0.6 * a.logits + 0.4 * b.logits, atol=1e-6)
+    np.testing.assert_allclose(combine([a, b]).logits, (a.logits + b.logits) / 2, atol=1e-6)
+    chances = [torch.from_numpy(one.logits).double().softmax(dim=1).numpy() for one in (a, b)]
+    mixed = torch.from_numpy(combine([a, b], [3, 1], "probabilities").logits).double().softmax(dim=1)
+    np.testing.assert_allclose(mixed, 0.75 * chances[0] + 0.25 * chances[1], atol=1e-6)
+    for weights in ([0, 0], [2, -1], [float("nan"), 1], "auto"):
+        with pytest.raises(UserError, match="weights="):
+            combine([a, b], weights)
+
+
+def test_of_equal_logits_the_lower_index_comes_first() -> None:
+    tied = torch.zeros(1, 300)
+    tied[0, [7, 250]] = 1.0
+    assert top_classes(tied, 4).tolist() == [[7, 250, 0, 1]]
 
 
 def test_the_challenge_file_has_five_actions_and_their_groups(tmp_path: Path) -> None:

@@ -172,13 +172,11 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
 @pytest.mark.parametrize(
     ("script", "arguments", "sentence"),
     [
-        ("eval.py", [], "there is nothing to evaluate"),
         ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         ("eval.py", ["ckpt_path=DATA"], "is HDF5 but holds no scores"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "official weights, which do not say what they see"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA", "modality=joint"], "is for 10 joints and"),
         ("eval.py", ["ckpt_path=RUN", "split=nothing"], "has no split nothing"),
-        ("eval.py", ["ckpt_path=RUN", "precision=8"], "no precision '8'"),
     ],
 )
 def test_mistakes_end_in_one_sentence(

@@ -24,21 +24,22 @@ def run_hydra(main: Callable[[], Any]) -> None:
     """Run a Hydra ``main`` with the command line's arguments, in any order and spelling that people use."""
     # Hydra would print a shortened traceback of its own and hide the cause from us.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    configs = Path(inspect.unwrap(main).__code__.co_filename).parent / "configs"
-    with one_sentence(configs):
-        sys.argv[1:] = normalised(sys.argv[1:], configs)
+    script = Path(inspect.unwrap(main).__code__.co_filename)
+    config = script.parent / "configs" / f"{script.stem}.yaml"
+    with one_sentence(config):
+        sys.argv[1:] = normalised(sys.argv[1:], config.parent)
         main()
 
 
 @contextmanager
-def one_sentence(configs: Path | None = None) -> Iterator[None]:
+def one_sentence(config: Path | None = None) -> Iterator[None]:
     """Turn a user's mistake into its sentence on stderr and exit status 1.
 
     Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own. A job of a
     sweep says its sentence and fails alone: the others still run.
 
     Args:
-        configs: the folder of the command's configs, if any.
+        config: the command's primary config, if it has one.
     """
     try:
         yield
@@ -49,7 +50,7 @@ def one_sentence(configs: Path | None = None) -> Iterator[None]:
             sys.exit(128 + signal.SIGTERM)
         raise
     except Exception as error:
-        sentence = sentence_of(error, configs)
+        sentence = sentence_of(error, config)
         if sentence is None:
             raise
         if in_sweep():

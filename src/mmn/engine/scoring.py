@@ -12,7 +12,6 @@ from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.augment_joints import Mirror, check_mirror
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.preprocess import Batch, Training
-from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, Source
 from mmn.inference.infer import for_inference, infer
 
@@ -103,13 +102,7 @@ def score_views(
 
 
 def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
-    """Views of a clip to average: evenly spaced frames, more samplings drawn as in training, each mirrored too.
-
-    Raises:
-        UserError: fewer than one sampling.
-    """
-    if samplings < 1:
-        raise UserError(f"tta.samplings is {samplings}; it counts the samplings averaged, at least 1.")
+    """Views of a clip to average: evenly spaced frames, more samplings drawn as in training, each mirrored too."""
     views: list[Training | None] = [None]
     views += [Training(seed, Augmentation()) for seed in range(1, samplings)]
     if flip:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmn.engine.evaluation_request import keys_read, unread
+from mmn.engine.keys import config_keys
 from mmn.errors import UserError
 
 _MOVED = {
@@ -24,18 +26,18 @@ _ELSEWHERE = {
 """Keys that lightning-hydra-template has → what does the same here."""
 
 
-def sentence_of(error: BaseException, configs: Path | None = None) -> str | None:
+def sentence_of(error: BaseException, config: Path | None = None) -> str | None:
     """The sentence of a user's mistake; None for any other error.
 
     Args:
         error: what was raised.
-        configs: the folder of the command's configs, to find the key that was probably meant.
+        config: the command's primary config, to find the key that was probably meant.
     """
     for cause in _causes(error):
         if isinstance(cause, UserError):
             return str(cause)
     for cause in _causes(error):
-        if sentence := _sentence(cause, configs):
+        if sentence := _sentence(cause, config):
             return sentence
     return None
 
@@ -47,14 +49,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _sentence(error: BaseException, configs: Path | None) -> str | None:
+def _sentence(error: BaseException, config: Path | None) -> str | None:
     home = type(error).__module__
     if type(error).__name__ == "MisconfigurationException":  # Lightning's
         return f"{_first_sentence(error)}; change the trainer's options."
     if type(error).__name__ == "InstantiationException":  # Hydra's
         return None if error.__cause__ is None or _is_bug(error.__cause__) else _instantiation_sentence(error)
     if home.startswith(("hydra.errors", "omegaconf.errors", "antlr4")):
-        return _config_sentence(error, configs)
+        return _config_sentence(error, config)
     if isinstance(error, OSError):
         return _file_sentence(error)
     if isinstance(error, ValueError) and "No trials are completed yet" in str(error):  # Optuna's
@@ -93,7 +95,7 @@ def _first_sentence(error: BaseException) -> str:
     return " ".join(str(error).split()).split(". ")[0].rstrip(".")
 
 
-def _config_sentence(error: BaseException, configs: Path | None) -> str:
+def _config_sentence(error: BaseException, config: Path | None) -> str:
     """Hydra's and OmegaConf's paragraphs on one line, without the search path, with what was probably meant."""
     lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
     said = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append to your"))]
@@ -104,33 +106,13 @@ def _config_sentence(error: BaseException, configs: Path | None) -> str:
             return f"{old} is now {new}."
     if resolving := re.search(r"UserError raised while resolving interpolation: (.+)", text):
         return resolving[1]  # OmegaConf drops the cause
-    known = config_keys(configs) if configs else []
-    if (name := re.search(r"Could not override '([^']+)'", text)) and name[1] in _ELSEWHERE:
+    name = re.search(r"Could not override '([^']+)'", text)
+    if name and config is not None and config.stem == "eval":
+        return str(unread(name[1], keys_read(config)))
+    if name and name[1] in _ELSEWHERE:
         return f"there is no key {name[1]}; {_ELSEWHERE[name[1]]}"
-    if (name := re.search(r"Could not override '([^']+)'", text)) and name[1] not in known:
+    known = config_keys(config) if config else []
+    if name and name[1] not in known:
         near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
         return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (`--help` lists all of them).'}"
     return f"{text} (see `--help` for what can be configured)."
-
-
-def config_keys(configs: Path) -> list[str]:
-    """Every key that some config of a folder has, in full."""
-    return sorted({key for file in configs.rglob("*.yaml") for key in _keys_in(file, configs)})
-
-
-def _keys_in(file: Path, folder: Path) -> Iterator[str]:
-    """Keys of one file, with its group before them unless it speaks of the whole config."""
-    import yaml
-
-    text = file.read_text(encoding="utf-8")
-    group = ".".join(file.relative_to(folder).parts[:-1])
-    prefix = "" if not group or "@package _global_" in text.splitlines()[0] else f"{group}."
-
-    def walk(content: object, prefix: str) -> Iterator[str]:
-        if isinstance(content, dict):
-            for key, value in content.items():
-                if key != "defaults":
-                    yield f"{prefix}{key}"
-                    yield from walk(value, f"{prefix}{key}.")
-
-    yield from walk(yaml.safe_load(text), prefix)

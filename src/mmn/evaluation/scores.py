@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
+from mmn.evaluation.weights import shares
 from mmn.hdf5.digest import is_intact, texts
 from mmn.hdf5.reading import content, open_hdf5
 from mmn.hdf5.writing import new_hdf5
@@ -54,16 +56,26 @@ def figures(scores: Scores) -> dict[str, float]:
     return result
 
 
-def combine(streams: Sequence[Scores], weights: Sequence[float]) -> Scores:
-    """Weighted sum of several streams' logits, clips matched by name, in the order of the first.
+def combine(
+    streams: Sequence[Scores],
+    weights: Sequence[float] | None = None,
+    average: Literal["logits", "probabilities"] = "logits",
+) -> Scores:
+    """Weighted mean of several streams, clips matched by name, in the order of the first.
+
+    Args:
+        streams: scores of the same clips.
+        weights: one for each, divided by their sum; None for equal ones.
+        average: logits, or softmax probabilities, whose logarithm is then the result's logits.
 
     Raises:
-        UserError: another number of weights than streams, or streams that do not fit together.
+        UserError: weights that are none, or streams that do not fit together.
     """
-    if len(weights) != len(streams):
-        raise UserError(f"there are {len(streams)} streams and {len(weights)} weights; give one for each.")
     logits, _ = aligned(streams)
-    total = np.einsum("s,snk->nk", np.asarray(weights, np.float64), logits)
+    parts = logits if average == "logits" else torch.from_numpy(logits).softmax(dim=-1).numpy()
+    total = np.einsum("s,snk->nk", np.asarray(shares(weights, len(streams))), parts)
+    if average == "probabilities":
+        total = np.log(np.maximum(total, np.finfo(np.float64).tiny))
     checkpoints = tuple(path for stream in streams for path in stream.source.checkpoints)
     source = replace(streams[0].source, checkpoints=checkpoints)
     return replace(streams[0], logits=total.astype(np.float32), source=source)

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from mmn.errors import UserError
+from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.scores import Scores, combine, figures, read_scores
-from mmn.evaluation.weights import find_weights
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from mmn.evaluation.analysis import predictions, probabilities
+from mmn.evaluation.scores import Scores
 
 TITLES = {
     "clips": "clips",
@@ -42,6 +46,20 @@ def print_streams(figures: Mapping[str, Mapping[str, float]], title: str) -> Non
         table.add_column(TITLES[name], justify="right", no_wrap=True)
     for stream, row in figures.items():
         table.add_row(stream, *(_cell(name, row.get(name)) for name in names))
+    Console().print(table)
+
+
+def print_predicted(scores: Scores) -> None:
+    """Print how many of the clips without a label each class was predicted for, the most frequent first."""
+    unlabelled = np.flatnonzero(scores.labels < 0)
+    best, chances = predictions(scores)[unlabelled], probabilities(scores)[unlabelled].max(axis=1)
+    table = Table(title=f"{len(unlabelled)} clips without a label", title_justify="left")
+    for column in ("predicted", "clips", "mean probability"):
+        table.add_column(column, justify="left" if column == "predicted" else "right")
+    counts = np.bincount(best, minlength=len(scores.classes.names))
+    for k in np.argsort(-counts, kind="stable"):
+        if counts[k]:
+            table.add_row(scores.classes.names[k], str(counts[k]), f"{100 * chances[best == k].mean():.1f} %")
     Console().print(table)
 
 

@@ -1,0 +1,36 @@
+"""Which keys a command's config has."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+
+def config_keys(config: Path, groups: Sequence[str] | None = None) -> list[str]:
+    """Every key, in full, of a primary config and of the choices of its groups.
+
+    Args:
+        config: ``…/train.yaml`` or ``eval.yaml``.
+        groups: those to look into; None for all in its defaults.
+    """
+    if groups is None:
+        defaults = yaml.safe_load(config.read_text(encoding="utf-8"))["defaults"]
+        groups = [group.removeprefix("optional ") for entry in defaults if isinstance(entry, dict) for group in entry]
+    files = [config, *(file for group in groups for file in (config.parent / group).glob("*.yaml"))]
+    return sorted({*groups, *(key for file in files for key in _keys_in(file, config.parent))})
+
+
+def _keys_in(file: Path, folder: Path) -> Iterator[str]:
+    """Keys of one file, with its group before them unless it speaks of the whole config."""
+    text = file.read_text(encoding="utf-8")
+    group = ".".join(file.relative_to(folder).parts[:-1])
+    prefix = "" if not group or "@package _global_" in text.splitlines()[0] else f"{group}."
+
+    def walk(content: object, prefix: str) -> Iterator[str]:
+        if isinstance(content, dict):
+            for key, value in content.items():
+                if key != "defaults":
+                    yield f"{prefix}{key}"
+                    yield from walk(value, f"{prefix}{key}.")
+
+    yield from walk(yaml.safe_load(text), prefix)

@@ -1,0 +1,89 @@
+"""One stream of an evaluation: a checkpoint scored on a split, or the scores in a file."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.data.pipeline.modality import Modality
+from mmn.engine.evaluation_request import EvaluationRequest
+from mmn.engine.networks import named_networks
+from mmn.engine.scoring import score_views, test_time_views
+from mmn.errors import UserError
+from mmn.evaluation.scores import Scores, figures, read_scores
+from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
+
+log = logging.getLogger(__name__)
+
+
+def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
+    """Scores of a split by a checkpoint, over all views that are asked for; or those in a scores file.
+
+    Raises:
+        UserError: a file that is missing, of another kind, or does not fit the data.
+    """
+    if path.endswith(".h5"):
+        return read_scores(Path(path), split)
+    checkpoint = load_checkpoint(path, named_networks(cfg.model))
+    datamodule = _datamodule(path, checkpoint, cfg)
+    check_fit(path, checkpoint, datamodule.data, datamodule.path)
+    log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
+    views = test_time_views(request.samplings, request.flip)
+    looks = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views)
+    plain = looks[0]
+    scores = replace(
+        plain,
+        logits=np.mean([look.logits for look in looks], axis=0),
+        source=replace(plain.source, checkpoints=(str(Path(path).resolve()),)),
+    )
+    if len(looks) > 1 and (scores.labels >= 0).any():
+        log.info(
+            "%s views of each clip, %s times the work: Top-1 %.2f %% alone, %.2f %% averaged",
+            len(looks), len(looks), figures(plain)["top1"], figures(scores)["top1"],
+        )  # fmt: skip
+    return scores
+
+
+def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
+    """The data a checkpoint was trained on; official weights do not say, so modality and recipe decide."""
+    stream = checkpoint.stream
+    options: dict[str, Any] = {}
+    asked = cfg.get("modality")
+    if stream is not None:
+        modality, data_path = stream.modality, stream.data_path
+        if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != modality.name:
+            raise UserError(f"{path} sees {modality.name}, and modality={asked.name} is asked; leave it out.")
+    else:
+        modality, data_path, options = _recipe(path, cfg)
+    return SkeletonDataModule(
+        cfg.data.path or data_path,
+        modality,
+        Augmentation(),
+        num_frames=checkpoint.arguments["num_frames"],
+        batch_size=cfg.data.batch_size,
+        num_workers=cfg.data.num_workers,
+        memory_limit_gb=cfg.data.memory_limit_gb,
+        on_device=cfg.data.on_device,
+        **options,
+    )
+
+
+def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, str, dict[str, Any]]:
+    """Modality, data file and what makes it, of the experiment, or of the modality and data that are asked for."""
+    if cfg.get("modality") is None:
+        raise UserError(
+            f"{path} holds official weights, which do not say what they see; give experiment=ma52_joint or its like, "
+            "or modality=, and data.path=."
+        )
+    name = cfg.data.get("name")
+    if cfg.data.path is None and name is None:
+        raise UserError(f"{path} holds official weights, which do not say their data; give data.path= as well.")
+    options = {"get_it": cfg.data.get_it} if "get_it" in cfg.data else {}
+    return instantiate(cfg.modality), f"{cfg.paths.data_dir}/{name}.h5", options

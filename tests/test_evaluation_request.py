@@ -1,0 +1,166 @@
+"""What eval.py is asked for: done, or refused in one sentence before anything slow is imported."""
+
+import csv
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from commands import ROOT, Ended, in_process
+from conftest import FIXTURES
+from hydra import compose, initialize_config_dir
+
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.preprocess import prepare
+from mmn.engine.evaluation_request import read_request
+from mmn.errors import UserError
+from mmn.evaluation.scores import read_scores
+from mmn.inference.checkpoint import load_network
+from mmn.inference.infer import infer
+
+
+def evaluate(folder: Path, *arguments: str) -> Ended:
+    return in_process("eval.py", *arguments, "hydra.run.dir=out", cwd=folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE]."),
+        (["tta.fliip=true"], "evaluation does not read tta.fliip; did you mean tta.flip?"),
+        (["+tta.crop=true"], "evaluation does not read tta.crop; eval.py --help shows what it reads."),
+        (
+            ["trainer.precision=bf16"],
+            "does not read trainer.precision; precision=32 or precision=bf16 is",
+        ),
+        (["model.corrected=true"], "does not read model.corrected; a checkpoint knows its network."),
+        (["logger=none"], "evaluation does not read logger; evaluation writes files alone."),
+        (["debug=fast"], "evaluation does not read debug; evaluation is one pass over a split."),
+        (["modality.bone_rule=tree"], "modality.bone_rule belongs to a choice of modality, and none is made"),
+        (["ckpt_path=."], ". holds no checkpoints/best.ckpt; give the folder of a run, or a checkpoint itself."),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    result = evaluate(tmp_path, *arguments)
+    assert result.returncode == 1
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ckpt_path=[a,b]", "weights=[0,0]"], "weights=[0, 0] leaves every stream out"),
+        (["ckpt_path=[a,b]", "weights=[1,-1]"], "weights=[1, -1] holds -1; each is a number of at least 0"),
+        (["ckpt_path=[a,b]", "weights=[1,x]"], "weights=[1, x] holds x"),
+        (["ckpt_path=a", "weights=[1,2]"], "there is 1 stream and 2 weights; give one for each."),
+        (["ckpt_path=[a,b]", "weights=[1]"], "there are 2 streams and 1 weights; give one for each."),
+        (["ckpt_path=[a,b]", "weights=equal"], "weights=equal is no list; give one number for each stream"),
+        (["ckpt_path=[a,b]", "weights=0.5"], "weights=0.5 is no list"),
+        (["ckpt_path=[a,b]", "weights=auto", "split=val"], "weights=auto fits them to the val split"),
+        (["ckpt_path=[a,b]", "average=mean"], "average is mean; it is logits or probabilities."),
+        (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it counts the samplings averaged, at least 1."),
+        (["ckpt_path=a", "tta.flip=1"], "tta.flip is 1; it is true or false."),
+        (["ckpt_path=a", "precision=8"], "there is no precision '8' for inference; choose 32 or bf16."),
+    ],
+)
+def test_values_that_cannot_be_taken_are_refused(arguments: list[str], sentence: str) -> None:
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        cfg = compose("eval", arguments)
+    with pytest.raises(UserError, match=re.escape(sentence)):
+        read_request(cfg)
+
+
+def test_a_mistake_is_told_before_anything_slow_is_imported(tmp_path: Path) -> None:
+    program = (
+        "import runpy, sys\n"
+        f"sys.argv = [{str(ROOT / 'eval.py')!r}]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "finally: print([name for name in ('torch', 'lightning', 'pandas', 'scipy') if name in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.stdout, result.returncode) == ("[]\n", 1)
+
+
+def test_a_folder_means_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    shutil.copy(small_checkpoint, tmp_path / "run" / "checkpoints" / "best.ckpt")
+    assert evaluate(tmp_path, "ckpt_path=run").returncode == 0
+    source = read_scores(tmp_path / "out" / "scores.h5").source
+    assert source.checkpoints == (str(tmp_path / "run" / "checkpoints" / "best.ckpt"),)
+
+
+def test_another_modality_than_the_checkpoints_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
+    result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "modality=joint")
+    assert "sees bone, and modality=joint is asked; leave it out." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        (["modality=joint"], "do not say their data; give data.path= as well."),
+        (["experiment=nothing"], "Could not find 'experiment/nothing'"),
+        (["modality=joint", "data.path=none.h5"], "there is no data file none.h5"),
+        (["data=ma52"], "do not say what they see; give experiment=ma52_joint or its like"),
+    ],
+)
+def test_official_weights_need_data_and_modality(asked: list[str], sentence: str, tmp_path: Path) -> None:
+    result = evaluate(tmp_path, f"ckpt_path={FIXTURES / 'official_small.pt'}", *asked)
+    assert sentence in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_recipe_says_what_official_weights_see(jhmdb_like: Path, tmp_path: Path) -> None:
+    official = FIXTURES / "official_small.pt"
+    result = evaluate(tmp_path, f"ckpt_path={official}", "experiment=jhmdb_bone", "paths.data_dir=there")
+    assert "there is no data file there/jhmdb.h5; make it with `mmn convert" in result.stderr
+    result = evaluate(tmp_path, f"ckpt_path={official}", "experiment=jhmdb_bone", f"data.path={jhmdb_like}")
+    assert "is for 10 joints and" in result.stderr
+
+
+def test_clips_without_labels_get_classes_and_probabilities(
+    small_checkpoint: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    shutil.copy(jhmdb_like, tmp_path / "new.h5")
+    with h5py.File(tmp_path / "new.h5", "r+") as file:
+        file["test/labels"][:] = -1
+    result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "data.path=new.h5")
+    assert result.returncode == 0, result.stderr
+    assert "28 clips without a label" in result.stdout
+    scores = read_scores(tmp_path / "out" / "scores.h5")
+    with (tmp_path / "out" / "probabilities.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["place"] for row in rows[:6]] == ["1", "2", "3", "4", "5", "1"]
+    chances = torch.from_numpy(scores.logits).double().softmax(dim=1)
+    best, names = chances.topk(5), scores.classes.names
+    assert [float(row["probability"]) for row in rows] == pytest.approx(best.values.flatten().tolist(), abs=1e-6)
+    assert [row["class"] for row in rows] == [names[k] for k in best.indices.flatten()]
+    assert [row["name"] for row in rows[::5]] == scores.names
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["test"] == {"clips": 0}
+
+
+def test_views_are_averaged_and_mirrored_ones_are_mirrored(
+    small: SkeletonData, jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    network, clips = load_network(small_checkpoint), small.splits["test"]
+    result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "tta.flip=true")
+    assert "2 views of each clip, 2 times the work" in result.stdout
+    swapped = np.arange(15)
+    for left, right in small.layout.flip_pairs:
+        swapped[[left, right]] = right, left
+    arrays = [clips.clip(i) for i in range(len(clips))]
+    x, times = prepare(arrays, small.layout, "joint", 16)
+    order = torch.tensor(small.layout.order)
+    own_order = torch.argsort(order)
+    mirrored = x[:, :, own_order][:, :, torch.from_numpy(swapped)] * torch.tensor([-1.0, 1.0])
+    bones = mirrored[:, :, order] - mirrored[:, :, torch.from_numpy(small.layout.bone_end("official"))[order]]
+    plain = infer(network, *prepare(arrays, small.layout, "bone", 16))
+    expected = (plain + infer(network, bones, times)) / 2
+    np.testing.assert_allclose(read_scores(tmp_path / "out" / "scores.h5").logits, expected.numpy(), atol=1e-5)
