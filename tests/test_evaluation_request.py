@@ -6,9 +6,9 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -16,6 +16,7 @@ from commands import ROOT, Ended, in_process
 from conftest import FIXTURES
 from hydra import compose, initialize_config_dir
 
+from mmn.data.format.hdf5 import write_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.preprocess import prepare
 from mmn.engine.evaluation_request import read_request
@@ -126,11 +127,11 @@ def test_the_recipe_says_what_official_weights_see(jhmdb_like: Path, tmp_path: P
 
 
 def test_clips_without_labels_get_classes_and_probabilities(
-    small_checkpoint: Path, jhmdb_like: Path, tmp_path: Path
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path
 ) -> None:
-    shutil.copy(jhmdb_like, tmp_path / "new.h5")
-    with h5py.File(tmp_path / "new.h5", "r+") as file:
-        file["test/labels"][:] = -1
+    clips = small.splits["test"]
+    unlabelled = replace(clips, labels=np.full_like(clips.labels, -1))
+    write_data(tmp_path / "new.h5", replace(small, splits={"test": unlabelled}))
     result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "data.path=new.h5")
     assert result.returncode == 0, result.stderr
     assert "28 clips without a label" in result.stdout
