@@ -106,6 +106,20 @@ def test_body_groups_are_the_classes(grouped: SkeletonData) -> None:
     assert [labels(view).count(name) for name in view.classes.names] == [16, 36, 4]
 
 
+def test_classes_are_mirrored_to_what_their_members_are() -> None:
+    names = ["left wave", "right wave", "left nod", "right nod", "sit"]
+    layout, clips = Layout(["a"], [], {"all": [0]}, 0, []), Clips.from_arrays([np.zeros((1, 1, 2))] * 5, list(range(5)))
+    data = SkeletonData("x", "", layout, Classes(names, [], []), {"train": clips})
+
+    def mirrored(**view) -> list[int]:
+        return View(**view).apply(data, "x").classes.mirrored
+
+    assert mirrored(classes=["left wave", "right wave", "left nod"]) == [1, 0, -1]
+    assert mirrored(merge={"wave": [0, 1]}) == [0, 2, 1, 3]
+    assert mirrored(merge={"left": [0, 2], "the other": [1, 3]}) == [1, 0, 2]
+    assert mirrored(classes=["left wave", "sit"], rest="other") == [2, 1, -1]
+
+
 def test_clips_of_unknown_class_stay(grouped: SkeletonData) -> None:
     unknown = replace(grouped.splits["test"], labels=np.full(28, -1))
     data = replace(grouped, splits={**grouped.splits, "test": unknown})

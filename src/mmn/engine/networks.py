@@ -34,6 +34,7 @@ def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream
         data=datamodule.name or data.name,
         data_path=str(datamodule.path),
         data_digest=digest(data),
+        view=datamodule.view.settled(data),
     )
 
 

@@ -1,12 +1,15 @@
 """What a network's scores are of: all that its weights do not say."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from mmn.data.format.hdf5 import read_definitions
 from mmn.data.format.layout import Classes, Layout
 from mmn.data.pipeline.modality import Modality
+from mmn.data.view.view import View
 from mmn.errors import UserError
 
 MMN_TARGET = "mmn.model.mmn.MMN"
@@ -25,6 +28,7 @@ class Stream:
         data: short name of the data set.
         data_path: the file it was trained on, as it was given.
         data_digest: of that file's content; see ``mmn.data.format.skeletons.digest``. Empty where it is not known.
+        view: what of that file it was trained on.
     """
 
     modality: Modality
@@ -35,15 +39,34 @@ class Stream:
     data: str = ""
     data_path: str = ""
     data_digest: str = ""
+    view: View = field(default_factory=View)
 
     @property
     def num_frames(self) -> int:
         """Frames T sampled from each clip."""
         return int(self.arguments["num_frames"])
 
+    def view_of(self, path: str | Path | None) -> tuple[Path, View]:
+        """The file to look at, and what of it: the one trained on as it was then, another by joints and classes.
+
+        A file that has just the joints and classes of the network is taken whole.
+
+        Args:
+            path: another file; None for the one trained on.
+
+        Raises:
+            UserError: a file that is missing or none of ours.
+        """
+        own = Path(self.data_path)
+        if path is None or Path(path).resolve() == own.resolve():
+            return own, self.view
+        layout, classes = read_definitions(path)
+        alike = (layout.joints, classes.names) == (self.layout.joints, self.classes.names)
+        return Path(path), View() if alike else self.view.elsewhere()
+
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, so that what holds it loads with ``weights_only=True``, or as JSON."""
-        return {"version": 2, **asdict(self), "layout": self.layout.as_dict()}
+        return {"version": 2, **asdict(self), "layout": self.layout.as_dict(), "view": self.view.as_dict()}
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any], where: str) -> "Stream":
@@ -58,6 +81,7 @@ class Stream:
             modality=Modality(**plain["modality"]),
             layout=Layout.from_dict(plain["layout"], f"in {where}"),
             classes=Classes(**plain["classes"]),
+            view=View(**plain.get("view", {})),
             **{key: plain[key] for key in ("target", "arguments", "data", "data_path", "data_digest")},
         )
 

@@ -101,8 +101,7 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
             sentence with its place (split, clip, frame).
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"there is no data file {path}; give data.path, or make one with `mmn convert`.")
+    _check_there(path)
     with open_hdf5(path, "convert or download it again") as file:
         _check_format(file, path)
         present = [split for split in splits if split in file]
@@ -122,6 +121,24 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
             "remove that group's attribute digest if it was changed on purpose."
         )
     return data
+
+
+def read_definitions(path: str | Path) -> tuple[Layout, Classes]:
+    """The skeleton and classes of a file, without its clips.
+
+    Raises:
+        UserError: as ``read_data``.
+    """
+    path = Path(path)
+    _check_there(path)
+    with open_hdf5(path, "convert or download it again") as file:
+        _check_format(file, path)
+        return _read_layout(_group(file, "layout", path), path), _read_classes(_group(file, "classes", path), path)
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise UserError(f"there is no data file {path}; give data.path, or make one with `mmn convert`.")
 
 
 def has_checksums(path: str | Path) -> bool:

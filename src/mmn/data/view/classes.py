@@ -53,7 +53,9 @@ def to_groups(classes: Classes, where: str) -> Relabelling:
     """
     if not classes.group_names:
         raise UserError(f"data.target=group needs body groups, and {where} has none; use data.merge to make some.")
-    return _only_used(Classes(list(classes.group_names), [], []), np.array(classes.group_of_class, np.int64))
+    used = sorted(set(classes.group_of_class))
+    place = np.searchsorted(used, classes.group_of_class)
+    return _relabelling(classes, Classes([classes.group_names[group] for group in used], [], []), place)
 
 
 def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: str) -> Relabelling:
@@ -84,7 +86,7 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
     of_class = []
     for name, among in zip(unique, groups, strict=bool(groups)):
         of_class.append(next(iter(among)) if len(among) == 1 else _own_group(group_names, name))
-    return _without_empty_groups(Classes(unique, of_class, group_names), place)
+    return _relabelling(classes, Classes(unique, of_class, group_names), place)
 
 
 def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str) -> Relabelling:
@@ -110,7 +112,7 @@ def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str)
         names.append(rest)
         if groups:
             groups.append(_own_group(group_names, rest))
-    return _without_empty_groups(Classes(names, groups, group_names), place)
+    return _relabelling(classes, Classes(names, groups, group_names), place)
 
 
 def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
@@ -136,12 +138,15 @@ def _own_group(group_names: list[str], name: str) -> int:
     return group_names.index(name)
 
 
-def _without_empty_groups(classes: Classes, place: NDArray[np.int64]) -> Relabelling:
-    used = sorted(set(classes.group_of_class))
-    groups = [used.index(group) for group in classes.group_of_class]
-    return Relabelling(Classes(classes.names, groups, [classes.group_names[g] for g in used]), place)
+def _relabelling(old: Classes, new: Classes, place: NDArray[np.int64]) -> Relabelling:
+    """``new`` without groups that no class is in, and with what its classes are when they are mirrored.
 
-
-def _only_used(classes: Classes, place: NDArray[np.int64]) -> Relabelling:
-    used = sorted(set(place.tolist()))
-    return Relabelling(Classes([classes.names[i] for i in used], [], []), np.searchsorted(used, place))
+    A class is mirrored to the one that all its members are mirrored to; to none, where that is several or left out.
+    """
+    used = sorted(set(new.group_of_class))
+    groups = [used.index(group) for group in new.group_of_class]
+    alone = Classes(new.names, groups, [new.group_names[group] for group in used])
+    to = np.array([-1 if flip < 0 else place[flip] for flip in old.mirrored])
+    targets = [set(to[place == index].tolist()) for index in range(len(new.names))]
+    flips = [max(targets_of.pop(), -1) if len(targets_of) == 1 else -1 for targets_of in targets]
+    return Relabelling(alone if flips == alone.mirrored else replace(alone, flips=flips), place)
