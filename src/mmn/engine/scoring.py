@@ -84,7 +84,7 @@ def score_views(
     """
     datamodule.trainer = trainer
     module = ScoringModule(network, precision)
-    source = Source(data=str(datamodule.path.resolve()), split=split)
+    source = Source(data=str(datamodule.path.resolve()), split=split, view=datamodule.view)
     scores = []
     classes = datamodule.data.classes
     for view in views:
@@ -97,7 +97,7 @@ def score_views(
         if mirrors:  # what the mirrored clip shows on one side, the clip shows on the other
             logits = logits[:, [other if other >= 0 else own for own, other in enumerate(classes.mirrored)]]
         clips = datamodule.data.splits[split]
-        scores.append(Scores(clips.names, clips.labels, logits, classes, source))
+        scores.append(Scores(clips.names, clips.labels, logits, classes, source, clips.groups))
     return scores
 
 

@@ -28,8 +28,10 @@ def analyse(scores: Scores, resamples: int = 1000) -> dict[str, Any]:
 def labelled(scores: Scores) -> Scores:
     """The clips whose class is known."""
     known = scores.labels >= 0
-    names = [name for name, k in zip(scores.names, known, strict=True) if k]
-    return replace(scores, names=names, labels=scores.labels[known], logits=scores.logits[known])
+    chosen = np.flatnonzero(known)
+    groups = None if scores.groups is None else [scores.groups[i] for i in chosen]
+    names = [scores.names[i] for i in chosen]
+    return replace(scores, names=names, labels=scores.labels[known], logits=scores.logits[known], groups=groups)
 
 
 def predictions(scores: Scores) -> NDArray[np.int64]:

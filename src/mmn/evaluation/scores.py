@@ -1,7 +1,8 @@
 """Scores: the logits of every clip of a split, and what is computed and written from them."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.layout import Classes
+from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
 from mmn.evaluation.metrics import ActionMetrics
@@ -26,22 +28,24 @@ FORMAT = "mmn-scores"
 
 @dataclass(frozen=True)
 class Source:
-    """Where scores come from: the networks' checkpoints, the data file and its split."""
+    """Where scores come from: the networks' checkpoints, the data file, its split, and what of the file was seen."""
 
     checkpoints: tuple[str, ...] = ()
     data: str = ""
     split: str = ""
+    view: View = field(default_factory=View)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown)."""
+    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown) and their groups, if any."""
 
     names: list[str]
     labels: NDArray[np.int64]
     logits: NDArray[np.float32]
     classes: Classes
-    source: Source = Source()
+    source: Source = field(default_factory=Source)
+    groups: list[str] | None = None
 
 
 def figures(scores: Scores) -> dict[str, float]:
@@ -108,13 +112,15 @@ def write_scores(path: Path, scores: Scores) -> None:
     source = scores.source
     with new_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}")
-        file.attrs.update(data=source.data, split=source.split)
+        file.attrs.update(data=source.data, split=source.split, view=json.dumps(source.view.as_dict()))
         file.attrs.create("checkpoints", source.checkpoints, dtype=h5py.string_dtype())
         file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
         file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
         if scores.classes.group_names:
             file["group_of_class"] = scores.classes.group_of_class
             file.create_dataset("group_names", data=scores.classes.group_names, dtype=h5py.string_dtype())
+        if scores.groups is not None:
+            file.create_dataset("groups", data=scores.groups, dtype=h5py.string_dtype())
         file["labels"] = scores.labels
         file["logits"] = scores.logits
 
@@ -130,7 +136,8 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
             raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
         checkpoints = tuple(str(path) for path in np.atleast_1d(file.attrs.get("checkpoints", ())))
-        source = Source(checkpoints, str(file.attrs.get("data", "")), str(file.attrs.get("split", "")))
+        data, of, view = (str(file.attrs.get(name, missing)) for name, missing in (("data", ""), ("split", ""), ("view", "{}")))
+        source = Source(checkpoints, data, of, _view(view, path))
         if split is not None and source.split not in ("", split):
             raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
         if is_intact(file) is False:
@@ -147,9 +154,17 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
             logits=content(file["logits"], np.float32),
             classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
             source=source,
+            groups=strings("groups") if "groups" in file else None,
         )
     check_scores(scores, str(path))
     return scores
+
+
+def _view(text: str, path: Path) -> View:
+    try:
+        return View(**json.loads(text))
+    except (ValueError, TypeError, UserError):
+        raise UserError(f"{path} is of a view that this mmn does not know; update mmn.") from None
 
 
 def check_scores(scores: Scores, where: str) -> None:
@@ -159,7 +174,8 @@ def check_scores(scores: Scores, where: str) -> None:
         UserError: naming the clip.
     """
     names, classes = scores.names, scores.classes
-    if scores.logits.shape != (len(names), len(classes.names)) or scores.labels.shape != (len(names),):
+    groups = names if scores.groups is None else scores.groups
+    if scores.logits.shape != (len(names), len(classes.names)) or not len(scores.labels) == len(groups) == len(names):
         raise UserError(f"{where} has logits {scores.logits.shape} for {len(names)} clips; write it again.")
     if not names or not classes.names or len(set(names)) != len(names):
         raise UserError(f"{where} holds no clips, no classes, or one clip twice; write it again.")

@@ -56,13 +56,15 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
     networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
     checkpoint = load_checkpoint(networks[0]) if networks else None
-    data = read_data(scores.source.data) if Path(scores.source.data).is_file() else None
-    if data is not None and not _holds(data, scores):
-        data = None
+    data = _data(scores) if Path(scores.source.data).is_file() else None
     return Result(folder, scores.source.split or "test", scores, streams, data, checkpoint)
 
 
-def _holds(data: SkeletonData, scores: Scores) -> bool:
-    """Whether the file still has the clips that were scored: it may have been made anew since."""
+def _data(scores: Scores) -> SkeletonData | None:
+    """The view of the file that was scored; None where the file was made anew since and has not those clips."""
+    try:
+        data = scores.source.view.apply(read_data(scores.source.data), scores.source.data)
+    except UserError:
+        return None
     clips = data.splits.get(scores.source.split)
-    return clips is not None and set(scores.names) <= set(clips.names)
+    return data if clips is not None and set(scores.names) <= set(clips.names) else None
