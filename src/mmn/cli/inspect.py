@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmn.cli.view_option import HELP, read_view
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("inspect", help="what is inside an HDF5 file", description=__doc__)
     parser.add_argument("file", type=Path, help="the HDF5 file")
+    parser.add_argument("--view", nargs="+", default=[], metavar="VIEW", help=f"what remains of it by {HELP}")
     parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
     parser.add_argument("--verify", action="store_true", help="status 1 unless checksums tell that all is as written")
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout, joints numbered")
@@ -24,8 +26,10 @@ def register(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     from mmn.data.format.hdf5 import has_checksums, read_data
     from mmn.data.format.summary import summarise
+    from mmn.data.view.view import differences
 
-    data = read_data(options.file)
+    whole = read_data(options.file)
+    data = read_view(options.view).apply(whole, str(options.file))
     summary = summarise(data)
     checked = has_checksums(options.file)  # and reading has compared them all
     if options.verify and not checked:
@@ -33,6 +37,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
+        for said in differences(whole, data):
+            print(f"view: {said}")
         _print(summary)
         print("checksums: all fit" if checked else "no checksums: written by an earlier version")
     if options.plot:

@@ -3,10 +3,24 @@
 import argparse
 from collections.abc import Sequence
 
-from mmn.cli import animate, check_submission, compare, convert, download, inspect, layouts, report, synthesize
+from mmn.cli import (
+    animate,
+    check_submission,
+    compare,
+    convert,
+    download,
+    inspect,
+    layouts,
+    merge,
+    report,
+    split,
+    synthesize,
+)
 from mmn.engine.entry import run
 
-_COMMANDS = (download, convert, layouts, synthesize, inspect, animate, compare, report, check_submission)
+_COMMANDS = (
+    download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, check_submission
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

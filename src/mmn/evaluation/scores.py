@@ -38,7 +38,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown) and their groups, if any."""
+    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown) and groups, if any."""
 
     names: list[str]
     labels: NDArray[np.int64]
@@ -136,7 +136,9 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         if file.attrs.get("format") != FORMAT or file.attrs.get("version") != 1:
             raise UserError(f"{path} is HDF5 but holds no scores; give a scores.h5 of train.py or eval.py.")
         checkpoints = tuple(str(path) for path in np.atleast_1d(file.attrs.get("checkpoints", ())))
-        data, of, view = (str(file.attrs.get(name, missing)) for name, missing in (("data", ""), ("split", ""), ("view", "{}")))
+        data, of, view = (
+            str(file.attrs.get(name, missing)) for name, missing in (("data", ""), ("split", ""), ("view", "{}"))
+        )
         source = Source(checkpoints, data, of, _view(view, path))
         if split is not None and source.split not in ("", split):
             raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")

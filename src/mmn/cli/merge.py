@@ -1,0 +1,57 @@
+"""``mmn merge``: several data sets as one, joints and classes matched by name, splits and groups kept."""
+
+import argparse
+import csv
+from pathlib import Path
+from typing import Any
+
+from mmn.errors import UserError
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("merge", help="several HDF5 files → one", description=__doc__)
+    parser.add_argument("output", type=Path, help="the HDF5 file to write")
+    parser.add_argument(
+        "files", type=Path, nargs="+", help="two HDF5 files or more; the first says the order of joints"
+    )
+    parser.add_argument(
+        "--classes", default="union", choices=("union", "common"), help="which are kept (default: union)"
+    )
+    parser.add_argument("--joints", default="common", choices=("common",), help="those that all files have")
+    parser.add_argument("--map", type=Path, help="CSV of source,class,name: what a class is called; no name: left out")
+    parser.add_argument("--name", help="short name of the data set (default: the output's)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.data.format.hdf5 import read_data, write_data
+    from mmn.data.format.summary import in_a_line
+    from mmn.data.view.merge import merge
+
+    names = [path.stem for path in options.files]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(f"two files are called {min(twice)}, by which their clips are told apart; rename one.")
+    if options.output.resolve() in [path.resolve() for path in options.files]:
+        raise UserError(f"{options.output} is one of the files to merge; write to another.")
+    renamed = {} if options.map is None else _read_map(options.map)
+    sets = {name: read_data(path) for name, path in zip(names, options.files, strict=True)}
+    merged = merge(sets, options.name or options.output.stem, options.classes, renamed)
+    write_data(options.output, merged.data)
+    for note in merged.notes:
+        print(note)
+    print(f"{options.output}: {in_a_line(merged.data)}")
+
+
+def _read_map(path: Path) -> dict[tuple[str, str], str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            if not {"source", "class", "name"} <= set(reader.fieldnames or []):
+                raise UserError(
+                    f"{path} has the columns {', '.join(reader.fieldnames or [])}; it needs source,class,name."
+                )
+            rows = [{key: (row[key] or "").strip() for key in ("source", "class", "name")} for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise UserError(f"{path} cannot be read; --map takes a CSV file with the columns source,class,name.") from None
+    return {(row["source"], row["class"]): row["name"] for row in rows}

@@ -1,0 +1,69 @@
+"""Splits made of one pile of clips: grouped, stratified, by seed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.selection import join, take
+from mmn.data.format.skeletons import SkeletonData
+from mmn.errors import UserError
+
+
+def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int) -> SkeletonData:
+    """All clips of a data set divided anew into train, val and test.
+
+    Args:
+        data: with any splits; they are put together.
+        by: ``group`` keeps the clips of a group together; ``clip`` draws every clip on its own.
+        test: share of the clips, 0 for no such split.
+        val: the same.
+        seed: of what is drawn.
+
+    Raises:
+        UserError: shares that leave nothing to train on, no groups to split by, or too few of them.
+    """
+    if by not in ("group", "clip"):
+        raise UserError(f"--by is {by}; it is group or clip.")
+    shares = {"train": 1 - test - val, "val": val, "test": test}
+    if min(test, val) < 0 or test + val == 0 or shares["train"] < 1e-9:
+        raise UserError(f"--test is {test:g} and --val {val:g}; they are shares from 0 that together are below 1.")
+    clips = join(data.splits)
+    if by == "group" and clips.groups is None:
+        raise UserError("--by group needs the group of each clip, and the file has none; use --by clip.")
+    units = clips.groups if by == "group" and clips.groups else clips.names
+    names, unit = np.unique(units, return_inverse=True)
+    counts = np.zeros((len(names), len(data.classes.names) + 1), np.int64)  # the last: of unknown class
+    np.add.at(counts, (unit, clips.labels), 1)
+    wanted = {split: share for split, share in shares.items() if share > 0}
+    place = _shared_out(counts, list(wanted.values()), seed)[unit]
+    splits = {split: np.flatnonzero(place == number) for number, split in enumerate(wanted)}
+    if empty := [split for split, chosen in splits.items() if len(chosen) == 0]:
+        raise UserError(f"{len(names)} {by}s are too few for a {empty[0]} split of {shares[empty[0]]:g}; ask for more.")
+    return replace(data, splits={split: take(clips, chosen) for split, chosen in splits.items()})
+
+
+def _shared_out(counts: NDArray[np.int64], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
+    """The split of each unit ``(U,)``, so that each has its share of every class as nearly as the units allow.
+
+    The largest unit first, and equals by seed, each goes where what is still wanted of its classes is largest.
+
+    Args:
+        counts: clips of each class in each unit ``(U, K)``.
+        shares: of each split, together 1.
+        seed: of the order of equals.
+    """
+    total = counts.sum(axis=0)
+    wanted = np.outer(shares, total).astype(np.float64)  # (S, K), what each split still lacks
+    order = np.random.default_rng(seed).permutation(len(counts))
+    order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    place = np.empty(len(counts), np.int64)
+    weight = 1 / (
+        np.maximum(total, 1) * np.asarray(shares)[:, None]
+    )  # a clip counts by what it is of its split's share
+    for unit in order:
+        gain = ((2 * wanted * counts[unit] - counts[unit] ** 2) * weight).sum(axis=1)
+        place[unit] = int(gain.argmax())
+        wanted[place[unit]] -= counts[unit]
+    return place
