@@ -27,10 +27,12 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.reporting.animation import animate, find_clip
     from mmn.reporting.prediction_strip import Prediction
 
+    checkpoint = load_checkpoint(options.checkpoint) if options.checkpoint else None
     data = read_data(options.file)
+    if checkpoint and checkpoint.stream:
+        data = checkpoint.stream.view_of(options.file)[1].apply(data, str(options.file))
     clips = [find_clip(data, name) for name in options.names]
-    if options.checkpoint:
-        checkpoint = load_checkpoint(options.checkpoint)
+    if checkpoint:
         check_fit(options.checkpoint, checkpoint, data, options.file)
         for place, clip in enumerate(clips):
             window = options.window or default_window(len(clip.keypoints))

@@ -57,13 +57,15 @@ def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonD
     options: dict[str, Any] = {}
     asked = cfg.get("modality")
     if stream is not None:
-        modality, data_path = stream.modality, stream.data_path
+        modality = stream.modality
+        data_path, view = stream.view_of(cfg.data.path)
+        options = view.as_dict()
         if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != modality.name:
             raise UserError(f"{path} sees {modality.name}, and modality={asked.name} is asked; leave it out.")
     else:
         modality, data_path, options = _recipe(path, cfg)
     return SkeletonDataModule(
-        cfg.data.path or data_path,
+        data_path,
         modality,
         Augmentation(),
         num_frames=checkpoint.arguments["num_frames"],
@@ -75,7 +77,7 @@ def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonD
     )
 
 
-def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, str, dict[str, Any]]:
+def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:
     """Modality, data file and what makes it, of the experiment, or of the modality and data that are asked for."""
     if cfg.get("modality") is None:
         raise UserError(
@@ -86,4 +88,4 @@ def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, str, dict[str, Any]]:
     if cfg.data.path is None and name is None:
         raise UserError(f"{path} holds official weights, which do not say their data; give data.path= as well.")
     options = {"get_it": cfg.data.get_it} if "get_it" in cfg.data else {}
-    return instantiate(cfg.modality), f"{cfg.paths.data_dir}/{name}.h5", options
+    return instantiate(cfg.modality), Path(cfg.data.path or f"{cfg.paths.data_dir}/{name}.h5"), options
