@@ -1,22 +1,27 @@
 """Folders of runs and evaluations that came to nothing do not stay."""
 
+import os
 import shutil
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
-_BEFORE_ANY_RESULT = frozenset({".hydra", "config.yaml", "run.json"})
+SWEEP_VARIABLE = "MMN_SWEEP_"
+"""Start of the environment variables that tell a sweep's processes its folder."""
+
+_BEFORE_ANY_RESULT = frozenset({".hydra", "config.yaml", "run.json", "multirun.yaml", ".submitit"})
 
 
 def discard_unused() -> None:
-    """Remove the folder that Hydra made for this job, if no result, checkpoint or figure was written to it."""
+    """Remove the folders made for this job or sweep, if no result, checkpoint or figure was written to them."""
     from hydra.core.hydra_config import HydraConfig
 
-    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
-        return
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    if folder.is_dir() and all(_is_preparation(path) for path in folder.iterdir()):
-        shutil.rmtree(folder, ignore_errors=True)
+    folders = [Path(folder) for name, folder in os.environ.items() if name.startswith(SWEEP_VARIABLE)]
+    if HydraConfig.initialized() and not OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
+        folders.append(Path(HydraConfig.get().runtime.output_dir))
+    for folder in folders:
+        if folder.is_dir() and all(_is_preparation(path) for path in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_preparation(path: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
+from mmn.engine.folders import SWEEP_VARIABLE
 from mmn.engine.run_state import is_finished, is_interrupted
 from mmn.errors import UserError
 
@@ -44,7 +45,7 @@ def _run_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -
 
 def _sweep_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -> str:
     # The processes of a launcher resolve this again, with a job's overrides: they inherit what the sweep has found.
-    variable = f"MMN_SWEEP_{zlib.crc32(f'{base} {now}'.encode()):x}"
+    variable = f"{SWEEP_VARIABLE}{zlib.crc32(f'{base} {now}'.encode()):x}"
     if variable not in os.environ:
         found = next(_by_command(base, overrides, _sweeps_overrides), None) if resume else None
         os.environ[variable] = str(found or exclusive_folder(base, now))

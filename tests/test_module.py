@@ -1,0 +1,45 @@
+"""What the LightningModule draws and scales, without a run."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from mmn.training.module import MMNModule, top1_of
+
+
+def drawn(seed: int = 1, epoch: int = 0, batch: int = 0, rank: int = 0) -> list[float]:
+    module: Any = SimpleNamespace(seed=seed, current_epoch=epoch, global_rank=rank)
+    MMNModule.seed_step(module, batch)
+    return torch.rand(3).tolist()
+
+
+def test_dropout_depends_on_seed_epoch_batch_and_process_alone() -> None:
+    assert drawn() == drawn()
+    others = [drawn(seed=2), drawn(epoch=1), drawn(batch=1), drawn(rank=1)]
+    assert len({tuple(draws) for draws in [drawn(), *others]}) == 5
+
+
+@pytest.mark.parametrize(
+    ("batch", "processes", "accumulated", "factor"), [(32, 1, 1, 1), (32, 4, 2, 8), (16, 1, 1, 0.5)]
+)
+def test_the_rate_is_scaled_to_the_clips_a_step_of_all_processes(
+    batch: int, processes: int, accumulated: int, factor: float
+) -> None:
+    trainer = SimpleNamespace(
+        datamodule=SimpleNamespace(batch_size=batch), world_size=processes, accumulate_grad_batches=accumulated,
+        estimated_stepping_batches=10,
+    )  # fmt: skip
+    module: Any = SimpleNamespace(
+        network=torch.nn.Linear(2, 2), make_optimizer=lambda p: torch.optim.SGD(p, lr=0.1), reference_batch=32,
+        trainer=trainer, steps_per_epoch=5, make_scheduler=lambda optimizer, **lengths: lengths,
+    )  # fmt: skip
+    made: Any = MMNModule.configure_optimizers(module)
+    assert made["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+    assert made["lr_scheduler"]["scheduler"] == {"total_steps": 10, "epochs": 2.0}
+
+
+def test_top1_is_the_share_of_clips_that_are_right_in_percent() -> None:
+    logits = torch.eye(4)[[0, 1, 2, 2]]
+    assert float(top1_of(logits, torch.tensor([0, 1, 2, 3]))) == 75.0
