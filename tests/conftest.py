@@ -11,6 +11,7 @@ from commands import ROOT, train
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData, digest
 from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.inference.checkpoint import KEY
 from mmn.inference.stream import MMN_TARGET, Stream
@@ -47,8 +48,9 @@ def save_untrained(path: Path, data: SkeletonData, data_path: Path) -> Path:
     torch.manual_seed(0)
     network = MMN(15, 14, num_frames=16, width=16, depth=1)
     stream = Stream(
-        Modality("bone"), data.layout, data.classes, MMN_TARGET, network.config, data.name, str(data_path), digest(data)
-    )
+        Preprocessing(Modality("bone"), 16), data.layout, data.classes, MMN_TARGET, network.config,
+        data.name, str(data_path), digest(data),
+    )  # fmt: skip
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": state, KEY: {"stream": stream.as_dict()}}, path)
     return path

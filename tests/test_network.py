@@ -41,7 +41,8 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
     [
         ({"num_joints": 0}, "num_joints is 0"),
         ({"num_classes": 0}, "num_classes is 0"),
-        ({"coordinates": 4}, "coordinates is 4"),
+        ({"coordinates": 0}, "coordinates is 0"),
+        ({"lift": [32, 0]}, r"lift is \[32, 0\]"),
         ({"width": 90}, "width is 90; with 4 heads it has to be a multiple of 16"),
         ({"num_frames": 60}, "num_frames is 60; with 4 scales it has to be a multiple of 8"),
         ({"heads": 0}, "heads is 0"),

@@ -13,6 +13,7 @@ import mmn
 from mmn.data.format.layout import load_layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.modality import STREAMS, Modality
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.inference.checkpoint import load_checkpoint
 from mmn.inference.prepare import check_modality
 from mmn.inference.stream import MMN_TARGET, Stream, with_stream
@@ -30,7 +31,8 @@ def moving() -> list[np.ndarray]:
 @pytest.mark.parametrize(("network", "clips"), itertools.product(STREAMS, STREAMS))
 @pytest.mark.parametrize("rule", ["official", "tree"])
 def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: str, moving: list, small) -> None:
-    stream = Stream(Modality(network, rule), load_layout("ma52"), small.classes, MMN_TARGET, {"num_frames": 16})
+    preprocessing = Preprocessing(Modality(network, rule), 16)
+    stream = Stream(preprocessing, load_layout("ma52"), small.classes, MMN_TARGET, {"num_frames": 16})
     prepared, _ = mmn.prepare(moving, "ma52", clips, num_frames=16, bone_rule=rule)
     if network == clips or (network, clips) in CANNOT_BE_TOLD:
         check_modality(stream, prepared)
@@ -42,7 +44,7 @@ def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: s
 def test_clips_without_any_movement_are_of_every_modality(small: SkeletonData) -> None:
     still = [np.repeat(np.random.default_rng(0).normal(size=(1, 15, 2)), 9, axis=0)]
     for name in STREAMS:
-        stream = Stream(Modality(name), small.layout, small.classes, MMN_TARGET, {"num_frames": 16})
+        stream = Stream(Preprocessing(Modality(name), 16), small.layout, small.classes, MMN_TARGET, {"num_frames": 16})
         check_modality(stream, mmn.prepare(still, small.layout, name, num_frames=16)[0])
 
 
@@ -57,7 +59,7 @@ def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Pat
         mmn.infer(net, *prepared)
         with pytest.raises(mmn.UserError, match="sees bone and these clips seem to be joint"):
             mmn.infer(net, *mmn.prepare(clips, small.layout, "joint", num_frames=16))
-    tree = with_stream(network, replace(network.stream, modality=Modality("bone", "tree")))
+    tree = with_stream(network, replace(network.stream, preprocessing=Preprocessing(Modality("bone", "tree"), 16)))
     assert torch.equal(
         mmn.prepare(clips, network=tree)[0], mmn.prepare(clips, small.layout, "bone", 16, bone_rule="tree")[0]
     )

@@ -200,8 +200,8 @@ def test_a_checkpoint_of_the_first_version_still_loads(small_checkpoint: Path, t
     content = torch.load(small_checkpoint, weights_only=True)
     stream = content["mmn"].pop("stream")
     kept = {key: stream[key] for key in ("layout", "classes", "data", "data_path")}
-    content["mmn"] = {"network": stream["arguments"], "description": {"version": 1, **stream["modality"], **kept}}
-    content["mmn"]["description"]["modality"] = content["mmn"]["description"].pop("name")
+    modality = {"modality": stream["preprocessing"]["modality"]["name"], "bone_rule": "official"}
+    content["mmn"] = {"network": stream["arguments"], "description": {"version": 1, **modality, **kept}}
     torch.save(content, tmp_path / "first.ckpt")
     first, now = load_checkpoint(tmp_path / "first.ckpt"), load_checkpoint(small_checkpoint)
     assert first.stream == replace(now.stream, data_digest="")

@@ -15,18 +15,18 @@ from mmn.inference.stream import Stream
 
 
 def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream:
-    """What the network of a config will be of; joint, class and coordinate counts come from the data file."""
+    """What the network of a config will be of; counts of joints and classes come from the data file."""
     data = datamodule.data
     options: Any = OmegaConf.to_container(model, resolve=True)
     arguments = {
         **{str(key): value for key, value in options.items() if not str(key).startswith("_")},
         "num_joints": data.layout.num_joints,
         "num_classes": len(data.classes.names),
-        "coordinates": data.coordinates,
+        "coordinates": datamodule.channels,
         "num_frames": datamodule.num_frames,
     }
     return Stream(
-        modality=datamodule.modality,
+        preprocessing=datamodule.preprocessing,
         layout=data.layout,
         classes=data.classes,
         target=model._target_,

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.engine.evaluation_request import EvaluationRequest
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
@@ -54,21 +55,20 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
 def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
     """The data a checkpoint was trained on; official weights do not say, so modality and recipe decide."""
     stream = checkpoint.stream
-    options: dict[str, Any] = {}
     asked = cfg.get("modality")
     if stream is not None:
-        modality = stream.modality
+        preprocessing = stream.preprocessing
         data_path, view = stream.view_of(cfg.data.path)
         options = view.as_dict()
-        if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != modality.name:
-            raise UserError(f"{path} sees {modality.name}, and modality={asked.name} is asked; leave it out.")
+        if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != stream.modality.name:
+            raise UserError(f"{path} sees {stream.modality.name}, and modality={asked.name} is asked; leave it out.")
     else:
         modality, data_path, options = _recipe(path, cfg)
+        preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
     return SkeletonDataModule(
         data_path,
-        modality,
-        Augmentation(),
-        num_frames=checkpoint.arguments["num_frames"],
+        augmentation=Augmentation(),
+        **preprocessing.as_options(),
         batch_size=cfg.data.batch_size,
         num_workers=cfg.data.num_workers,
         memory_limit_gb=cfg.data.memory_limit_gb,

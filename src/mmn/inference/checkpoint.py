@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.errors import UserError
 from mmn.inference.stream import MMN_TARGET, Stream, with_stream
 from mmn.model.mmn import MMN
@@ -57,7 +59,7 @@ def load_checkpoint(
             stream = _read_stream(content[KEY], str(path))
         except (KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path} does not describe itself fully ({error} is missing); train it again.") from None
-        stream = replace(stream, arguments={**stream.arguments, **overrides})
+        stream = stream.with_arguments(overrides)
         made = _maker(stream.target, network, path)(**stream.arguments)
         _load(made, content["state_dict"], path)
         return Checkpoint(with_stream(made.eval(), stream), stream)
@@ -94,7 +96,8 @@ def _read_stream(content: dict[str, Any], where: str) -> Stream:
     if "stream" in content:
         return Stream.from_dict(content["stream"], where)
     first = dict(content["description"])
-    first["modality"] = {"name": first["modality"], "bone_rule": first.pop("bone_rule")}
+    modality = Modality(first.pop("modality"), first.pop("bone_rule"))
+    first["preprocessing"] = Preprocessing(modality, content["network"]["num_frames"]).as_dict()
     first |= {"version": first["version"] + 1, "target": MMN_TARGET, "arguments": content["network"], "data_digest": ""}
     return Stream.from_dict(first, where)
 
@@ -111,15 +114,16 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
     Raises:
         UserError: naming what differs.
     """
-    sizes = checkpoint.arguments
-    have = {"joints": data.layout.num_joints, "coordinates": data.coordinates, "classes": len(data.classes.names)}
-    need = {"joints": sizes["num_joints"], "coordinates": sizes["coordinates"], "classes": sizes["num_classes"]}
+    sizes, stream, channels = checkpoint.arguments, checkpoint.stream, data.coordinates
+    if stream:
+        channels = stream.modality.channels(data.coordinates, data.layout)
+    have = {"joints": data.layout.num_joints, "channels a joint": channels, "classes": len(data.classes.names)}
+    need = {"joints": sizes["num_joints"], "channels a joint": sizes["coordinates"], "classes": sizes["num_classes"]}
     for what, count in need.items():
         if have[what] != count:
             raise UserError(
                 f"{path} is for {count} {what} and {where} has {have[what]}; give the file it was trained for."
             )
-    stream = checkpoint.stream
     if stream and (stream.layout.order != data.layout.order or stream.layout.joints != data.layout.joints):
         raise UserError(f"{path} was trained on another skeleton layout than {where} holds.")
     if stream and stream.classes.names != data.classes.names:

@@ -54,7 +54,7 @@ def prepare(
             raise UserError("this network does not say what it sees (official weights); give layout= and modality=.")
         if options:
             raise UserError(f"{', '.join(options)} is what the network says already; give either it or network=.")
-        options = {"layout": stream.layout, "num_frames": stream.num_frames, "modality": stream.modality}
+        return preprocess.prepare_as(stream.preprocessing, clips, stream.layout)
     return preprocess.prepare(clips, **options)
 
 

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmn.data.format.layout import Layout
-from mmn.data.pipeline.preprocess import prepare
+from mmn.data.pipeline.preprocess import prepare_as
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint
 from mmn.inference.infer import for_inference, infer
@@ -36,12 +36,11 @@ def sliding_probabilities(
         raise UserError("official weights do not say what they see; give a checkpoint of train.py.")
     if not 1 <= window <= len(clip):
         raise UserError(f"a window of {window} frames does not fit a clip of {len(clip)}; give 1 to {len(clip)}.")
-    modality = checkpoint.stream.modality
     windows = np.lib.stride_tricks.sliding_window_view(clip, window, axis=0)  # (T - window + 1, V, C, window)
     network = for_inference(checkpoint.network)
     logits = []
     for few in np.array_split(np.moveaxis(windows, 3, 1), -(-len(windows) // 256)):
-        x, times = prepare(list(few), layout, modality.name, checkpoint.stream.num_frames, modality.bone_rule)
+        x, times = prepare_as(checkpoint.stream.preprocessing, list(few), layout)
         logits.append(infer(network, x, times))
     return torch.cat(logits).double().softmax(dim=-1).numpy()[window_starts(len(clip), window)]
 

@@ -1,6 +1,6 @@
 """What a network's scores are of: all that its weights do not say."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from torch import nn
 from mmn.data.format.hdf5 import read_definitions
 from mmn.data.format.layout import Classes, Layout
 from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.view.view import View
 from mmn.errors import UserError
 
@@ -20,7 +21,7 @@ class Stream:
     """Data, preprocessing and network of one stream; evaluation needs nothing else but the weights.
 
     Attributes:
-        modality: what the network sees of a clip, and which bone is a joint's.
+        preprocessing: what is done to a clip before the network sees it.
         layout: the skeleton it was trained on.
         classes: what it recognises.
         target: the network's class or factory, as ``module.Name``.
@@ -31,7 +32,7 @@ class Stream:
         view: what of that file it was trained on.
     """
 
-    modality: Modality
+    preprocessing: Preprocessing
     layout: Layout
     classes: Classes
     target: str
@@ -42,9 +43,20 @@ class Stream:
     view: View = field(default_factory=View)
 
     @property
+    def modality(self) -> Modality:
+        """What the network sees of a clip."""
+        return self.preprocessing.modality
+
+    @property
     def num_frames(self) -> int:
         """Frames T sampled from each clip."""
-        return int(self.arguments["num_frames"])
+        return self.preprocessing.num_frames
+
+    def with_arguments(self, changed: dict[str, Any]) -> "Stream":
+        """The stream of the network made with other arguments, which is shown as many frames as it takes."""
+        arguments = {**self.arguments, **changed}
+        preprocessing = replace(self.preprocessing, num_frames=arguments["num_frames"])
+        return replace(self, arguments=arguments, preprocessing=preprocessing)
 
     def view_of(self, path: str | Path | None) -> tuple[Path, View]:
         """The file to look at, and what of it: the one trained on as it was then, another by joints and classes.
@@ -66,7 +78,13 @@ class Stream:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, so that what holds it loads with ``weights_only=True``, or as JSON."""
-        return {"version": 2, **asdict(self), "layout": self.layout.as_dict(), "view": self.view.as_dict()}
+        return {
+            "version": 2,
+            **asdict(self),
+            "preprocessing": self.preprocessing.as_dict(),
+            "layout": self.layout.as_dict(),
+            "view": self.view.as_dict(),
+        }
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any], where: str) -> "Stream":
@@ -78,7 +96,7 @@ class Stream:
         if plain.get("version") != 2:
             raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
         return cls(
-            modality=Modality(**plain["modality"]),
+            preprocessing=Preprocessing.from_dict(plain["preprocessing"]),
             layout=Layout.from_dict(plain["layout"], f"in {where}"),
             classes=Classes(**plain["classes"]),
             view=View(**plain.get("view", {})),

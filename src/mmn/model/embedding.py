@@ -1,6 +1,7 @@
 """Coordinates and frame times to features."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -17,9 +18,9 @@ class SkeletonEmbedding(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, coordinates: int, num_joints: int, channels: int) -> None:
+    def __init__(self, coordinates: int, num_joints: int, channels: int, lift: Sequence[int] | None = None) -> None:
         super().__init__()
-        widths = (coordinates, 2 * coordinates, 3 * coordinates, channels)
+        widths = (coordinates, *(lift or (2 * coordinates, 3 * coordinates)), channels)
         self.lift = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.position = nn.Parameter(torch.empty(num_joints, channels))
         nn.init.trunc_normal_(self.position, std=0.02)

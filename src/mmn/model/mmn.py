@@ -1,5 +1,6 @@
 """The Motion-guided Modulation Network, whole."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ class MMN(nn.Module):
     Args:
         num_joints: joints V of the layout.
         num_classes: actions K.
-        coordinates: 2 or 3.
+        coordinates: of a joint, 2 or 3; or channels, where several streams lie side by side.
         num_frames: sampled frames T, a multiple of ``2 ** (scales - 1)``.
         width: embedding channels C, a multiple of ``4 * heads``.
         depth: blocks in each scale.
@@ -31,6 +32,7 @@ class MMN(nn.Module):
         mlp_ratio: hidden width of the MLP over C.
         drop_path: stochastic depth of the last block; it rises linearly from 0 over all blocks.
         dropout: dropout before the classifier and after the fusion.
+        lift: hidden widths of the embedding; None for the official 2 and 3 times the coordinates.
         corrected: False keeps two places where the official code does not do what it describes (the joints are
             not mixed in MSM; the gate multiplies the unmodulated branches), which official weights need.
 
@@ -52,6 +54,7 @@ class MMN(nn.Module):
         mlp_ratio: float = 2.0,
         drop_path: float = 0.3,
         dropout: float = 0.1,
+        lift: Sequence[int] | None = None,
         corrected: bool = False,
     ) -> None:
         super().__init__()
@@ -67,11 +70,12 @@ class MMN(nn.Module):
             "mlp_ratio": mlp_ratio,
             "drop_path": drop_path,
             "dropout": dropout,
+            "lift": None if lift is None else list(lift),
             "corrected": corrected,
         }
         check_sizes(self.config)
         self.recompute = False  # True: compute features of blocks anew in the backward pass, for less memory
-        self.embedding = SkeletonEmbedding(coordinates, num_joints, width)
+        self.embedding = SkeletonEmbedding(coordinates, num_joints, width, lift)
         self.pyramid = TemporalPyramid(width, scales)
         rates = iter(torch.linspace(0, drop_path, scales * depth).tolist())
         self.scales = nn.ModuleList(

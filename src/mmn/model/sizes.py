@@ -28,11 +28,11 @@ def check_sizes(config: dict[str, Any]) -> None:
     Raises:
         UserError: naming the size, its value and what it has to be.
     """
-    for key in ("num_joints", "num_classes", "depth", "scales", "heads"):
+    for key in ("num_joints", "num_classes", "coordinates", "depth", "scales", "heads"):
         if config[key] < 1:
             raise UserError(f"the network's {key} is {config[key]}; it has to be at least 1.")
-    if config["coordinates"] not in (2, 3):
-        raise UserError(f"the network's coordinates is {config['coordinates']}; joints have 2 or 3 coordinates.")
+    if config["lift"] is not None and (not config["lift"] or min(config["lift"]) < 1):
+        raise UserError(f"the network's lift is {config['lift']}; give widths of at least 1, as [32, 64], or null.")
     if config["width"] < 1 or config["width"] % (4 * config["heads"]):
         raise UserError(
             f"the network's width is {config['width']}; with {config['heads']} heads it has to be a multiple of "

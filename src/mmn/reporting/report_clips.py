@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import to_hex
 
-from mmn.data.pipeline.preprocess import prepare
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import Preprocessing, prepare_as
 from mmn.evaluation.analysis import predictions, probabilities
 from mmn.evaluation.gates import BRANCHES, gate_weights
 from mmn.evaluation.scores import Scores
@@ -47,14 +48,10 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
         return None
     layout = data.layout
     index = split.names.index(clips[0]["name"]) if clips else 0
-    modality = checkpoint.stream.modality if checkpoint.stream else None
-    x, times = prepare(
-        [split.clip(index)],
-        layout,
-        modality.name if modality else "joint",
-        checkpoint.arguments["num_frames"],
-        modality.bone_rule if modality else "official",
-    )
+    preprocessing = Preprocessing(Modality("joint"), checkpoint.arguments["num_frames"])  # where weights do not say
+    if checkpoint.stream:
+        preprocessing = checkpoint.stream.preprocessing
+    x, times = prepare_as(preprocessing, [split.clip(index)], layout)
     gates = gate_weights(checkpoint.network, x, times)
     weights = np.empty((3, layout.num_joints))
     weights[:, layout.order] = gates.joints[0].numpy()  # from network order to the layout's

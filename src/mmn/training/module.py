@@ -76,7 +76,8 @@ class MMNModule(L.LightningModule):
             figures |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
         for name, value in figures.items():  # means over the epoch and all processes
             self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
-        return parts.total
+        batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
+        return parts.total * (accumulated / batches_of_step(batch_idx, batches, accumulated))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Log the gradient's norm, where the step is logged."""
@@ -144,6 +145,14 @@ class MMNModule(L.LightningModule):
             "stream": self.stream.as_dict(),
             "run": {**self.record, "place": place, "steps_per_epoch": self.steps_per_epoch},
         }
+
+
+def batches_of_step(batch: int, batches: int, accumulated: int) -> int:
+    """Batches whose mean gradient makes the step that ``batch`` of an epoch's ``batches`` is part of.
+
+    The last step of an epoch may have fewer than ``accumulated``, by which Lightning divides all.
+    """
+    return min(accumulated, batches - batch // accumulated * accumulated)
 
 
 def top1_of(logits: Tensor, labels: Tensor) -> Tensor:

@@ -77,6 +77,16 @@ class Preprocessing:
             "sampling": {"name": self.sampling.name, "strength": self.sampling.strength},
         }
 
+    def as_options(self) -> dict[str, Any]:
+        """What ``SkeletonDataModule`` is given for it."""
+        return {
+            "modality": self.modality,
+            "num_frames": self.num_frames,
+            "normalisation": self.normalisation,
+            "sampling": self.sampling.name,
+            "sampling_strength": self.sampling.strength,
+        }
+
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Preprocessing":
         """The inverse of ``as_dict``."""
