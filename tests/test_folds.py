@@ -1,21 +1,27 @@
 """Folds of the training clips, and training on several splits."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from commands import train
+import yaml
+from commands import in_process, train
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
+from mmn.data.format.layout import Classes
 from mmn.data.format.selection import join, keep_joints, take
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.folds import fold_of_clips
 from mmn.data.view.view import View
 from mmn.errors import UserError
+from mmn.evaluation.folds import pooled
+from mmn.evaluation.scores import Scores, figures, read_scores, write_scores
+from mmn.reporting.compare_folds import compare_folds
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +144,56 @@ def test_a_run_on_a_fold_is_judged_on_it_and_says_so(subjects: Path, tmp_path: P
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     other = train(tmp_path / "run2", subjects, *options[:2], "data.fold=2", f"ckpt_path={last}", "trainer.max_epochs=2")
     assert "data.fold is 2 and the run of" in other.stderr
+
+
+def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: float = 0.0) -> None:
+    """What runs over folds of twelve clips leave, their scores drawn."""
+    names = [f"clip{i:02d}" for i in range(12)]
+    labels, classes = np.arange(12) % 3, Classes(["a", "b", "c"], [], [])
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(0, 1, (12, 3)) + better * np.eye(3)[labels]
+        for fold in range(folds):
+            run = folder / f"{fold}-{seed}"
+            (run / ".hydra").mkdir(parents=True)
+            own = [i for i in range(12) if i % folds == fold]
+            scores = Scores([names[i] for i in own], labels[own], logits[own].astype(np.float32), classes)
+            write_scores(run / "scores_val.h5", scores)
+            (run / "metrics.json").write_text(json.dumps({"val": figures(scores)}))
+            config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
+            (run / "config.yaml").write_text(yaml.safe_dump(config))
+            said = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
+            (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(said))
+
+
+def test_the_scores_of_all_folds_are_one_figure(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", seeds=2, better=0.5)
+    sweep(tmp_path / "b", folds=3)
+    comparison = compare_folds(tmp_path / "a", "top1", tmp_path / "a")
+    row = comparison.rows[0]
+    assert (row.name, row.folds, sorted(row.scores[0].names)) == ("joint", 2, [f"clip{i:02d}" for i in range(12)])
+    assert comparison.against["joint"][0] == 0
+    ended = in_process("mmn", "compare", "a", "--against", "b", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    written = json.loads((tmp_path / "a" / "compare.json").read_text())
+    whole = [figures(pooled([read_scores(tmp_path / "a" / f"{f}-{s}" / "scores_val.h5") for f in (0, 1)]))["top1"]
+             for s in (0, 1)]  # fmt: skip
+    assert list(written["pooled"]["joint"]["seeds"].values()) == whole
+    assert (written["pooled"]["joint"]["clips"], written["pooled"]["joint"]["folds"]) == (12, 2)
+    assert f"{np.mean(whole):.2f} ± {np.std(whole, ddof=1):.2f}" in ended.stdout
+
+
+def test_folds_that_are_not_complete_are_named_and_left_out(tmp_path: Path) -> None:
+    sweep(tmp_path, "optimizer.lr=0.1", folds=3, seeds=2)
+    shutil.rmtree(tmp_path / "1-0")
+    comparison = compare_folds(tmp_path)
+    assert list(comparison.rows[0].scores) == [1]
+    assert comparison.notes == ["joint, seed 0, is left out: fold 1 of 3 is missing."]
+    (tmp_path / "2-1" / "scores_val.h5").unlink()
+    with pytest.raises(UserError, match=r"no setting in .* has scores of all its folds: joint, seed 0"):
+        compare_folds(tmp_path)
+    with pytest.raises(UserError, match="clip clip00 is in two folds"):
+        pooled([read_scores(tmp_path / "0-0" / "scores_val.h5")] * 2)
 
 
 def test_training_on_val_too_judges_no_epoch_and_keeps_the_last(jhmdb_like: Path, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmn.errors import UserError
+
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
@@ -11,14 +13,24 @@ def register(commands: Any) -> None:
     parser.add_argument("folder", type=Path, help="the sweep's folder, or any that holds runs")
     parser.add_argument("--metric", default="top1", help="figure of metrics.json (default: top1)")
     parser.add_argument("--split", default="test", help="of which split (default: test)")
+    parser.add_argument(
+        "--against", type=Path, help="another folder: how far its runs over folds are behind, clip by clip"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.files import replacing, write_json
     from mmn.reporting.compare import compare
+    from mmn.reporting.compare_folds import compare_folds, of_folds
 
-    comparison = compare(options.folder, options.metric, options.split)
+    comparison: Any
+    if of_folds(options.folder):
+        comparison = compare_folds(options.folder, options.metric, options.against)
+    elif options.against is not None:
+        raise UserError(f"{options.folder} has no runs over folds (data.folds), which --against compares.")
+    else:
+        comparison = compare(options.folder, options.metric, options.split)
     text = comparison.markdown()
     print(text)
     with replacing(options.folder / "compare.md") as part:

@@ -99,7 +99,7 @@ def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparis
         have = sorted({f"{s} {m}" for run in runs for s, figures_of in run.figures.items() for m in figures_of})
         raise UserError(f"the runs in {folder} have no {split} {metric}; they have {', '.join(have) or 'no figures'}.")
     runs = [run for run in runs if metric in run.figures.get(split, {})]
-    names = _names(runs)
+    names = names_of(runs)
     rows = []
     for name in dict.fromkeys(names):
         values = {run.seed: run.figures[split][metric] for run, n in zip(runs, names, strict=True) if n == name}
@@ -127,7 +127,7 @@ def find_runs(folder: Path) -> list[Run]:
     return runs
 
 
-def _names(runs: Sequence[Run]) -> list[str]:
+def names_of(runs: Sequence[Run]) -> list[str]:
     """A name for each run, of what differs in their command lines but the seed: ``bone``, or ``bone, lr=0.002``."""
     keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
     differing = [

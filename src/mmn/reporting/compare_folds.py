@@ -1,0 +1,164 @@
+"""Runs over folds as a table: the out-of-fold scores of each setting and seed as one figure, with its interval."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mmn.errors import UserError
+from mmn.evaluation.analysis import intervals, labelled
+from mmn.evaluation.folds import pooled
+from mmn.evaluation.paired import paired
+from mmn.evaluation.scores import Scores, figures
+from mmn.reporting.compare import Run, find_runs, names_of
+
+
+@dataclass(frozen=True)
+class FoldRow:
+    """One setting: its folds as one.
+
+    Attributes:
+        name: what differs from the other settings.
+        folds: how many there are.
+        scores: by seed, of all clips.
+    """
+
+    name: str
+    folds: int
+    scores: dict[int, Scores]
+
+
+@dataclass(frozen=True)
+class FoldComparison:
+    """What ``compare_folds`` found.
+
+    Attributes:
+        metric: the figure.
+        rows: one for each setting.
+        notes: what was left out, in words.
+        against: by setting, the first seed's figure minus that of the other folder: points and a 95 % interval.
+    """
+
+    metric: str
+    rows: list[FoldRow]
+    notes: list[str]
+    against: dict[str, list[float]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        rows = {
+            row.name: {"folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
+                       "seeds": {str(seed): figures(scores)[self.metric] for seed, scores in row.scores.items()},
+                       "interval_95": self._interval(row)}
+            for row in self.rows
+        }  # fmt: skip
+        return {"metric": self.metric, "pooled": rows, "against": self.against, "notes": self.notes}
+
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        header = ["", "folds", "clips", "seeds", "pooled", "95 %"] + (["against"] if self.against else [])
+        lines = [f"{self.metric} of every training clip, out of fold", "", _line(header), _line(["---"] * len(header))]
+        for row in self.rows:
+            values = [figures(scores)[self.metric] for scores in row.scores.values()]
+            spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+            low, high = self._interval(row)
+            cells = [row.name, str(row.folds), str(len(next(iter(row.scores.values())).names)), str(len(values))]
+            cells += [f"{statistics.mean(values):.2f}{spread}", f"{low:.2f} … {high:.2f}"]
+            if row.name in self.against:
+                points, low, high = self.against[row.name]
+                cells.append(f"{points:+.2f} ({low:+.2f} … {high:+.2f})")
+            lines.append(_line(cells))
+        lines += ["", "The scores are of each fold's best epoch, chosen on the fold itself: a little too good."]
+        return "\n".join([*lines, *self.notes]) + "\n"
+
+    def _interval(self, row: FoldRow) -> list[float]:
+        """Over clips, or the groups they come from, of the first seed."""
+        first = labelled(next(iter(row.scores.values())))
+        found = intervals(first)
+        return found.get(self.metric, [float("nan")] * 2)
+
+
+def of_folds(folder: Path) -> bool:
+    """Whether any run below ``folder`` is of a fold."""
+    return any(_fold(run)[0] is not None for run in find_runs(folder))
+
+
+def compare_folds(folder: Path, metric: str = "top1", against: Path | None = None) -> FoldComparison:
+    """Pool the folds of each setting and seed below ``folder``, and set them against another folder's.
+
+    Settings are matched to the other folder's by name, or all to its only one. A setting whose folds are not complete
+    is left out and named.
+
+    Raises:
+        UserError: no finished runs, none that is complete, or an unknown figure.
+    """
+    rows, notes = _rows(folder)
+    if metric not in figures(next(iter(rows[0].scores.values()))):
+        raise UserError(
+            f"there is no figure {metric}; there are {', '.join(figures(next(iter(rows[0].scores.values()))))}."
+        )
+    differences: dict[str, list[float]] = {}
+    if against is not None:
+        others, more = _rows(against)
+        notes += more
+        by_name = {row.name: row for row in others}
+        for row in rows:
+            other = others[0] if len(others) == 1 else by_name.get(row.name)
+            if other is None:
+                notes.append(f"{row.name}: {against} has no such setting.")
+                continue
+            ours, theirs = (next(iter(one.scores.values())) for one in (row, other))
+            found = paired(ours, theirs)["differences"]
+            if metric in found:
+                differences[row.name] = [float(value) for value in list(found[metric])[:3]]
+    return FoldComparison(metric, rows, notes, differences)
+
+
+def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
+    runs = find_runs(folder)
+    names = names_of([replace(run, overrides=_without_fold(run)) for run in runs])
+    settings: dict[str, dict[int, list[Run]]] = {}
+    for run, name in zip(runs, names, strict=True):
+        settings.setdefault(name, {}).setdefault(run.seed, []).append(run)
+    rows, notes = [], []
+    for name, seeds in settings.items():
+        found: dict[int, Scores] = {}
+        for seed, parts in sorted(seeds.items()):
+            if missing := _missing(parts):
+                notes.append(f"{name}, seed {seed}, is left out: {missing}.")
+                continue
+            found[seed] = pooled([scores for run in parts if (scores := run.scores("val")) is not None])
+        if found:
+            rows.append(FoldRow(name, len(next(iter(seeds.values()))), found))
+    if not rows:
+        raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
+    return rows, notes
+
+
+def _missing(runs: Sequence[Run]) -> str:
+    """What these runs lack to be all folds of one setting; empty where they are."""
+    if lost := next((run.folder for run in runs if run.scores("val") is None), None):
+        return f"{lost} has no scores_val.h5"
+    folds = [_fold(run) for run in runs]
+    count = folds[0][0]
+    if isinstance(count, int):
+        lacking = [str(fold) for fold in range(count) if fold not in [place for _, place in folds]]
+        return f"fold {', '.join(lacking)} of {count} is missing" if lacking else ""
+    return ""
+
+
+def _fold(run: Run) -> tuple[Any, Any]:
+    """``data.folds`` and ``data.fold`` of a run."""
+    data = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8")).get("data") or {}
+    return data.get("folds"), data.get("fold")
+
+
+def _without_fold(run: Run) -> dict[str, str]:
+    return {key: value for key, value in run.overrides.items() if key != "data.fold"}
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
