@@ -1,13 +1,22 @@
 """Per-class figures, calibration, intervals and weights."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from conftest import reference
-from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    cohen_kappa_score,
+    matthews_corrcoef,
+    precision_recall_fscore_support,
+)
 
 from mmn.data.format.layout import Classes, load_classes
-from mmn.evaluation.analysis import analyse, calibration, intervals, labelled, mean_class_accuracy, per_class
+from mmn.evaluation.analysis import analyse, mean_class_accuracy, notes, per_class, risk_coverage
+from mmn.evaluation.calibration import calibration
 from mmn.evaluation.fit_weights import find_weights
+from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
 
 MA52 = load_classes("ma52")
@@ -57,19 +66,6 @@ def test_a_calibrated_network_has_a_small_error_and_an_overconfident_one_its_gap
     assert calibration(Scores(names, labels, sure, two))["ece"] == pytest.approx(100 * labels.mean(), abs=0.01)
 
 
-def test_intervals_hold_the_figure_and_shrink_with_more_clips() -> None:
-    widths = []
-    for clips in (100, 2000):
-        scores = random_scores(clips)
-        low, high = intervals(scores, resamples=300)["top1"]
-        assert low <= figures(scores)["top1"] <= high
-        widths.append(high - low)
-    share = figures(random_scores(2000))["top1"] / 100
-    assert widths[1] == pytest.approx(100 * 2 * 1.96 * np.sqrt(share * (1 - share) / 2000), rel=0.2)
-    assert widths[0] > 2 * widths[1]
-    assert set(intervals(random_scores(50), 10)) == set(figures(random_scores(50))) - {"clips", "loss"}
-
-
 def test_clips_without_a_label_are_left_out() -> None:
     scores = random_scores(40)
     scores.labels[::2] = -1
@@ -79,13 +75,71 @@ def test_clips_without_a_label_are_left_out() -> None:
     assert analyse(scores) == {}
 
 
+def test_agreement_and_baselines_are_scikit_learns() -> None:
+    scores = random_scores(300)
+    result, predicted = analyse(scores, 10), scores.logits.argmax(axis=1)
+    assert result["kappa"] == pytest.approx(cohen_kappa_score(scores.labels, predicted))
+    assert result["mcc"] == pytest.approx(matthews_corrcoef(scores.labels, predicted))
+    counts = np.sort(np.bincount(scores.labels))[::-1]
+    assert result["baselines"]["majority"] == pytest.approx({"top1": counts[0] / 3, "top5": counts[:5].sum() / 3})
+    assert result["baselines"]["chance"] == pytest.approx({"top1": 100 / 52, "top5": 500 / 52})
+    six = Scores(["x"], np.array([0]), np.eye(6, dtype=np.float32)[:1], Classes(list("abcdef"), [], []))
+    assert analyse(six, 10)["baselines"]["chance"]["top5"] == pytest.approx(83.333333)
+    assert (analyse(six, 10)["kappa"], result["drawn_by"]) == (0.0, "clip")
+
+
+def test_errors_are_counted_from_the_surest_clip_on() -> None:
+    logits = np.float32([[9, 0], [5, 0], [3, 0], [1, 0]])  # ever less sure
+    curve = risk_coverage(Scores(list("wxyz"), np.array([0, 1, 0, 1]), logits, Classes(["a", "b"], [], [])), 4)
+    assert curve["coverage"] == [25, 50, 75, 100]
+    assert curve["risk"] == pytest.approx([0, 50, 100 / 3, 50])
+    assert curve["aurc"] == pytest.approx((0 + 50 + 100 / 3 + 50) / 4)
+
+
+def test_each_class_has_an_exact_interval() -> None:
+    row = per_class(Scores(list("wxyz"), np.zeros(4, np.int64), np.float32([[1, 0]] * 4), Classes(["a", "b"], [], [])))
+    assert row[0]["recall_95"] == pytest.approx([100 * 0.025**0.25, 100])
+    assert row[1]["recall_95"] == row[1]["precision_95"] == [0, 100]
+
+
+def test_what_a_reader_has_to_know_is_said() -> None:
+    labels = np.repeat(np.arange(3), [30, 30, 4])
+    logits = np.eye(52, dtype=np.float32)[labels]
+    logits[0] = np.eye(52)[51]
+    scores = Scores([f"c{i}" for i in range(64)], labels, logits, MA52, groups=["p"] * 32 + ["q"] * 32)
+    said = notes(scores)
+    assert said[0].startswith("1 of the classes have under 10 clips (such as turning around)") or "under 10" in said[0]
+    assert said[1] == "49 of the 52 classes have no clip here."
+    assert "lower action F1 macro by 24.86 points; over the classes present it is 99.44" in said[2]
+    assert "2 groups" in said[3]
+    assert notes(random_scores(3000)) == []
+
+
 def test_weights_favour_the_better_stream_and_their_sum_is_1() -> None:
-    streams = [random_scores(2000, skill, seed) for seed, skill in enumerate((3.0, 1.0, 2.5))]
-    weights = find_weights(streams)
-    assert sum(weights) == pytest.approx(1.0)
-    assert weights[0] > weights[1]
-    together = figures(combine(streams, weights))["top1"]
+    streams = [random_scores(1000, skill, seed) for seed, skill in enumerate((3.0, 0.5, 2.5))]
+    fitted = find_weights(streams)
+    assert sum(fitted.weights) == pytest.approx(1.0)
+    assert fitted.weights[0] > fitted.weights[2] > fitted.weights[1]
+    together = figures(combine(streams, fitted.weights))["top1"]
     assert together > max(figures(stream)["top1"] for stream in streams)
+    assert fitted.clips == 1000
+    assert fitted.gain == pytest.approx(together - figures(combine(streams))["top1"], abs=3)
+
+
+def test_streams_that_are_alike_are_weighted_alike_and_the_gain_is_not_the_one_fitted() -> None:
+    fitted = find_weights([random_scores(150, 1.5, seed) for seed in range(4)])
+    assert fitted.step == 0.0
+    assert max(fitted.weights) < 0.35
+    assert fitted.gain < 2.5
+
+
+def test_a_stream_of_another_scale_loses_nothing() -> None:
+    streams = [random_scores(600, 2.0, seed) for seed in range(3)]
+    loud = [*streams[:2], replace(streams[2], logits=streams[2].logits * 1000)]
+    plain, scaled = find_weights(streams), find_weights(loud)
+    top1 = [figures(combine(s, w.weights))["top1"] for s, w in ((streams, plain), (loud, scaled))]
+    assert top1[1] == pytest.approx(top1[0], abs=1.0)
+    assert figures(combine(loud))["top1"] < top1[1] - 5
 
 
 def test_scores_are_read_as_they_were_written(tmp_path) -> None:

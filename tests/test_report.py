@@ -80,10 +80,11 @@ def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(folder: P
     assert sum(result["right"].values()) == 56
     assert len(result["won"]) == result["right"]["first"] > 0
     assert f"The {len(result['won'])} clips that only" in page
-    gain, low, high = result["differences"]["top1"]
-    assert gain == pytest.approx(100 * result["right"]["first"] / 56)
-    assert 0 < low <= gain <= high
+    gain = result["differences"]["top1"]
+    assert gain.points == pytest.approx(100 * result["right"]["first"] / 56)
+    assert 0 < gain.low <= gain.points <= gain.high
     assert "more than chance" in page
+    assert "It speaks of these two trained networks" in page
     assert page.count('class="card player"') == 12
 
 

@@ -108,7 +108,7 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
                     "or weights."
                 )
         judged.append(score_stream(scores, "val", cfg, request, trainer))
-    weights = find_weights(judged)
+    weights = find_weights(judged).weights
     log.info("weights found on the val split: %s", ", ".join(f"{w:.2f}" for w in weights))
     return weights
 

@@ -1,52 +1,38 @@
-"""What stands behind the headline figures: each class, confidence, and how far a figure may be off."""
+"""What stands behind the headline figures: each class, agreement beyond chance, and how far a figure may be off."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from mmn.evaluation.figures import action_figures, top_classes
+from mmn.evaluation.calibration import calibration
+from mmn.evaluation.intervals import DRAWS, exact, exact_figures, intervals
+from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
 
+FEW_CLIPS = 10
+"""Of a class; with fewer, macro figures say little."""
 
-def analyse(scores: Scores, resamples: int = 1000) -> dict[str, Any]:
+
+def analyse(scores: Scores, draws: int = DRAWS) -> dict[str, Any]:
     """Everything below, of the labelled clips, as plain values for ``analysis.json``; empty where none is labelled."""
     scores = labelled(scores)
     if not scores.names:
         return {}
     classes = per_class(scores)
+    calibrated = calibration(scores)
     return {
-        "intervals_95": intervals(scores, resamples),
+        "intervals_95": intervals(scores, draws),
+        "drawn_by": "group" if scores.groups is not None else "clip",
+        "classes_present": classes_present(scores),
         "mean_class_accuracy": mean_class_accuracy(classes),
-        "ece": calibration(scores)["ece"],
+        **agreement(scores),
+        "baselines": baselines(scores),
+        **{name: value for name, value in calibrated.items() if name != "bins"},
+        "risk_coverage": risk_coverage(scores),
         "classes": classes,
+        "notes": notes(scores),
     }
-
-
-def labelled(scores: Scores) -> Scores:
-    """The clips whose class is known."""
-    known = scores.labels >= 0
-    chosen = np.flatnonzero(known)
-    groups = None if scores.groups is None else [scores.groups[i] for i in chosen]
-    names = [scores.names[i] for i in chosen]
-    return replace(scores, names=names, labels=scores.labels[known], logits=scores.logits[known], groups=groups)
-
-
-def predictions(scores: Scores) -> NDArray[np.int64]:
-    """The best class of each clip ``(N,)``, the lower index among equals."""
-    return top_classes(torch.from_numpy(scores.logits), 1)[:, 0].numpy()
-
-
-def probabilities(scores: Scores) -> NDArray[np.float64]:
-    """Softmax of the logits ``(N, K)``."""
-    return softmax(scores.logits)
-
-
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities over the last axis, in double precision."""
-    return torch.from_numpy(logits).double().softmax(dim=-1).numpy()
 
 
 def per_class(scores: Scores) -> list[dict[str, Any]]:
@@ -54,6 +40,7 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
 
     As scikit-learn with ``zero_division=0``: a class that is never predicted has precision 0, one that is not there
     recall 0. ``f1_macro`` of the figures leaves out classes that are neither; here they are listed with zeros.
+    ``precision_95`` and ``recall_95`` are exact intervals, of single clips.
     """
     k = len(scores.classes.names)
     predicted = predictions(scores)
@@ -72,6 +59,8 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
             "precision": float(precision[i]),
             "recall": float(recall[i]),
             "f1": float(f1[i]),
+            "precision_95": exact(precision[i] / 100, int(taken[i])),
+            "recall_95": exact(recall[i] / 100, int(support[i])),
         }
         for i, name in enumerate(scores.classes.names)
     ]
@@ -82,52 +71,84 @@ def mean_class_accuracy(classes: list[dict[str, Any]]) -> float:
     return float(np.mean([row["recall"] for row in classes if row["clips"]]))
 
 
-def calibration(scores: Scores, bins: int = 15) -> dict[str, Any]:
-    """Expected calibration error in percent (Guo et al., ICML 2017), equal bins of the best class's probability.
+def classes_present(scores: Scores) -> dict[str, float]:
+    """How many classes the clips have, and the macro figures over these alone.
+
+    One clip taken for a class that is not there adds a class of F1 0 to the challenge's figures, of which it then is a
+    whole share; over the classes present it is one clip of its own class.
+    """
+    values = exact_figures(scores)
+    result = {"classes": float(len(np.unique(scores.labels))), "action_f1_macro": values["action_f1_macro_present"]}
+    if "body_f1_macro" in values:
+        result["body_f1_macro"] = values["body_f1_macro_present"]
+        parts = [result["action_f1_macro"], values["action_f1_micro"], result["body_f1_macro"], values["body_f1_micro"]]
+        result["f1_mean"] = sum(parts) / 4
+    return result
+
+
+def agreement(scores: Scores) -> dict[str, float]:
+    """Cohen's kappa and Matthews' correlation coefficient: 0 for chance, 1 for every clip right."""
+    from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
+
+    predicted = predictions(scores)
+    if len(np.unique(np.concatenate([scores.labels, predicted]))) < 2:  # nothing to tell apart
+        return {"kappa": 0.0, "mcc": 0.0}
+    return {
+        "kappa": float(cohen_kappa_score(scores.labels, predicted)),
+        "mcc": float(matthews_corrcoef(scores.labels, predicted)),
+    }
+
+
+def baselines(scores: Scores) -> dict[str, dict[str, float]]:
+    """Top-1 and Top-5 in percent of guessing, and of always taking the most frequent classes of these clips."""
+    k = len(scores.classes.names)
+    frequent = np.sort(np.bincount(scores.labels, minlength=k))[::-1] / len(scores.labels)
+    return {
+        "chance": {"top1": 100.0 / k, "top5": 100.0 * min(5, k) / k},
+        "majority": {"top1": float(100 * frequent[0]), "top5": float(100 * frequent[:5].sum())},
+    }
+
+
+def risk_coverage(scores: Scores, points: int = 20) -> dict[str, Any]:
+    """Errors in percent among the surest share of the clips, and their mean over all shares (AURC).
 
     Returns:
-        ``ece`` and ``bins``: clips, mean confidence and accuracy in percent of each bin that has clips.
+        ``coverage`` and ``risk`` in percent at so many shares, and ``aurc``.
     """
-    chances = probabilities(scores)
-    confidence, right = chances.max(axis=1), predictions(scores) == scores.labels
-    which = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    rows = []
-    for number in range(bins):
-        inside = which == number
-        if inside.any():
-            rows.append(
-                {
-                    "clips": int(inside.sum()),
-                    "confidence": float(100 * confidence[inside].mean()),
-                    "accuracy": float(100 * right[inside].mean()),
-                }
+    confidence = probabilities(scores).max(axis=1)
+    wrong = (predictions(scores) != scores.labels)[np.argsort(-confidence, kind="stable")]
+    risk = 100 * np.cumsum(wrong) / np.arange(1, len(wrong) + 1)
+    places = np.unique(np.ceil(np.linspace(1 / points, 1, points) * len(wrong)).astype(int)) - 1
+    return {
+        "coverage": (100 * (places + 1) / len(wrong)).tolist(),
+        "risk": risk[places].tolist(),
+        "aurc": float(risk.mean()),
+    }
+
+
+def notes(scores: Scores) -> list[str]:
+    """What a reader of the figures has to know, a sentence each."""
+    names = scores.classes.names
+    counts = np.bincount(scores.labels, minlength=len(names))
+    found = []
+    few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_CLIPS]
+    if few:
+        found.append(
+            f"{len(few)} of the classes have under {FEW_CLIPS} clips (such as {few[0]}): macro figures say little."
+        )
+    absent = int((counts == 0).sum())
+    if absent:
+        values, present = exact_figures(scores), classes_present(scores)
+        found.append(f"{absent} of the {len(names)} classes have no clip here.")
+        gap = present["action_f1_macro"] - values["action_f1_macro"]
+        if gap > 0.005:
+            found.append(
+                f"Clips taken for classes that are not here lower action F1 macro by {gap:.2f} points; over the "
+                f"classes present it is {present['action_f1_macro']:.2f}."
             )
-    gap = sum(row["clips"] * abs(row["confidence"] - row["accuracy"]) for row in rows)
-    return {"ece": float(gap / len(right)), "bins": rows}
-
-
-def intervals(scores: Scores, resamples: int = 1000) -> dict[str, list[float]]:
-    """95 % bootstrap intervals of the headline figures: percentiles 2.5 and 97.5 of what is ``resampled``."""
-    return {name: percentiles(values) for name, values in resampled(scores, resamples).items()}
-
-
-def percentiles(values: NDArray[np.float64]) -> list[float]:
-    """The middle 95 %."""
-    return [float(q) for q in np.percentile(values, [2.5, 97.5])]
-
-
-def resampled(scores: Scores, resamples: int, seed: int = 0) -> dict[str, NDArray[np.float64]]:
-    """The headline figures ``(resamples,)`` of clips drawn again with replacement, alike for as many clips."""
-    rng = np.random.default_rng(seed)
-    k, n = len(scores.classes.names), len(scores.names)
-    best = top_classes(torch.from_numpy(scores.logits)).numpy()
-    pair = scores.labels * k + best[:, 0]
-    among_five = (best == scores.labels[:, None]).any(axis=1)
-    groups = torch.tensor(scores.classes.group_of_class) if scores.classes.group_of_class else None
-    drawn: dict[str, list[float]] = {}
-    for _ in range(resamples):
-        clips = rng.integers(0, n, n)
-        confusion = torch.from_numpy(np.bincount(pair[clips], minlength=k * k).reshape(k, k))
-        for name, value in action_figures(confusion, torch.tensor(among_five[clips].sum()), groups).items():
-            drawn.setdefault(name, []).append(value)
-    return {name: np.array(values) for name, values in drawn.items()}
+    if scores.groups is not None:
+        found.append(
+            f"Clips come from {len(set(scores.groups))} groups (subjects or recordings), which intervals draw as a "
+            "whole."
+        )
+    return found

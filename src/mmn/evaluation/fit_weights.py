@@ -1,26 +1,42 @@
 """Weights of several streams, found on clips that are not the ones to be reported."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmn.errors import UserError
-from mmn.evaluation.analysis import softmax
+from mmn.evaluation.calibration import temperature_of
+from mmn.evaluation.predictions import softmax
 from mmn.evaluation.scores import Scores, aligned
 
+FOLDS = 5
+_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How far from equal weights to the fitted ones."""
 
-def find_weights(streams: Sequence[Scores], rounds: int = 20) -> list[float]:
+
+class FittedWeights(NamedTuple):
+    """Weights and what they are worth.
+
+    Attributes:
+        weights: one for each stream, together 1.
+        step: how far they are from equal ones, 0–1, to those of the least loss.
+        gain: Top-1 in points over equal weights, on clips that were held out while fitting.
+        clips: they were fitted on.
+    """
+
+    weights: list[float]
+    step: float
+    gain: float
+    clips: int
+
+
+def find_weights(streams: Sequence[Scores], seed: int = 0) -> FittedWeights:
     """Weights that suit the clips the streams were scored on; use validation clips, never those to be reported.
 
-    Greedy selection with replacement (Caruana et al., ICML 2004): starting from nothing, the stream whose addition
-    gives the best Top-1, and among equals the lowest loss, is added again and again; the best sum on the way counts.
-
-    Args:
-        streams: scores of the same clips.
-        rounds: additions for each stream.
-
-    Returns:
-        A weight for each stream, together 1.
+    Streams are brought to one scale by a temperature each; then the weights of the least cross entropy are found, a
+    convex problem, and drawn back towards equal ones as far as held-out folds want it.
 
     Raises:
         UserError: streams of other clips, or none of them labelled.
@@ -30,22 +46,87 @@ def find_weights(streams: Sequence[Scores], rounds: int = 20) -> list[float]:
     if not known.any():
         raise UserError("weights can only be found on labelled clips; give weights yourself.")
     logits, labels = logits[:, known], labels[known]
-    counts = np.zeros(len(streams))
-    total = np.zeros(logits.shape[1:])
-    best: tuple[float, float] = (-1.0, 0.0)
-    best_counts = counts
-    for _ in range(rounds * len(streams)):
-        values = [_quality(softmax((total + own) / (counts.sum() + 1)), labels) for own in logits]
-        chosen = max(range(len(streams)), key=lambda i: (values[i], -i))
-        counts = counts.copy()
-        counts[chosen] += 1
-        total += logits[chosen]
-        if values[chosen] > best:
-            best, best_counts = values[chosen], counts
-    return [float(w) for w in best_counts / best_counts.sum()]
+    fold = _folds(labels, seed)
+    held_out = np.stack([_held_out(logits, labels, fold, step) for step in _STEPS])  # (steps, N, K)
+    losses = _losses(held_out, labels)  # (steps, N)
+    step = _step(losses)
+    equal = _mean(logits, np.full(len(logits), 1 / len(logits)))
+    right = [(one.argmax(axis=1) == labels).mean() for one in (held_out[step], equal)]
+    return FittedWeights(
+        weights=[float(w) for w in _scaled(logits, labels, _STEPS[step])[0]],
+        step=_STEPS[step],
+        gain=float(100 * (right[0] - right[1])),
+        clips=len(labels),
+    )
 
 
-def _quality(probabilities: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Top-1 and minus the loss."""
-    own = probabilities[np.arange(len(labels)), labels]
-    return float((probabilities.argmax(axis=1) == labels).mean()), float(np.log(np.maximum(own, 1e-12)).mean())
+def _folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """A fold for each clip, classes spread evenly."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    fold = np.empty(len(labels), np.int64)
+    fold[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % FOLDS
+    return fold
+
+
+def _held_out(
+    logits: NDArray[np.float64], labels: NDArray[np.int64], fold: NDArray[np.int64], step: float
+) -> NDArray[np.float64]:
+    """The sum of each clip, with weights fitted on the other folds."""
+    total = np.empty(logits.shape[1:])
+    for number in np.unique(fold):
+        held = fold == number
+        rest = ~held if (~held).any() else held
+        weights, temperature = _scaled(logits[:, rest], labels[rest], step)
+        total[held] = _mean(logits[:, held], weights) / temperature
+    return total
+
+
+def _step(losses: NDArray[np.float64]) -> int:
+    """The nearest to equal weights whose held-out loss is within a standard error of the least."""
+    means = losses.mean(axis=1)
+    best = int(means.argmin())
+    for step in range(best):
+        gap = losses[step] - losses[best]
+        if gap.mean() <= gap.std() / np.sqrt(len(gap)):
+            return step
+    return best
+
+
+def _scaled(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float) -> tuple[NDArray[np.float64], float]:
+    """Weights of the raw logits, together 1, and the temperature of their sum."""
+    temperatures = np.array([temperature_of(one, labels) for one in logits])
+    alike = logits / temperatures[:, None, None]
+    equal = np.full(len(logits), 1 / len(logits))
+    share = (1 - step) * equal + step * _least_loss(alike, labels) if step else equal
+    raw = share / temperatures
+    weights = raw / raw.sum()
+    return weights, temperature_of(_mean(logits, weights), labels)
+
+
+def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Shares, together 1, of the coefficients at least 0 whose sum of logits has the least cross entropy."""
+    from scipy.optimize import minimize
+
+    clips = np.arange(len(labels))
+
+    def loss(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        total = _mean(logits, coefficients)
+        chances = softmax(total)
+        value = -np.log(np.maximum(chances[clips, labels], 1e-300)).mean()
+        off = chances.copy()
+        off[clips, labels] -= 1
+        return float(value), np.einsum("snk,nk->s", logits, off) / len(labels)
+
+    start = np.full(len(logits), 1 / len(logits))
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(logits)).x
+    return found / found.sum() if found.sum() > 0 else start
+
+
+def _mean(logits: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.einsum("s,snk->nk", weights, logits)
+
+
+def _losses(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Cross entropy ``(sets, N)`` of ``logits (sets, N, K)``."""
+    own = softmax(logits)[:, np.arange(len(labels)), labels]
+    return -np.log(np.maximum(own, 1e-12))

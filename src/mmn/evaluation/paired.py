@@ -1,48 +1,172 @@
-"""Two results on the same clips: how far apart they are, and on which clips they differ."""
+"""Two results on the same clips: how far apart they are, whether by more than chance, and on which clips."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mmn.evaluation.analysis import labelled, per_class, percentiles, predictions, resampled
-from mmn.evaluation.scores import Scores, aligned, figures
+from mmn.errors import UserError
+from mmn.evaluation.analysis import per_class
+from mmn.evaluation.exchange import exchange_test
+from mmn.evaluation.intervals import (
+    DRAWS,
+    difference_interval,
+    drawn,
+    exact_figures,
+    groups_of,
+    shares_of_clips,
+)
+from mmn.evaluation.predictions import labelled, predictions
+from mmn.evaluation.scores import Scores, aligned
+
+SIGNIFICANT = 0.05
 
 
-def paired(first: Scores, second: Scores, resamples: int = 500) -> dict[str, Any]:
+class Difference(NamedTuple):
+    """First minus second.
+
+    Attributes:
+        points: of the figure.
+        low: of the 95 % interval.
+        high: of the same.
+        p: of a difference as large where there is none.
+        p_holm: the same, Holm's correction for all figures compared.
+    """
+
+    points: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], draws: int = DRAWS) -> dict[str, Any]:
     """What changes from the second result to the first, of the labelled clips, matched by name.
 
+    With one network a side the p values are exact and speak of these two networks: McNemar's test for shares of clips,
+    and of means over classes the test that exchanges the two networks' answers clip by clip. Clips that belong to
+    groups are exchanged by group. With several networks a side (seeds, folds) they are drawn first: the difference is
+    that of the means, and varies as the networks of a side do, and as the clips do.
+
     Returns:
-        ``differences``: by figure, first minus second in points with a 95 % interval over clips drawn alike for both;
-        ``right``: clips that ``both``, only the ``first``, only the ``second`` or ``neither`` got right;
-        ``classes``: rows of a class's F1 in both and their difference, the largest gain first;
-        ``won`` and ``lost``: clips only the first, or only the second got right.
+        ``differences``: a ``Difference`` for each figure that is not another by its nature (micro F1 is Top-1);
+        ``test``: what the p values speak of; and for one network a side ``right``: clips that ``both``, only the
+        ``first``, only the ``second`` or ``neither`` got right; ``classes``: rows of a class's F1 in both and their
+        difference, the largest gain first; ``won`` and ``lost``: clips only the first, or only the second got right.
 
     Raises:
-        UserError: results of other clips, labels or classes.
+        UserError: results of other files, clips, labels or classes, or of none that is labelled.
     """
-    logits, labels = aligned([first, second])
-    alike = [labelled(Scores(first.names, labels, one.astype(np.float32), first.classes)) for one in logits]
-    values, drawn = [figures(scores) for scores in alike], [resampled(scores, resamples) for scores in alike]
-    taken = [predictions(scores) for scores in alike]
-    right = [one == alike[0].labels for one in taken]
-    names, classes = alike[0].names, first.classes.names
+    sides = [[one] if isinstance(one, Scores) else list(one) for one in (first, second)]
+    alike = _alike([*sides[0], *sides[1]])
+    results = [alike[: len(sides[0])], alike[len(sides[0]) :]]
+    rows = [name for name in exact_figures(alike[0]) if name != "action_f1_micro" and not name.endswith("_present")]
+    single = len(alike) == 2
+    found = _of_networks(alike, rows, draws) if single else _of_recipes(results, rows, draws)
+    tested = "these two trained networks" if single else f"{len(results[0])} and {len(results[1])} trained networks"
+    return {"differences": _corrected(found), "test": tested, **(_clips(alike) if single else {})}
+
+
+def _alike(results: list[Scores]) -> list[Scores]:
+    """The labelled clips in the order of the first result."""
+    files = {result.source.record.get("data", "") for result in results} - {""}
+    if len(files) > 1:
+        raise UserError("the results are of different data files, whose contents differ; score the same file.")
+    logits, labels = aligned(results)
+    first = results[0]
+    alike = [
+        labelled(Scores(first.names, labels, one.astype(np.float32), first.classes, groups=first.groups))
+        for one in logits
+    ]
+    if not alike[0].names:
+        raise UserError("none of the clips is labelled, so that nothing can be compared.")
+    return alike
+
+
+def _of_networks(pair: list[Scores], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
+    """Points, interval and p of each figure of two networks."""
+    values, samples = [exact_figures(one) for one in pair], drawn(pair, draws)
+    units = len(np.unique(groups_of(pair[0])))
+    tests = exchange_test(pair, draws)
+    for name, right in shares_of_clips(pair[0]).items() if units == len(pair[0].names) else ():
+        tests[name] = mcnemar(right, shares_of_clips(pair[1])[name])
+    result = {}
+    for name in rows:
+        points = values[0][name] - values[1][name]
+        low, high = difference_interval(points, samples[0][name] - samples[1][name], units)
+        result[name] = (points, low, high, tests[name])
+    return result
+
+
+def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
+    """The exact p value of McNemar's test for two results' right clips ``(N,)``."""
+    from scipy.stats import binomtest
+
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    if only_first + only_second == 0:
+        return 1.0
+    return float(binomtest(only_first, only_first + only_second).pvalue)
+
+
+def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
+    """Points, interval and p of the means of several networks a side, by Welch's t over networks and clips."""
+    from scipy.stats import t
+
+    values = [[exact_figures(one) for one in side] for side in sides]
+    samples = drawn([one for side in sides for one in side], draws)
+    counts = [len(side) for side in sides]
+    units = len(np.unique(groups_of(sides[0][0])))
+    result = {}
+    for name in rows:
+        by_side = [np.array([value[name] for value in side]) for side in values]
+        points = float(by_side[0].mean() - by_side[1].mean())
+        means = [np.mean([s[name] for s in part], axis=0) for part in (samples[: counts[0]], samples[counts[0] :])]
+        parts = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in by_side if len(one) > 1]
+        parts.append((float(np.var(means[0] - means[1], ddof=1)), units - 1))
+        variance = sum(part for part, _ in parts)
+        if variance <= 0:
+            result[name] = (points, points, points, 1.0 if points == 0 else 0.0)
+            continue
+        freedom = variance**2 / sum(part**2 / max(degrees, 1) for part, degrees in parts)
+        half = float(t.ppf(0.975, freedom) * np.sqrt(variance))
+        result[name] = (points, points - half, points + half, float(2 * t.sf(abs(points) / np.sqrt(variance), freedom)))
+    return result
+
+
+def _corrected(found: dict[str, tuple[float, float, float, float]]) -> dict[str, Difference]:
+    return {
+        name: Difference(*found[name], p_holm)
+        for name, p_holm in zip(found, holm([one[3] for one in found.values()]), strict=True)
+    }
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction for several tests."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def _clips(pair: list[Scores]) -> dict[str, Any]:
+    """On which classes and clips two networks differ."""
+    labels, names, classes = pair[0].labels, pair[0].names, pair[0].classes.names
+    taken = [predictions(scores) for scores in pair]
+    right = [one == labels for one in taken]
     rows = [
         {"name": a["name"], "clips": a["clips"], "first": a["f1"], "second": b["f1"], "gain": a["f1"] - b["f1"]}
-        for a, b in zip(*(per_class(scores) for scores in alike), strict=True)
+        for a, b in zip(*(per_class(scores) for scores in pair), strict=True)
+        if a["clips"] or a["predicted"] or b["predicted"]
     ]
 
-    def clips(mask: np.ndarray) -> list[dict[str, str]]:
+    def clips(mask: NDArray[np.bool_]) -> list[dict[str, str]]:
         return [
-            {"clip": names[i], "label": classes[alike[0].labels[i]],
-             "first": classes[taken[0][i]], "second": classes[taken[1][i]]}
+            {"clip": names[i], "label": classes[labels[i]], "first": classes[taken[0][i]],
+             "second": classes[taken[1][i]]}
             for i in np.flatnonzero(mask)
         ]  # fmt: skip
 
     return {
-        "differences": {
-            name: [values[0][name] - values[1][name], *percentiles(samples - drawn[1][name])]
-            for name, samples in drawn[0].items()
-        },
         "right": {
             "both": int((right[0] & right[1]).sum()),
             "first": int((right[0] & ~right[1]).sum()),

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-from mmn.evaluation.analysis import probabilities
 from mmn.evaluation.figures import top_classes
+from mmn.evaluation.predictions import probabilities
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import h5py
 import numpy as np
@@ -28,17 +28,29 @@ FORMAT = "mmn-scores"
 
 @dataclass(frozen=True)
 class Source:
-    """Where scores come from: the networks' checkpoints, the data file, its split, and what of the file was seen."""
+    """Where scores come from.
+
+    Attributes:
+        checkpoints: of the networks.
+        data: the file.
+        split: of that file.
+        view: what of the file was seen.
+        record: how they came about, as plain values: what ``metrics.json`` says under ``about``.
+    """
 
     checkpoints: tuple[str, ...] = ()
     data: str = ""
     split: str = ""
     view: View = field(default_factory=View)
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown) and groups, if any."""
+    """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown).
+
+    ``groups`` names the subject or recording of each clip, where the data file does.
+    """
 
     names: list[str]
     labels: NDArray[np.int64]
@@ -113,6 +125,7 @@ def write_scores(path: Path, scores: Scores) -> None:
     with new_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}")
         file.attrs.update(data=source.data, split=source.split, view=json.dumps(source.view.as_dict()))
+        file.attrs["record"] = json.dumps(source.record)
         file.attrs.create("checkpoints", source.checkpoints, dtype=h5py.string_dtype())
         file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
         file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
@@ -139,7 +152,7 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         data, of, view = (
             str(file.attrs.get(name, missing)) for name, missing in (("data", ""), ("split", ""), ("view", "{}"))
         )
-        source = Source(checkpoints, data, of, _view(view, path))
+        source = Source(checkpoints, data, of, _view(view, path), _record(file))
         if split is not None and source.split not in ("", split):
             raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
         if is_intact(file) is False:
@@ -167,6 +180,15 @@ def _view(text: str, path: Path) -> View:
         return View(**json.loads(text))
     except (ValueError, TypeError, UserError):
         raise UserError(f"{path} is of a view that this mmn does not know; update mmn.") from None
+
+
+def _record(file: h5py.File) -> dict[str, Any]:
+    """The record; empty in files of an earlier version, or where it is damaged."""
+    try:
+        record = json.loads(str(file.attrs.get("record", "{}")))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def check_scores(scores: Scores, where: str) -> None:

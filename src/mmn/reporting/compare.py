@@ -170,7 +170,7 @@ def _ensemble(
             continue
         found = [1.0 / len(streams)] * len(streams)
         if set(judged.get(seed, {})) == set(streams):
-            found, source = find_weights([judged[seed][name] for name in streams]), "found on the val split"
+            found, source = find_weights([judged[seed][name] for name in streams]).weights, "found on the val split"
         weights[seed] = dict(zip(streams, found, strict=True))
         values[seed] = figures(combine(list(streams.values()), found))[metric]
     return ([Row("ensemble", values)] if values else []), weights, source

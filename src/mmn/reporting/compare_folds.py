@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from mmn.errors import UserError
-from mmn.evaluation.analysis import intervals, labelled
 from mmn.evaluation.folds import pooled
+from mmn.evaluation.intervals import intervals
 from mmn.evaluation.paired import paired
+from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, figures
 from mmn.reporting.compare import Run, find_runs, names_of
 

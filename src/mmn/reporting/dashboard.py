@@ -9,7 +9,8 @@ import wandb
 from lightning.pytorch.loggers import WandbLogger
 
 from mmn.data.format.skeletons import SkeletonData
-from mmn.evaluation.analysis import labelled, per_class, predictions, probabilities
+from mmn.evaluation.analysis import per_class
+from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
 from mmn.reporting.animation import Shown, animate
 

@@ -12,13 +12,13 @@ from bokeh.resources import Resources
 
 from mmn.errors import UserError
 from mmn.evaluation.errors import likely_label_errors
-from mmn.evaluation.paired import paired
+from mmn.evaluation.paired import SIGNIFICANT, paired
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
 from mmn.provenance import provenance
 from mmn.reporting.result import Result, load_result
 from mmn.reporting.side import Side, side
-from mmn.reporting.table import TITLES
+from mmn.reporting.table import MORE_TITLES, TITLES
 
 
 def write_report(folder: Path, output: Path, against: Path | None = None, split: str | None = None) -> None:
@@ -48,7 +48,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
         "note": "" if all(r.data for r in results) else "A data file is not where it was; its clips are not shown.",
         "sides": sides,
         "sections": [name for name, there in _sections(sides).items() if there],
-        "titles": TITLES,
+        "titles": {**TITLES, **MORE_TITLES},
         "parts": parts,
         "players": json.dumps([one.players for one in sides], separators=(",", ":")).replace("</", "<\\/"),
         "suspects": suspects,
@@ -92,7 +92,7 @@ def _difference(results: list[Result]) -> dict[str, Any]:
     if len(results) < 2:
         return {}
     try:
-        return {"difference": paired(results[0].scores, results[1].scores)}
+        return {"difference": paired(results[0].scores, results[1].scores), "significant": SIGNIFICANT}
     except UserError as error:
         return {"incomparable": str(error)}
 

@@ -8,8 +8,8 @@ from matplotlib.colors import to_hex
 
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing, prepare_as
-from mmn.evaluation.analysis import predictions, probabilities
 from mmn.evaluation.gates import BRANCHES, gate_weights
+from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
 from mmn.reporting.result import Result
 from mmn.reporting.skeleton import front_view, part_colours

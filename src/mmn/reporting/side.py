@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from mmn.evaluation.analysis import calibration, intervals, labelled, per_class, predictions
+from mmn.evaluation.analysis import analyse
+from mmn.evaluation.calibration import calibration
 from mmn.evaluation.errors import error_analysis
 from mmn.evaluation.gates import BRANCHES
+from mmn.evaluation.predictions import labelled, predictions
 from mmn.evaluation.scores import Scores, figures
 from mmn.reporting import plots
 from mmn.reporting.curves import read_metrics
@@ -27,7 +29,7 @@ class Side:
         scores: of the labelled clips.
         figures: texts by figure, with intervals.
         classes: rows of precision, recall and F1.
-        ece: expected calibration error in percent.
+        analysis: what ``analyse`` says.
         confused: the most confused pairs.
         drawings: Bokeh figures by name.
         clips: the worst mistakes.
@@ -42,7 +44,7 @@ class Side:
     scores: Scores
     figures: dict[str, str]
     classes: list[dict[str, Any]]
-    ece: float
+    analysis: dict[str, Any]
     confused: list[dict[str, Any]]
     drawings: dict[str, Any]
     clips: list[dict[str, Any]]
@@ -55,11 +57,13 @@ class Side:
 def side(number: int, result: Result, name: str) -> Side:
     """Everything the page says of a result."""
     scores = labelled(result.scores)
-    classes, calibrated, counts = per_class(scores), calibration(scores), _confusion(scores)
+    analysis, calibrated, counts = analyse(scores), calibration(scores), _confusion(scores)
+    classes = analysis["classes"]
     drawings: dict[str, Any] = {
         "confusion": plots.confusion(counts, scores.classes.names),
-        "classes": plots.class_bars(classes),
+        "classes": plots.class_bars([row for row in classes if row["clips"] or row["predicted"]]),
         "reliability": plots.reliability(calibrated["bins"]),
+        "risk": plots.risk_coverage(analysis["risk_coverage"]),
     }
     if (result.folder / "metrics.csv").exists():
         columns = read_metrics(result.folder / "metrics.csv")
@@ -73,9 +77,9 @@ def side(number: int, result: Result, name: str) -> Side:
         number=number,
         name=name,
         scores=scores,
-        figures=_figures(scores),
+        figures=_figures(scores, analysis),
         classes=classes,
-        ece=calibrated["ece"],
+        analysis=analysis,
         confused=_most_confused(counts, scores.classes.names),
         drawings=drawings,
         clips=clips,
@@ -86,8 +90,9 @@ def side(number: int, result: Result, name: str) -> Side:
     )
 
 
-def _figures(scores: Scores) -> dict[str, str]:
-    values, bounds = figures(scores), intervals(scores, 500)
+def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
+    """Texts by figure: those of ``metrics.json`` with their intervals, and what is expected beside them."""
+    values, bounds = figures(scores), analysis["intervals_95"]
     texts = {}
     for name in (name for name in TITLES if name in values):
         if name in bounds:
@@ -95,6 +100,12 @@ def _figures(scores: Scores) -> dict[str, str]:
             texts[name] = f"{values[name]:.2f} % [{low:.1f}, {high:.1f}]"
         else:
             texts[name] = f"{values[name]:.0f}" if name == "clips" else f"{values[name]:.4f}"
+    present = analysis["classes_present"]
+    if present["classes"] < len(scores.classes.names):
+        for name in (name for name in present if name in TITLES):
+            texts[f"{name}_present"] = f"{present[name]:.2f} %"
+    texts["mean_class_accuracy"] = f"{analysis['mean_class_accuracy']:.2f} %"
+    texts |= {name: f"{analysis[name]:.4f}" for name in ("kappa", "mcc", "brier")}
     return texts
 
 

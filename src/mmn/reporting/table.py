@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from mmn.evaluation.analysis import predictions, probabilities
+from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
 
 TITLES = {
@@ -21,6 +21,17 @@ TITLES = {
     "f1_mean": "F1 mean",
 }
 """Figures, in the order they are shown, and what they are called."""
+
+MORE_TITLES = {
+    "action_f1_macro_present": "action F1 macro, classes present",
+    "body_f1_macro_present": "body F1 macro, groups present",
+    "f1_mean_present": "F1 mean, of these",
+    "mean_class_accuracy": "mean class accuracy",
+    "kappa": "Cohen's κ",
+    "mcc": "Matthews' correlation",
+    "brier": "Brier score",
+}
+"""What the report shows beside them."""
 
 
 def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str:

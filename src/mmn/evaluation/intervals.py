@@ -1,0 +1,158 @@
+"""How far a figure may be off: 95 % intervals over clips, or over the groups (subjects, recordings) they come from."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmn.evaluation.counts import ClassCounts, counts_by_clip, figures_of
+from mmn.evaluation.figures import top_classes
+from mmn.evaluation.predictions import chosen
+from mmn.evaluation.scores import Scores
+
+DRAWS = 5000
+"""Sets of clips drawn for an interval or a test; the ends of an interval are then stable to about 0.1 points."""
+
+PROPORTIONS = ("top1", "top5", "action_f1_micro", "body_f1_micro")
+"""Figures that are a share of the clips; the others are means over classes."""
+
+_AT_ONCE = 500
+
+
+def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
+    """95 % intervals of the headline figures, in percent, of clips that are all labelled.
+
+    A proportion has its exact interval (Clopper and Pearson); of clips that belong to groups, with as many clips as
+    would be worth as much if they did not (Korn and Graubard, 1998). A mean over classes has the basic bootstrap
+    interval, since draws of few clips a class have a lower figure than the clips they are drawn from. Clips of a group
+    are drawn together.
+    """
+    samples = drawn([scores], draws)[0]
+    values = exact_figures(scores)
+    right = shares_of_clips(scores)
+    result = {}
+    for name in (name for name in values if not name.endswith("_present")):
+        if name in PROPORTIONS:
+            result[name] = proportion(right[name], groups_of(scores))
+        else:
+            result[name] = basic(values[name], samples[name], len(set(groups_of(scores))))
+    return result
+
+
+def proportion(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> list[float]:
+    """The exact interval in percent of a share of clips ``(N,)``, that belong to ``groups (N,)``."""
+    clips, share = len(right), float(right.mean())
+    return exact(share, _worth(right, groups) if len(np.unique(groups)) < clips else clips)
+
+
+def exact(share: float, clips: float) -> list[float]:
+    """The interval of Clopper and Pearson in percent; without any clip, everything from 0 to 100."""
+    from statsmodels.stats.proportion import proportion_confint
+
+    if clips <= 0:
+        return [0.0, 100.0]
+    low, high = proportion_confint(share * clips, clips, method="beta")
+    return [100 * float(np.nan_to_num(low, nan=0.0)), 100 * float(np.nan_to_num(high, nan=1.0))]
+
+
+def _worth(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float:
+    """How many clips of their own the clips of these groups are worth."""
+    from scipy.stats import t
+
+    number, index = np.unique(groups, return_inverse=True)
+    clips, count = len(right), len(number)
+    share = right.mean()
+    if count < 2 or share in (0.0, 1.0):
+        return float(count)
+    off = np.bincount(index, weights=right - share)
+    variance = count / (count - 1) * (off**2).sum() / clips**2
+    if variance == 0:
+        return float(clips)
+    worth = share * (1 - share) / variance * (t.ppf(0.975, clips - 1) / t.ppf(0.975, count - 1)) ** 2
+    return float(min(worth, clips))
+
+
+def basic(value: float, samples: NDArray[np.float64], units: int) -> list[float]:
+    """The basic bootstrap interval of a percentage, widened as few drawn units need it (t in place of normal)."""
+    low, high = difference_interval(value, samples, units)
+    return [max(low, 0.0), min(high, 100.0)]
+
+
+def difference_interval(value: float, samples: NDArray[np.float64], units: int) -> tuple[float, float]:
+    """``basic`` of a difference, which has no bounds."""
+    from scipy.stats import norm, t
+
+    widen = 1.0 if units < 2 else float(np.sqrt(units / (units - 1)) * t.ppf(0.975, units - 1) / norm.ppf(0.975))
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return float(value - widen * (high - value)), float(value + widen * (value - low))
+
+
+def groups_of(scores: Scores) -> NDArray[np.int64]:
+    """A number for the group of each clip ``(N,)``; without groups each clip is its own."""
+    if scores.groups is None:
+        return np.arange(len(scores.names))
+    return np.unique(scores.groups, return_inverse=True)[1]
+
+
+def exact_figures(scores: Scores) -> dict[str, float]:
+    """``figures_of`` the clips themselves."""
+    return {name: float(value[0]) for name, value in _figures([scores], np.ones((1, len(scores.names))))[0].items()}
+
+
+def shares_of_clips(scores: Scores) -> dict[str, NDArray[np.bool_]]:
+    """Of each proportion, which clips count for it."""
+    best = top_classes(torch.from_numpy(scores.logits)).numpy()
+    right = best[:, 0] == scores.labels
+    result = {"top1": right, "top5": (best == scores.labels[:, None]).any(axis=1), "action_f1_micro": right}
+    if scores.classes.group_of_class:
+        group = np.asarray(scores.classes.group_of_class)
+        result["body_f1_micro"] = group[best[:, 0]] == group[scores.labels]
+    return result
+
+
+def drawn(results: list[Scores], draws: int = DRAWS, seed: int = 0) -> list[dict[str, NDArray[np.float64]]]:
+    """The figures ``(draws,)`` of several results on the same clips, drawn again with replacement alike for all.
+
+    Clips that belong to groups are drawn a group at a time. Clips of one class that all results take alike, none of
+    them in a group with others, are drawn as one number.
+    """
+    groups, clips = groups_of(results[0]), len(results[0].names)
+    rng = np.random.default_rng(seed)
+    units = len(np.unique(groups))
+    if units == clips:
+        best = [top_classes(torch.from_numpy(one.logits)).numpy() for one in results]
+        among_five = [(five == results[0].labels[:, None]).any(axis=1) for five in best]
+        kind = np.stack([results[0].labels, *(five[:, 0] for five in best), *among_five], axis=1)
+        _, first, counts = np.unique(kind, axis=0, return_index=True, return_counts=True)
+        kinds = [chosen(one, first) for one in results]
+        parts = (rng.multinomial(clips, counts / clips, size=n) for n in _portions(draws))
+    else:
+        kinds = results
+        parts = (rng.multinomial(units, np.full(units, 1 / units), size=n)[:, groups] for n in _portions(draws))
+    gathered: list[list[dict[str, NDArray[np.float64]]]] = [_figures(kinds, part) for part in parts]
+    return [
+        {name: np.concatenate([portion[number][name] for portion in gathered]) for name in gathered[0][number]}
+        for number in range(len(results))
+    ]
+
+
+def _portions(draws: int) -> Iterator[int]:
+    for start in range(0, draws, _AT_ONCE):
+        yield min(_AT_ONCE, draws - start)
+
+
+def _figures(results: list[Scores], weights: NDArray[Any]) -> list[dict[str, NDArray[np.float64]]]:
+    """The figures ``(D,)`` of each result with its clips weighted ``(D, N)``."""
+    weights = weights.astype(np.float64)
+    found = []
+    for scores in results:
+        best = top_classes(torch.from_numpy(scores.logits)).numpy()
+        actions, bodies = (
+            None if one is None else ClassCounts(*(weights @ part for part in one))
+            for one in counts_by_clip(scores.labels, best[:, 0], scores.classes)
+        )
+        assert actions is not None
+        found.append(figures_of(actions, bodies, weights @ (best == scores.labels[:, None]).any(axis=1)))
+    return found

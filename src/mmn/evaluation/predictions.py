@@ -1,0 +1,37 @@
+"""What scores say of each clip: the class taken, and the probabilities."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmn.evaluation.figures import top_classes
+from mmn.evaluation.scores import Scores
+
+
+def labelled(scores: Scores) -> Scores:
+    """The clips whose class is known."""
+    return chosen(scores, np.flatnonzero(scores.labels >= 0))
+
+
+def chosen(scores: Scores, clips: NDArray[np.int64]) -> Scores:
+    """The clips of these places, in their order."""
+    groups = None if scores.groups is None else [scores.groups[i] for i in clips]
+    names = [scores.names[i] for i in clips]
+    return replace(scores, names=names, labels=scores.labels[clips], logits=scores.logits[clips], groups=groups)
+
+
+def predictions(scores: Scores) -> NDArray[np.int64]:
+    """The best class of each clip ``(N,)``, the lower index among equals."""
+    return top_classes(torch.from_numpy(scores.logits), 1)[:, 0].numpy()
+
+
+def probabilities(scores: Scores) -> NDArray[np.float64]:
+    """Softmax of the logits ``(N, K)``."""
+    return softmax(scores.logits)
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Probabilities over the last axis, in double precision."""
+    return torch.from_numpy(logits).double().softmax(dim=-1).numpy()

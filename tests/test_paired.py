@@ -1,0 +1,68 @@
+"""Two results compared: exact tests, nothing said of more than was tested."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
+from test_analysis import random_scores
+from test_intervals import right_of
+
+from mmn.errors import UserError
+from mmn.evaluation.exchange import exchange_test
+from mmn.evaluation.paired import holm, mcnemar, paired
+from mmn.evaluation.scores import Source
+
+
+@pytest.mark.parametrize(("first", "second"), [(4, 0), (0, 0), (9, 3), (30, 12)])
+def test_top1_is_compared_by_mcnemars_exact_test(first: int, second: int) -> None:
+    a, b = np.ones(80, bool), np.ones(80, bool)
+    b[:first] = False
+    a[40 : 40 + second] = False
+    expected = reference_mcnemar([[80 - first - second, first], [second, 0]], exact=True).pvalue
+    assert mcnemar(a, b) == pytest.approx(expected)
+    row = paired(right_of(a), right_of(b), 200)["differences"]["top1"]
+    assert row.p == pytest.approx(expected)
+    assert row.points == pytest.approx(100 * (first - second) / 80)
+    assert row.low <= row.points <= row.high
+
+
+def test_answers_exchanged_clip_by_clip_agree_with_mcnemar_and_know_groups() -> None:
+    a, b = np.ones(80, bool), np.ones(80, bool)
+    b[:9] = False
+    a[40:43] = False
+    assert exchange_test([right_of(a), right_of(b)])["top1"] == pytest.approx(mcnemar(a, b), abs=0.02)
+    groups = ["p"] * 40 + ["q"] * 40  # of two people, of whom one favours each: +9 and -3, exchanged at least 6 apart
+    assert exchange_test([right_of(a, groups), right_of(b, groups)])["top1"] == 1.0
+    assert paired(right_of(a, groups), right_of(b, groups), 2000)["differences"]["top1"].p == 1.0
+
+
+def test_rows_are_corrected_together_and_micro_f1_is_not_counted_twice() -> None:
+    result = paired(random_scores(200, 2.6), random_scores(200, 2.0, 1), 300)["differences"]
+    assert set(result) == {"top1", "top5", "action_f1_macro", "body_f1_macro", "body_f1_micro", "f1_mean"}
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    smallest = min(result.values(), key=lambda row: row.p)
+    assert smallest.p_holm == pytest.approx(min(1.0, 6 * smallest.p))
+
+
+def test_several_networks_a_side_are_drawn_first() -> None:
+    def seeds(shares: list[float], start: int) -> list:
+        return [right_of(np.random.default_rng(start + i).uniform(size=400) < s) for i, s in enumerate(shares)]
+
+    alike = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.65, 0.6], 10), 200)
+    assert alike["test"] == "3 and 3 trained networks"
+    assert alike["differences"]["top1"].p > 0.2
+    assert "won" not in alike
+    apart = paired(seeds([0.80, 0.81, 0.79], 0), seeds([0.50, 0.49, 0.52], 10), 200)["differences"]["top1"]
+    assert apart.p_holm < 0.05
+    assert apart.low < apart.points < apart.high
+
+
+def test_results_of_other_files_and_of_nothing_are_refused() -> None:
+    scores = right_of(np.ones(4, bool))
+    other = replace(scores, source=Source(record={"data": "b"}))
+    with pytest.raises(UserError, match="different data files"):
+        paired(replace(scores, source=Source(record={"data": "a"})), other)
+    unlabelled = replace(scores, labels=np.full(4, -1))
+    with pytest.raises(UserError, match="none of the clips is labelled"):
+        paired(unlabelled, unlabelled)
