@@ -1,4 +1,4 @@
-"""One object owns the best epoch; everything that speaks of it says the same."""
+"""Best epoch, early stopping, end of the schedule, and the warning about a busy machine."""
 
 import json
 from pathlib import Path
@@ -11,37 +11,37 @@ from commands import Ended, column, train
 from mmn.errors import UserError
 from mmn.training import busy
 from mmn.training.best import BestEpoch
-from mmn.training.busy import BusyMachine
+from mmn.training.busy import WarnIfBusy
 
 
-def judged(monitor: str, *validations: tuple[float, float]) -> int:
+def best_of(monitor: str, *validations: tuple[float, float]) -> int:
     """The epoch kept after validations with these values of ``monitor`` and of ``val/loss``."""
     best = BestEpoch(None, monitor)
     for epoch, (value, loss) in enumerate(validations):
-        figures = {"val/loss": torch.tensor(loss), monitor: torch.tensor(value)}
+        metrics = {"val/loss": torch.tensor(loss), monitor: torch.tensor(value)}
         trainer = SimpleNamespace(
-            sanity_checking=False, callback_metrics=figures, current_epoch=epoch, global_step=epoch, fast_dev_run=False
+            sanity_checking=False, callback_metrics=metrics, current_epoch=epoch, global_step=epoch, fast_dev_run=False
         )
         best.on_validation_end(trainer, None)  # type: ignore[arg-type]
     assert best.best is not None
     return best.best.epoch
 
 
-def test_the_highest_figure_is_best_and_of_losses_the_lowest() -> None:
-    assert judged("val/top1", (10.0, 3.0), (30.0, 2.0), (20.0, 1.0)) == 2
-    assert judged("val/loss", (3.0, 3.0), (1.0, 1.0), (2.0, 2.0)) == 2
+def test_the_highest_metric_or_lowest_loss_is_best() -> None:
+    assert best_of("val/top1", (10.0, 3.0), (30.0, 2.0), (20.0, 1.0)) == 2
+    assert best_of("val/loss", (3.0, 3.0), (1.0, 1.0), (2.0, 2.0)) == 2
 
 
-def test_of_equal_figures_the_lower_loss_decides_then_the_earlier_epoch() -> None:
-    assert judged("val/top1", (30.0, 2.0), (30.0, 1.0), (30.0, 1.5)) == 2
-    assert judged("val/top1", (30.0, 2.0), (30.0, 2.0)) == 1
+def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch() -> None:
+    assert best_of("val/top1", (30.0, 2.0), (30.0, 1.0), (30.0, 1.5)) == 2
+    assert best_of("val/top1", (30.0, 2.0), (30.0, 2.0)) == 1
 
 
-def test_a_figure_that_is_no_number_is_never_best() -> None:
-    assert judged("val/top1", (1.0, 2.0), (float("nan"), 0.0)) == 1
+def test_a_non_finite_metric_is_never_best() -> None:
+    assert best_of("val/top1", (1.0, 2.0), (float("nan"), 0.0)) == 1
 
 
-def test_a_figure_that_is_not_measured_is_named() -> None:
+def test_an_unknown_metric_is_refused_by_name() -> None:
     trainer = SimpleNamespace(sanity_checking=False, callback_metrics={"val/top1": torch.tensor(1.0)})
     with pytest.raises(UserError, match="optimized_metric=val/f1_mean is not measured; validation measures val/top1"):
         BestEpoch(None, "val/f1_mean").on_validation_end(trainer, None)  # type: ignore[arg-type]
@@ -56,7 +56,7 @@ def twice_an_epoch(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.slow
-def test_validating_within_an_epoch_keeps_what_was_measured(twice_an_epoch: tuple[Path, Ended]) -> None:
+def test_mid_epoch_validation_keeps_the_best_measured_weights(twice_an_epoch: tuple[Path, Ended]) -> None:
     folder, ended = twice_an_epoch
     assert ended.returncode == 0, ended.stderr
     best = json.loads((folder / "run.json").read_text())["best"]
@@ -67,7 +67,7 @@ def test_validating_within_an_epoch_keeps_what_was_measured(twice_an_epoch: tupl
 
 
 @pytest.mark.slow
-def test_training_ends_when_patience_does_and_is_finished(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_early_stopping_finishes_the_run(jhmdb_like: Path, tmp_path: Path) -> None:
     overrides = ["callbacks=early_stopping", "callbacks.best.patience=2", "optimizer.lr=0", "trainer.max_epochs=9"]
     ended = train(tmp_path / "run", jhmdb_like, *overrides)
     assert "no new best in 2 validations" in ended.stdout
@@ -78,7 +78,7 @@ def test_training_ends_when_patience_does_and_is_finished(jhmdb_like: Path, tmp_
 
 
 @pytest.mark.slow
-def test_an_epoch_without_validation_repeats_no_figure(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_an_epoch_without_validation_logs_no_validation_metric(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = train(tmp_path / "run", jhmdb_like, "+trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4")
     lines = [line for line in ended.stdout.splitlines() if line.startswith("epoch ")]
     assert ["val/top1" in line for line in lines] == [False, True, False, True]
@@ -86,7 +86,7 @@ def test_an_epoch_without_validation_repeats_no_figure(jhmdb_like: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize("override", ["+trainer.limit_train_batches=0.5", "+trainer.max_steps=3"])
-def test_the_schedule_ends_at_its_minimum_however_many_steps_there_are(
+def test_the_schedule_ends_at_its_minimum_for_any_number_of_steps(
     jhmdb_like: Path, tmp_path: Path, override: str
 ) -> None:
     ended = train(
@@ -100,17 +100,17 @@ def test_the_schedule_ends_at_its_minimum_however_many_steps_there_are(
     assert last["optimizer_states"][0]["param_groups"][0]["lr"] == pytest.approx(1e-5)
 
 
-@pytest.mark.parametrize(("others", "said"), [(1.2, True), (0.1, False)])
-def test_a_busy_machine_is_noticed_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, others: float, said: bool
+@pytest.mark.parametrize(("others", "warned"), [(1.2, True), (0.1, False)])
+def test_a_busy_machine_is_reported_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, others: float, warned: bool
 ) -> None:
     times = iter([(0.0, 0.0, 0.0), (1.0, 9.0, 0.0), (10.0, 10 * (1 + others), 10.0), (20.0, 99.0, 0.0)])
     monkeypatch.setattr(busy, "_times", lambda: next(times))
     monkeypatch.setattr(busy, "_processors", lambda: 2)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    watch = BusyMachine()
+    watch = WarnIfBusy()
     module = SimpleNamespace(device=torch.device("cpu"))
     watch.on_train_start(SimpleNamespace(is_global_zero=True), module)  # type: ignore[arg-type]
     for batch in range(3):
         watch.on_train_batch_end(None, module, None, None, batch)  # type: ignore[arg-type]
-    assert [("OMP_NUM_THREADS=1" in record.message) for record in caplog.records] == ([True] if said else [])
+    assert [("OMP_NUM_THREADS=1" in record.message) for record in caplog.records] == ([True] if warned else [])

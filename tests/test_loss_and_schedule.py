@@ -1,4 +1,4 @@
-"""The loss and the learning rate of the recipe."""
+"""The training loss and the learning-rate schedule."""
 
 import math
 
@@ -11,7 +11,7 @@ from mmn.training.loss import MotionConsistencyLoss, jensen_shannon
 from mmn.training.schedule import WarmupCosine
 
 
-def test_without_weight_the_loss_is_label_smoothed_cross_entropy_and_needs_no_scales() -> None:
+def test_with_zero_weight_the_loss_is_label_smoothed_cross_entropy_without_scales() -> None:
     logits, labels = torch.randn(5, 7), torch.randint(7, (5,))
     loss = MotionConsistencyLoss()
     assert not loss.needs_scales
@@ -20,7 +20,7 @@ def test_without_weight_the_loss_is_label_smoothed_cross_entropy_and_needs_no_sc
     assert parts.consistency is None
 
 
-def test_with_weight_the_divergence_of_the_scales_is_added() -> None:
+def test_a_consistency_weight_adds_the_divergence_of_the_scales() -> None:
     logits, labels, scales = torch.randn(5, 7), torch.randint(7, (5,)), torch.randn(4, 5, 7)
     parts = MotionConsistencyLoss(consistency_weight=2.0)(logits, labels, scales)
     torch.testing.assert_close(parts.total, parts.classification + 2.0 * parts.consistency)
@@ -48,7 +48,7 @@ def test_the_consistency_term_trains_the_scales() -> None:
 
 
 @pytest.mark.parametrize("steps_per_epoch", [1, 6, 175])
-def test_every_learning_rate_of_a_run_is_the_published_one(steps_per_epoch: int) -> None:
+def test_every_learning_rate_matches_the_published_schedule(steps_per_epoch: int) -> None:
     total, warmup = 120 * steps_per_epoch, 20 * steps_per_epoch
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
     schedule = WarmupCosine(optimizer, total, epochs=120, warmup_epochs=20, warmup_lr=1e-7, min_lr=1e-5)
@@ -62,7 +62,7 @@ def test_every_learning_rate_of_a_run_is_the_published_one(steps_per_epoch: int)
         schedule.step()
 
 
-def test_a_schedule_goes_on_where_its_state_was_saved() -> None:
+def test_a_schedule_resumes_from_its_saved_state() -> None:
     def make() -> tuple[torch.optim.Optimizer, WarmupCosine]:
         optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1e-3)
         return optimizer, WarmupCosine(optimizer, 50, epochs=10, warmup_epochs=2, warmup_lr=1e-7, min_lr=1e-5)

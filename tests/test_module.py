@@ -1,4 +1,4 @@
-"""What the LightningModule draws and scales, without a run."""
+"""Seeding, learning-rate scaling and accuracy of the LightningModule, without a run."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmn.training.module import MMNModule, top1_of
+from mmn.training.module import MMNModule, top1_percent
 
 
 def drawn(seed: int = 1, epoch: int = 0, batch: int = 0, rank: int = 0) -> list[float]:
@@ -15,7 +15,7 @@ def drawn(seed: int = 1, epoch: int = 0, batch: int = 0, rank: int = 0) -> list[
     return torch.rand(3).tolist()
 
 
-def test_dropout_depends_on_seed_epoch_batch_and_process_alone() -> None:
+def test_dropout_depends_only_on_seed_epoch_batch_and_process() -> None:
     assert drawn() == drawn()
     others = [drawn(seed=2), drawn(epoch=1), drawn(batch=1), drawn(rank=1)]
     assert len({tuple(draws) for draws in [drawn(), *others]}) == 5
@@ -24,7 +24,7 @@ def test_dropout_depends_on_seed_epoch_batch_and_process_alone() -> None:
 @pytest.mark.parametrize(
     ("batch", "processes", "accumulated", "factor"), [(32, 1, 1, 1), (32, 4, 2, 8), (16, 1, 1, 0.5)]
 )
-def test_the_rate_is_scaled_to_the_clips_a_step_of_all_processes(
+def test_the_learning_rate_scales_with_clips_per_step_over_all_processes(
     batch: int, processes: int, accumulated: int, factor: float
 ) -> None:
     trainer = SimpleNamespace(
@@ -40,6 +40,6 @@ def test_the_rate_is_scaled_to_the_clips_a_step_of_all_processes(
     assert made["lr_scheduler"]["scheduler"] == {"total_steps": 10, "epochs": 2.0}
 
 
-def test_top1_is_the_share_of_clips_that_are_right_in_percent() -> None:
+def test_top1_is_the_percentage_of_correct_clips() -> None:
     logits = torch.eye(4)[[0, 1, 2, 2]]
-    assert float(top1_of(logits, torch.tensor([0, 1, 2, 3]))) == 75.0
+    assert float(top1_percent(logits, torch.tensor([0, 1, 2, 3]))) == 75.0

@@ -15,7 +15,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.evaluation.scores import read_scores
 from mmn.inference.checkpoint import load_checkpoint
 from mmn.model.layers import DropPath
-from mmn.training.loss import MotionConsistencyLoss, loss_of
+from mmn.training.loss import MotionConsistencyLoss, compute_loss
 
 CONFIGS = ROOT / "examples" / "own_parts" / "configs"
 PARTS = {
@@ -94,7 +94,7 @@ def test_a_loss_of_scales_needs_a_network_that_has_them() -> None:
 
     network, loss = Recurrent(5, 3, 2, 8), MotionConsistencyLoss(consistency_weight=1.0)
     with pytest.raises(mmn.UserError, match="Recurrent has no forward_scales"):
-        loss_of(network, loss, None)  # type: ignore[arg-type]
+        compute_loss(network, loss, None)  # type: ignore[arg-type]
 
 
 def test_a_subclass_and_a_network_with_another_part_are_judged_by_their_own_forward() -> None:

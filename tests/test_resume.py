@@ -1,4 +1,4 @@
-"""Interrupted, stopped or killed runs go on as if nothing had happened."""
+"""Runs that were interrupted or killed resume to exactly the same weights."""
 
 import csv
 import random
@@ -54,7 +54,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def interrupt(process: subprocess.Popen[str], number: int, after: str = "epoch 1/3") -> str:
-    """Send a signal in the middle of the epoch after a line, and return the rest of the output."""
+    """Send a signal mid-epoch after a line, and return the rest of the output."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith(after):
@@ -83,7 +83,7 @@ def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
         assert process.returncode == -number
     else:
         assert process.returncode == 128 + number, output
-        assert "the same command with resume=true goes on" in output
+        assert "the same command with resume=true continues" in output
         assert "Traceback" not in output
     output = finish(start(tmp_path, jhmdb_like, "resume=true"))
     assert "resuming" in output
@@ -91,7 +91,7 @@ def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
     assert steps(tmp_path) == steps(whole) == list(range(3 * 28))
 
 
-def test_stopped_in_the_middle_of_an_epoch_the_rest_of_it_is_trained_on(whole: Path, jhmdb_like, tmp_path) -> None:
+def test_a_run_stopped_mid_epoch_trains_on_the_rest_of_it(whole: Path, jhmdb_like, tmp_path) -> None:
     output = interrupt(start(tmp_path, jhmdb_like), signal.SIGTERM)
     (run,) = run_folders(tmp_path)
     step = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
@@ -101,16 +101,16 @@ def test_stopped_in_the_middle_of_an_epoch_the_rest_of_it_is_trained_on(whole: P
     assert same(weights(tmp_path), weights(whole))
 
 
-def test_two_processes_stop_together_and_go_on(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_two_processes_stop_and_resume_together(jhmdb_like: Path, tmp_path: Path) -> None:
     arguments = ("trainer=ddp_cpu", "data.batch_size=1")
     assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
     output = interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM)
-    assert "resume=true goes on" in output
+    assert "resume=true continues" in output
     assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 
 
-def test_averaged_weights_go_on_too(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_averaged_weights_are_resumed(jhmdb_like: Path, tmp_path: Path) -> None:
     arguments = ("callbacks=ema", "trainer.max_epochs=2")
     assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
     interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM, "epoch 1/2")
@@ -118,7 +118,7 @@ def test_averaged_weights_go_on_too(jhmdb_like: Path, tmp_path: Path) -> None:
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
 
 
-def test_a_finished_run_is_not_resumed_and_without_one_training_starts(whole: Path, jhmdb_like, tmp_path) -> None:
+def test_resume_skips_a_finished_run_and_starts_one_if_there_is_none(whole: Path, jhmdb_like, tmp_path) -> None:
     (run,) = run_folders(whole)
     output = finish(start(whole, jhmdb_like, "resume=true", f"hydra.run.dir={run}"))
     assert "is finished; nothing to resume" in output
@@ -128,7 +128,7 @@ def test_a_finished_run_is_not_resumed_and_without_one_training_starts(whole: Pa
 
 
 def begun(folder: Path, overrides: str, state: str) -> str:
-    """A folder as a run leaves it."""
+    """A run folder in a given state."""
     (folder / ".hydra").mkdir(parents=True)
     (folder / ".hydra" / "overrides.yaml").write_text(overrides)
     (folder / "checkpoints").mkdir()
@@ -137,7 +137,7 @@ def begun(folder: Path, overrides: str, state: str) -> str:
     return str(folder)
 
 
-def test_only_the_same_command_is_resumed_an_interrupted_run_before_a_finished_one(tmp_path: Path) -> None:
+def test_resume_matches_the_command_and_prefers_an_interrupted_run(tmp_path: Path) -> None:
     base = str(tmp_path)
     interrupted = begun(tmp_path / "a", "- seed=1", "running")
     begun(tmp_path / "b", "- seed=2", "running")
@@ -151,7 +151,7 @@ def test_only_the_same_command_is_resumed_an_interrupted_run_before_a_finished_o
     assert command(["a=1", "resume=true", "hydra.run.dir=x"]) == command(["a=1"])
 
 
-def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
+def test_runs_started_in_the_same_second_get_separate_folders(tmp_path: Path) -> None:
     folders = [exclusive_folder(str(tmp_path / "runs"), "now").name for _ in range(3)]
     assert folders == ["now", "now-2", "now-3"]
     commands = [
@@ -167,14 +167,14 @@ def test_runs_started_in_the_same_second_get_folders_of_their_own(tmp_path: Path
 
 
 @pytest.mark.parametrize("base", ["s3://bucket/logs", "FILE"])
-def test_places_that_are_no_folders_are_refused(tmp_path: Path, base: str) -> None:
+def test_a_log_dir_that_is_not_a_local_folder_is_refused(tmp_path: Path, base: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"paths\.log_dir"):
         exclusive_folder(base.replace("FILE", str(tmp_path / "file")), "now")
     assert not (tmp_path / "s3:").exists()
 
 
-def test_processes_of_one_launcher_share_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_of_one_launcher_share_a_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
     assert _run_folder(str(tmp_path), "then", False, ()) == f"{tmp_path}/torchrun-job7"
     monkeypatch.delenv("TORCHELASTIC_RUN_ID")

@@ -1,4 +1,4 @@
-"""What the trainer is asked for is done; what stops a run is said and loses nothing."""
+"""Trainer options take effect; failures that stop a run are reported and lose nothing."""
 
 import json
 import re
@@ -29,7 +29,7 @@ from mmn.training.guards import memory_explained
     ],
     ids=lambda overrides: overrides[0],
 )
-def test_options_of_the_trainer_train_and_evaluate(jhmdb_like: Path, tmp_path: Path, overrides: list[str]) -> None:
+def test_trainer_options_train_and_evaluate(jhmdb_like: Path, tmp_path: Path, overrides: list[str]) -> None:
     result = train(tmp_path / "run", jhmdb_like, *QUICK, *overrides)
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val"]["clips"] == 28
@@ -41,7 +41,7 @@ def test_options_of_the_trainer_train_and_evaluate(jhmdb_like: Path, tmp_path: P
         assert not torch.equal(checkpoint["state_dict"][name], checkpoint["current_model_state"][name])
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_names_its_clips(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_non_finite_loss_stops_the_run_and_names_its_clips(jhmdb_like: Path, tmp_path: Path) -> None:
     result = train(tmp_path / "run", jhmdb_like, *QUICK, "optimizer.lr=1e25")
     assert result.returncode == 1
     assert re.search(r"error: the loss is nan at step \d+ \(epoch 1\), with clips train\d+, ", result.stderr)
@@ -70,6 +70,6 @@ def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: P
     assert sorted(p.name for p in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
 
 
-def test_too_little_gpu_memory_is_told_with_what_to_lower() -> None:
+def test_out_of_gpu_memory_names_the_settings_to_lower() -> None:
     with pytest.raises(UserError, match=r"data\.batch_size=64 at trainer\.precision=32"), memory_explained(64, "32"):
         raise torch.OutOfMemoryError("CUDA out of memory")

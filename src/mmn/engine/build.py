@@ -16,9 +16,9 @@ from mmn.errors import UserError
 from mmn.inference.checkpoint import load_checkpoint
 from mmn.training.best import BestEpoch
 from mmn.training.guards import AtomicCheckpoints
-from mmn.training.interruption import SaveWhenStopped
+from mmn.training.interruption import SaveOnSignal
 from mmn.training.module import MMNModule
-from mmn.training.progress import EpochLines, LiveBar, Throughput, on_terminal
+from mmn.training.progress import EpochLog, ProgressBar, Throughput, on_terminal
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
     )
 
 
-def take_weights(module: MMNModule, path: str) -> None:
+def load_weights(module: MMNModule, path: str) -> None:
     """Start from the weights of a checkpoint, ours or official, and nothing else of it.
 
     Raises:
@@ -75,19 +75,19 @@ def take_weights(module: MMNModule, path: str) -> None:
     log.info("starting from the weights of %s", path)
 
 
-def build_judge(cfg: DictConfig) -> BestEpoch:
+def build_best_epoch(cfg: DictConfig) -> BestEpoch:
     best = (cfg.get("callbacks") or {}).get("best")
     return BestEpoch(None, cfg.optimized_metric) if best is None else instantiate(best)
 
 
-def build_trainer(cfg: DictConfig, judge: BestEpoch) -> L.Trainer:
-    callbacks: list[Callback] = [judge]
+def build_trainer(cfg: DictConfig, best_epoch: BestEpoch) -> L.Trainer:
+    callbacks: list[Callback] = [best_epoch]
     callbacks += [
         instantiate(callback) for name, callback in (cfg.get("callbacks") or {}).items() if name != "best" and callback
     ]
-    lines = [EpochLines(judge, quiet=on_terminal()), *([LiveBar()] if on_terminal() else [])]
+    lines = [EpochLog(best_epoch, quiet=on_terminal()), *([ProgressBar()] if on_terminal() else [])]
     callbacks += [Throughput(), *lines]
-    callbacks.sort(key=lambda c: isinstance(c, SaveWhenStopped))  # it saves what the others have done by then
+    callbacks.sort(key=lambda c: isinstance(c, SaveOnSignal))  # it saves what the others have done by then
     plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
     return instantiate(
         cfg.trainer,

@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.engine.build import build_datamodule, build_judge, build_module, build_trainer, take_weights
+from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer, load_weights
 from mmn.engine.check import check_config
 from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
@@ -35,7 +35,7 @@ from mmn.reporting.table import print_figures
 from mmn.training.best import BestEpoch
 from mmn.training.guards import memory_explained
 from mmn.training.module import MMNModule
-from mmn.training.progress import tell
+from mmn.training.progress import log_line
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +65,8 @@ def _train(cfg: DictConfig) -> float | None:
     datamodule = build_datamodule(cfg)
     datamodule.setup("fit")
     refuse_selection_on_test(cfg, datamodule)
-    judge = build_judge(cfg)
-    trainer = build_trainer(cfg, judge)
+    best_epoch = build_best_epoch(cfg)
+    trainer = build_trainer(cfg, best_epoch)
     record = record_of(_plain(cfg), datamodule.data, trainer.world_size)
     resume = checkpoint_to_resume(cfg, folder)
     if resume is not None:
@@ -80,7 +80,7 @@ def _train(cfg: DictConfig) -> float | None:
     if resume is None and cfg.init_from is not None:
         if is_own(Path(cfg.init_from), folder):
             raise UserError(f"init_from={cfg.init_from} lies in the folder this run would empty; give another.")
-        take_weights(module, str(cfg.init_from))
+        load_weights(module, str(cfg.init_from))
     if trainer.is_global_zero:
         if resume is None or not is_own(resume, folder):
             clear(folder)
@@ -94,7 +94,7 @@ def _train(cfg: DictConfig) -> float | None:
         loggers = [instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
     trainer.loggers = loggers
     try:
-        return _fit(cfg, trainer, module, datamodule, judge, resume)
+        return _fit(cfg, trainer, module, datamodule, best_epoch, resume)
     finally:
         for logger in loggers:
             if isinstance(logger, WandbRun):
@@ -102,7 +102,7 @@ def _train(cfg: DictConfig) -> float | None:
 
 
 def _fit(
-    cfg: DictConfig, trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, judge: BestEpoch,
+    cfg: DictConfig, trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_epoch: BestEpoch,
     resume: Path | None,
 ) -> float | None:  # fmt: skip
     folder = Path(cfg.paths.output_dir)
@@ -125,28 +125,28 @@ def _fit(
     if trainer.is_global_zero and (folder / "metrics.csv").exists():
         draw_curves(folder / "metrics.csv", folder / "curves.png")
     if cfg.test:
-        scores = report(trainer, module, datamodule, judge, folder)
+        scores = report(trainer, module, datamodule, best_epoch, folder)
         for logger in trainer.loggers:
             if isinstance(logger, WandbRun) and trainer.is_global_zero:
                 log_results(logger, scores, datamodule.data, worst=3 if logger.log_clips else 0)
     if trainer.is_global_zero:
         for logger in trainer.loggers:
-            if isinstance(logger, WandbRun) and judge.best is not None:
+            if isinstance(logger, WandbRun) and best_epoch.best is not None:
                 logger.experiment.summary.update(
-                    {f"best/{judge.monitor}": judge.best.value, "best/epoch": judge.best.epoch}
+                    {f"best/{best_epoch.monitor}": best_epoch.best.value, "best/epoch": best_epoch.best.epoch}
                 )
-        write_state(folder, state="finished", epochs=trainer.current_epoch, **judge.as_dict())
-    return None if judge.best is None else judge.best.value
+        write_state(folder, state="finished", epochs=trainer.current_epoch, **best_epoch.as_dict())
+    return None if best_epoch.best is None else best_epoch.best.value
 
 
 def report(
-    trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, judge: BestEpoch, folder: Path
+    trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_epoch: BestEpoch, folder: Path
 ) -> dict[str, Scores]:
     """Score the best epoch (the last where none was kept) on the labelled clips of val and test.
 
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
     """
-    kept = judge.path if judge.path is not None and judge.best is not None else None
+    kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
     network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
     checkpoints = (str(kept.resolve()),) if kept else ()
     found: dict[str, Scores] = {}
@@ -160,8 +160,10 @@ def report(
             write_scores(folder / f"scores_{split}.h5", scores)
         result = {split: figures(scores) for split, scores in found.items()}
         write_json(folder / "metrics.json", result)
-        table = print_figures(result, f"best epoch ({judge.best.epoch})" if kept and judge.best else "last epoch")
-        tell(table, quiet=True)
+        table = print_figures(
+            result, f"best epoch ({best_epoch.best.epoch})" if kept and best_epoch.best else "last epoch"
+        )
+        log_line(table, quiet=True)
         print(f"written to {folder}")
     return found
 

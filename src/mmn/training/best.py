@@ -1,4 +1,4 @@
-"""The best epoch: its figure, its number and its file, kept in one place."""
+"""The best epoch: its metric, number and checkpoint, tracked in one place."""
 
 import logging
 import math
@@ -15,11 +15,11 @@ from mmn.errors import UserError
 log = logging.getLogger(__name__)
 
 LOWER_IS_BETTER = frozenset({"loss"})
-"""Figures, by the last part of their name, of which less is better."""
+"""Metrics, by the last part of their name, for which lower is better."""
 
 
-class Judged(NamedTuple):
-    """One validation: the figure epochs are compared by, the loss that decides between equals, and when it was."""
+class Validation(NamedTuple):
+    """One validation: the monitored metric, the loss that breaks ties, and when it ran."""
 
     value: float
     loss: float
@@ -28,16 +28,16 @@ class Judged(NamedTuple):
 
 
 class BestEpoch(Callback):
-    """Saves a checkpoint whenever a validation ends with the best figure so far.
+    """Saves a checkpoint whenever a validation sets a new best.
 
-    Everything that speaks of the best epoch asks this object: the lines of the log, the final table, ``run.json``, the
-    dashboard and the value a sweeper is given.
+    The single source for everything that reports the best epoch: log lines, the final table, ``run.json``, the
+    dashboard and the value returned to a sweeper.
 
     Args:
-        path: the checkpoint to write; None to keep the figures alone.
-        monitor: the figure, such as ``"val/top1"``; of losses the least is best. Of equals the lower ``val/loss`` wins,
-            then the earlier epoch.
-        patience: end training after so many validations in a row without a new best; None to go on.
+        path: the checkpoint to write; None to track metrics only.
+        monitor: the metric, such as ``"val/top1"``; for losses, lower is better. Ties go to the lower ``val/loss``,
+            then to the earlier epoch.
+        patience: stop training after this many consecutive validations without a new best; None to never stop early.
     """
 
     def __init__(self, path: str | None, monitor: str, patience: int | None = None) -> None:
@@ -46,22 +46,22 @@ class BestEpoch(Callback):
         self.patience, self.without_new_best = patience, 0
         self.path, self.monitor = None if path is None else Path(path), monitor
         self.sign = -1.0 if monitor.rpartition("/")[2] in LOWER_IS_BETTER else 1.0
-        self.best: Judged | None = None
-        self.latest: Judged | None = None
+        self.best: Validation | None = None
+        self.latest: Validation | None = None
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Judge what has just been measured."""
+        """Compare the latest validation with the best so far."""
         if trainer.sanity_checking:
             return
-        figures = trainer.callback_metrics
-        if self.monitor not in figures:
+        metrics = trainer.callback_metrics
+        if self.monitor not in metrics:
             raise UserError(
                 f"optimized_metric={self.monitor} is not measured; validation measures "
-                f"{', '.join(sorted(name for name in figures if name.startswith('val/')))}."
+                f"{', '.join(sorted(name for name in metrics if name.startswith('val/')))}."
             )
-        self.latest = Judged(
-            float(figures[self.monitor]),
-            float(figures.get("val/loss", 0.0)),
+        self.latest = Validation(
+            float(metrics[self.monitor]),
+            float(metrics.get("val/loss", 0.0)),
             trainer.current_epoch + 1,
             trainer.global_step,
         )
@@ -72,56 +72,56 @@ class BestEpoch(Callback):
                 trainer.save_checkpoint(self.path)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """End training at the end of an epoch, where patience has."""
+        """Stop training at the end of an epoch once patience is exhausted."""
         if self.patience is not None and self.without_new_best >= self.patience:
             trainer.should_stop = True
             if trainer.is_global_zero:
-                log.info("no new best in %d validations: training ends", self.without_new_best)
+                log.info("no new best in %d validations: stopping early", self.without_new_best)
 
-    def _rank(self, judged: Judged) -> tuple[float, float]:
-        value = self.sign * judged.value
-        return value if math.isfinite(value) else -math.inf, -judged.loss
+    def _rank(self, validation: Validation) -> tuple[float, float]:
+        value = self.sign * validation.value
+        return value if math.isfinite(value) else -math.inf, -validation.loss
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Of a run that is resumed, make sure that the file is the best epoch's."""
+        """When resuming, make sure that the file is the best epoch's."""
         if trainer.ckpt_path is None or self.path is None:
             return
         if trainer.is_global_zero and not self.path.exists():
             beside = Path(trainer.ckpt_path).with_name(self.path.name)
-            if self.best is not None and _recorded(beside) == self.best:
+            if self.best is not None and _saved_best(beside) == self.best:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(beside, self.path)
         trainer.strategy.barrier()
-        found = _recorded(self.path)
+        found = _saved_best(self.path)
         if self.best is not None and found is None:
             log.warning(
-                "The best epoch so far (%d, %s %.2f) is not beside %s: the best is found anew from here.",
+                "The best epoch so far (%d, %s %.2f) is not beside %s: tracking the best anew from here.",
                 self.best.epoch, self.monitor, self.best.value, trainer.ckpt_path,
             )  # fmt: skip
-        self.best = found  # after a kill the file may be of a later epoch than the checkpoint resumed from
+        self.best = found  # after a kill the file may be from a later epoch than the checkpoint
 
     def as_dict(self) -> dict[str, Any]:
         """The best and the latest epoch, for ``run.json``."""
-        judged = {"best": self.best, "last": self.latest}
+        validations = {"best": self.best, "last": self.latest}
         return {
-            name: None if one is None else {"metric": self.monitor, "value": one.value, "epoch": one.epoch}
-            for name, one in judged.items()
+            name: None if v is None else {"metric": self.monitor, "value": v.value, "epoch": v.epoch}
+            for name, v in validations.items()
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far, as plain numbers."""
+        """The best so far as plain numbers, and the validations since."""
         return {"best": list(self.best) if self.best else None, "without_new_best": self.without_new_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
-        self.best = Judged(*state_dict["best"]) if state_dict["best"] else None
+        self.best = Validation(*state_dict["best"]) if state_dict["best"] else None
         self.without_new_best = state_dict.get("without_new_best", 0)
 
 
-def _recorded(path: Path) -> Judged | None:
-    """The epoch that a checkpoint was saved for as the best; None without such a file."""
+def _saved_best(path: Path) -> Validation | None:
+    """The best validation recorded in a checkpoint; None if there is no such file."""
     if not path.is_file():
         return None
     callbacks = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {})
     best = callbacks.get(BestEpoch.__name__, {}).get("best")
-    return Judged(*best) if best else None
+    return Validation(*best) if best else None

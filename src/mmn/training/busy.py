@@ -1,4 +1,4 @@
-"""Notices, in the first steps, that other programs use the processors this run counts on."""
+"""Detects, in the first steps, that other programs are using the CPUs this run needs."""
 
 import logging
 import os
@@ -13,15 +13,15 @@ from lightning.pytorch.callbacks import Callback
 log = logging.getLogger(__name__)
 
 
-class BusyMachine(Callback):
-    """Says once what to set where other programs hold the processors that this run's threads wait for.
+class WarnIfBusy(Callback):
+    """Warns once, naming the setting to change, if other programs compete for the CPUs that this run's threads use.
 
-    Threads that work in step wait for the slowest: beside another job, an epoch was seen to take twelve times as long
-    with two threads as with one.
+    Synchronised threads wait for the slowest: alongside another job, an epoch with two threads has taken twelve times
+    as long as with one.
 
     Args:
-        seconds: of training that are looked at.
-        share: of one processor that others have to use to be mentioned.
+        seconds: how long to measure from the start of training.
+        share: CPU use by other programs, as a fraction of one processor, above which to warn.
     """
 
     def __init__(self, seconds: float = 5.0, share: float = 0.3) -> None:
@@ -30,14 +30,14 @@ class BusyMachine(Callback):
         self._done = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start to look, where the work is done by the processors."""
+        """Start measuring, if training runs on the CPU."""
         self._done = pl_module.device.type != "cpu" or not trainer.is_global_zero
         self._since = _times()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Judge once enough time has passed."""
+        """Decide once enough time has passed."""
         if self._done or self._since is None:
             return
         passed, busy, own = (now - then for now, then in zip(_times(), self._since, strict=True))
@@ -48,8 +48,8 @@ class BusyMachine(Callback):
         free = max(1, round(here - others))
         if others > self.share and torch.get_num_threads() > free:
             log.warning(
-                "other programs use %.1f of this machine's %d processors, and threads that work in step wait for the "
-                "slowest: OMP_NUM_THREADS=%d before the command is likely to be faster.",
+                "other programs are using %.1f of this machine's %d processors, and synchronised threads wait for the "
+                "slowest: setting OMP_NUM_THREADS=%d is likely to be faster.",
                 others, psutil.cpu_count() or here, free,
             )  # fmt: skip
 
@@ -59,7 +59,7 @@ def _processors() -> int:
 
 
 def _times() -> tuple[float, float, float]:
-    """Seconds on the clock, of all processors' work, and of this program's, its children included."""
+    """Wall time, total CPU time, and CPU time of this program and its children, in seconds."""
     total = psutil.cpu_times()
     me = psutil.Process()
     own = 0.0

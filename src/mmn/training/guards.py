@@ -1,4 +1,4 @@
-"""What stops a run before it wastes time or breaks a file, and says why."""
+"""Guards that stop a run before it wastes time or corrupts a file, and say why."""
 
 import io
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from mmn.files import replacing
 
 
 class StopOnNonFinite(Callback):
-    """Stops at the first loss that is no finite number, names its clips and saves the batch.
+    """Stops at the first non-finite loss, names its clips and saves the batch.
 
-    On a GPU losses are looked at every ``trainer.log_every_n_steps`` steps, so that no step waits for it.
+    On a GPU, losses are checked every ``trainer.log_every_n_steps`` steps, so that no step waits for the check.
 
     Args:
         folder: where ``nonfinite_batch.pt`` is written.
@@ -33,13 +33,13 @@ class StopOnNonFinite(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        """Look at the losses since the last time."""
+        """Check the losses since the last check."""
         self.recent.append((trainer.global_step, outputs["loss"].detach(), batch.indices))
         on_cpu, every = pl_module.device.type == "cpu", trainer.log_every_n_steps  # type: ignore[attr-defined]
         if on_cpu or (batch_idx + 1) % every == 0 or batch_idx + 1 == trainer.num_training_batches:
-            self._look(trainer)
+            self._check(trainer)
 
-    def _look(self, trainer: L.Trainer) -> None:
+    def _check(self, trainer: L.Trainer) -> None:
         finite = torch.stack([loss for _, loss, _ in self.recent]).isfinite().tolist()
         recent, self.recent = self.recent, []
         if all(finite):
@@ -53,16 +53,16 @@ class StopOnNonFinite(Callback):
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise UserError(
             f"the loss is {float(loss)} at step {step} (epoch {trainer.current_epoch + 1}), with clips {shown}; "
-            f"the batch is in {self.path}: look at these clips, or lower optimizer.lr."
+            f"the batch is saved in {self.path}: inspect these clips, or lower optimizer.lr."
         )
 
 
 class AtomicCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside the one it replaces and renames it: a full disk or a kill leaves the old one."""
+    """Writes each checkpoint to a temporary file and renames it: a full disk or a kill leaves the old one intact."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        """Save, whole or not at all."""
-        content = io.BytesIO()  # torch's own writer hides why a file could not be written
+        """Save atomically."""
+        content = io.BytesIO()  # torch's writer hides why a write failed
         torch.save(checkpoint, content)
         with replacing(Path(path)) as part:
             part.write_bytes(content.getbuffer())
@@ -70,15 +70,16 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 @contextmanager
 def memory_explained(batch_size: int, precision: str) -> Iterator[None]:
-    """Say what to lower where the GPU's memory is too small.
+    """Replace an out-of-memory error by a sentence that says which settings to lower.
 
     Raises:
-        UserError: in place of torch's out-of-memory error.
+        UserError: instead of torch's out-of-memory error.
     """
     try:
         yield
     except torch.OutOfMemoryError:
         raise UserError(
-            f"the GPU's memory does not hold a step of data.batch_size={batch_size} at trainer.precision={precision}; "
-            "lower data.batch_size and raise trainer.accumulate_grad_batches as much, or use trainer.precision=bf16."
+            f"a step of data.batch_size={batch_size} at trainer.precision={precision} does not fit in GPU memory; "
+            "lower data.batch_size and raise trainer.accumulate_grad_batches by the same factor, or use "
+            "trainer.precision=bf16."
         ) from None

@@ -1,4 +1,4 @@
-"""The training loss: label-smoothed cross entropy, and the agreement of the scales."""
+"""The training loss: label-smoothed cross entropy plus a consistency term between scales."""
 
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from mmn.errors import UserError
 
 
 class LossParts(NamedTuple):
-    """Scalars: ``total = classification + weight × consistency``; ``consistency`` is None where it has no weight."""
+    """Scalars: ``total = classification + weight × consistency``; ``consistency`` is None if its weight is 0."""
 
     total: Tensor
     classification: Tensor
@@ -19,10 +19,9 @@ class LossParts(NamedTuple):
 
 
 class MotionConsistencyLoss(nn.Module):
-    """Cross entropy of the fused logits, and how far each scale's class distribution is from the fused one.
+    """Cross entropy of the fused logits plus the divergence of each scale's class distribution from the fused one.
 
-    The official code trains with the cross entropy alone: ``consistency_weight=0``, where the scales' logits are
-    never computed.
+    The official code trains with cross entropy only: ``consistency_weight=0``, which never computes the scales' logits.
 
     Args:
         label_smoothing: probability mass spread over all classes.
@@ -35,11 +34,11 @@ class MotionConsistencyLoss(nn.Module):
 
     @property
     def needs_scales(self) -> bool:
-        """Whether the scales' logits are needed at all."""
+        """Whether ``forward`` uses the scales' logits."""
         return self.consistency_weight != 0.0
 
     def forward(self, logits: Tensor, labels: Tensor, scale_logits: Tensor | None = None) -> LossParts:
-        """``logits (B, K)``, ``labels (B,)``, ``scale_logits (S, B, K)`` where ``needs_scales``."""
+        """``logits (B, K)``, ``labels (B,)``, ``scale_logits (S, B, K)`` if ``needs_scales``."""
         classification = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
         if not self.needs_scales or scale_logits is None:
             return LossParts(classification, classification.detach(), None)
@@ -48,21 +47,21 @@ class MotionConsistencyLoss(nn.Module):
         return LossParts(total, classification.detach(), consistency.detach())
 
 
-def loss_of(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Tensor, LossParts]:
+def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Tensor, LossParts]:
     """Logits ``(B, K)`` of a batch and their loss.
 
-    Any loss will do: ``loss(logits, labels)`` → a scalar, or ``LossParts``. One whose ``needs_scales`` is true is given
-    the scales' logits ``(S, B, K)`` as well, from the network's ``forward_scales``.
+    Any ``loss(logits, labels)`` that returns a scalar or ``LossParts`` works. If its ``needs_scales`` is true, it also
+    receives the scales' logits ``(S, B, K)`` from the network's ``forward_scales``.
 
     Raises:
-        UserError: a loss that needs scales, and a network that has none.
+        UserError: the loss needs scales and the network has none.
     """
     if getattr(loss, "needs_scales", False):
         forward_scales: Any = getattr(network, "forward_scales", None)
         if forward_scales is None:
             raise UserError(
                 f"{type(loss).__name__} compares scales, and {type(network).__name__} has no forward_scales; use a "
-                "loss of the logits alone, such as loss.consistency_weight=0."
+                "loss of the logits only, such as loss.consistency_weight=0."
             )
         logits, scale_logits = forward_scales(batch.clips, batch.times)
         found = loss(logits, batch.labels, scale_logits)
@@ -73,7 +72,7 @@ def loss_of(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Tensor, 
 
 
 def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Tensor:
-    """Jensen–Shannon divergence in nats, in [0, ln 2], of two class distributions ``(..., K)`` → ``(...)``."""
+    """Jensen–Shannon divergence between two class distributions ``(..., K)`` → ``(...)``, in nats, 0 to ln 2."""
     p, q = p_logits.float().log_softmax(-1), q_logits.float().log_softmax(-1)
     middle = torch.logaddexp(p, q) - torch.log(torch.tensor(2.0))
     return 0.5 * ((p.exp() * (p - middle)).sum(-1) + (q.exp() * (q - middle)).sum(-1))

@@ -1,4 +1,4 @@
-"""The LightningModule: network, loss, optimiser, schedule, and the figures an epoch is judged by."""
+"""The LightningModule: network, loss, optimiser, schedule and validation metrics."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -17,7 +17,7 @@ from mmn.evaluation.metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream
-from mmn.training.loss import loss_of
+from mmn.training.loss import compute_loss
 from mmn.training.schedule import WarmupCosine
 
 
@@ -25,15 +25,15 @@ class MMNModule(L.LightningModule):
     """Trains a network.
 
     Args:
-        network: any that makes logits of clips and times.
-        loss: its loss; see ``mmn.training.loss.loss_of``.
-        optimizer: makes the optimiser from parameters.
-        scheduler: makes the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
-        stream: what checkpoints say of themselves.
-        seed: of dropout and stochastic depth.
-        reference_batch: clips a step that the learning rate is for; it is scaled to the clips a step, of all processes,
-            that there are. None to take the rate as it is.
-        record: what the run is made with, kept in checkpoints; see ``mmn.engine.resume``.
+        network: any module that maps clips and times to logits.
+        loss: its loss; see ``mmn.training.loss.compute_loss``.
+        optimizer: creates the optimiser from parameters.
+        scheduler: creates the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
+        stream: the description kept in checkpoints.
+        seed: for dropout and stochastic depth.
+        reference_batch: clips per step that the learning rate is meant for; the rate is scaled linearly to the actual
+            clips per step over all processes. None to leave it unscaled.
+        record: the settings of the run, kept in checkpoints; see ``mmn.engine.resume``.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class MMNModule(L.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record = record or {}
-        self.resumed_at: tuple[int, int] | None = None  # epochs, and batches of the next one, done before
-        self._asked: list[dict[str, Any]] = []
+        self.resumed_at: tuple[int, int] | None = None  # epochs done before, and batches of the next one
+        self._requested: list[dict[str, Any]] = []
         self.val_metrics, self.val_loss = ActionMetrics(stream.classes), MeanMetric().set_dtype(torch.float64)
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
@@ -61,53 +61,53 @@ class MMNModule(L.LightningModule):
         return self.network(clips, times)
 
     def seed_step(self, batch_idx: int) -> None:
-        """Make dropout depend on seed, epoch, batch and process alone: a resumed run draws what it would have drawn."""
+        """Seed dropout by seed, epoch, batch and process only, so that a resumed run draws the same numbers."""
         numbers = np.random.SeedSequence([self.seed, self.current_epoch, batch_idx, self.global_rank])
         torch.manual_seed(int(numbers.generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         self.seed_step(batch_idx)
-        logits, parts = loss_of(self.network, self.loss, batch)
+        logits, parts = compute_loss(self.network, self.loss, batch)
         self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
-        figures = {"train/loss": parts.total.detach(), "train/top1": top1_of(logits, batch.labels)}
+        metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, batch.labels)}
         if parts.consistency is not None:
-            figures |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
-        for name, value in figures.items():  # means over the epoch and all processes
+            metrics |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
+        for name, value in metrics.items():  # averaged over the epoch and all processes
             self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
         batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
         return parts.total * (accumulated / batches_of_step(batch_idx, batches, accumulated))
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        """Log the gradient's norm, where the step is logged."""
+        """Log the gradient norm, if this step is logged."""
         if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
 
     def on_validation_epoch_start(self) -> None:
-        """Prepare the network of now for inference."""
-        self._judge = [for_inference(self.network)]  # in a list, so that it is no part of the module's state
+        """Prepare the current weights for inference."""
+        self._inference = [for_inference(self.network)]  # in a list, to keep it out of the module's state
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count one batch; the loss logged is the plain cross entropy."""
-        logits = infer(self._judge[0], batch.clips, batch.times)
+        """Accumulate the metrics of one batch; the validation loss is the plain cross entropy."""
+        logits = infer(self._inference[0], batch.clips, batch.times)
         known = batch.labels >= 0
         losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
-        self.val_loss.update(losses.double())  # a mean over clips, however they are shared out
+        self.val_loss.update(losses.double())  # a mean over clips, however they are distributed
         self.val_metrics.update(logits, batch.labels)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the figures; nothing of the sanity check stays."""
-        figures = self.val_metrics.compute()
+        """Log the metrics and reset them."""
+        metrics = self.val_metrics.compute()
         self.val_metrics.reset()
-        figures["loss"] = float(self.val_loss.compute())
+        metrics["loss"] = float(self.val_loss.compute())
         self.val_loss.reset()
-        for name, value in figures.items():
+        for name, value in metrics.items():
             self.log(f"val/{name}", value, prog_bar=name == "top1", sync_dist=True)  # equal on every process
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """The optimiser over all parameters, and the schedule stepped at every step."""
+        """The optimiser over all parameters, and the schedule, stepped after every optimiser step."""
         optimizer = self.make_optimizer(self.network.parameters())
         if self.reference_batch is not None:
             clips = self.trainer.datamodule.batch_size * self.trainer.world_size  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ class MMNModule(L.LightningModule):
                 group["lr"] *= clips * self.trainer.accumulate_grad_batches / self.reference_batch
         total = int(self.trainer.estimated_stepping_batches)
         scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
-        self._asked = [
+        self._requested = [
             {k: v for k, v in group.items() if k not in ("params", "lr")} for group in optimizer.param_groups
         ]
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
@@ -126,18 +126,18 @@ class MMNModule(L.LightningModule):
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
     def on_train_start(self) -> None:
-        """In a resumed run, take the optimiser's settings and the schedule as they are asked for now."""
+        """When resuming, apply the requested optimiser settings and schedule in place of the checkpoint's."""
         if self.resumed_at is None:
             return
         optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
-        for group, asked in zip(optimizer.param_groups, self._asked, strict=True):
-            group.update(asked)
+        for group, requested in zip(optimizer.param_groups, self._requested, strict=True):
+            group.update(requested)
         if isinstance(scheduler, WarmupCosine):
             epochs, batches = self.resumed_at
             scheduler.move_to(epochs * self.steps_per_epoch + batches // self.trainer.accumulate_grad_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what evaluation and resuming need to know."""
+        """Add what evaluation and resuming need."""
         progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
         over = progress.processed >= self.trainer.num_training_batches
         place = [self.current_epoch + over, 0 if over else progress.processed]
@@ -155,6 +155,6 @@ def batches_of_step(batch: int, batches: int, accumulated: int) -> int:
     return min(accumulated, batches - batch // accumulated * accumulated)
 
 
-def top1_of(logits: Tensor, labels: Tensor) -> Tensor:
-    """Share of clips ``logits (B, K)`` gets right, in percent."""
+def top1_percent(logits: Tensor, labels: Tensor) -> Tensor:
+    """Top-1 accuracy of ``logits (B, K)``, in percent."""
     return (logits.detach().argmax(dim=1) == labels).float().mean() * 100

@@ -1,4 +1,4 @@
-"""What is seen while training: a live bar on a terminal, a plain line an epoch in a log file."""
+"""Training progress: a live bar on a terminal, and one log line per epoch."""
 
 import logging
 import sys
@@ -9,13 +9,13 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 
-from mmn.training.best import BestEpoch, Judged
+from mmn.training.best import BestEpoch, Validation
 
 log = logging.getLogger(__name__)
 
 
 def on_terminal() -> bool:
-    """Whether somebody watches."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
@@ -29,7 +29,7 @@ class Throughput(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Count; the first step of an epoch starts the clock, since it also waits for what came before."""
+        """Count clips; the first step of an epoch only starts the clock, since it includes start-up time."""
         now = time.monotonic()
         if self._started is None:
             self._started, self._clips = now, 0
@@ -41,40 +41,38 @@ class Throughput(Callback):
             self._started = None
 
 
-class LiveBar(RichProgressBar):
-    """Lightning's bar, and how long the whole run will take."""
+class ProgressBar(RichProgressBar):
+    """Lightning's bar, with the time left for the whole run."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._since: tuple[float, int] | None = None  # time and step the clock was started at
+        self._since: tuple[float, int] | None = None  # time and step at which the clock started
 
     def get_metrics(self, trainer: L.Trainer, pl_module: L.LightningModule) -> dict[str, Any]:
-        """The figures beside the bar."""
-        figures: dict[str, Any] = {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
+        """The metrics beside the bar."""
+        metrics: dict[str, Any] = {k: v for k, v in super().get_metrics(trainer, pl_module).items() if k != "v_num"}
         self._since = self._since or (time.monotonic(), trainer.global_step)
         if (left := remaining(trainer, *self._since)) is not None:
-            figures["left"] = left
-        return figures
+            metrics["left"] = left
+        return metrics
 
 
-class EpochLines(Callback):
-    """One plain line an epoch: losses, the figure epochs are judged by, the time it took and what is left.
-
-    It goes to the run's log, and to the terminal where no bar moves there.
+class EpochLog(Callback):
+    """Logs one line per epoch: losses, the monitored metric, the time taken and the time left.
 
     Args:
-        judge: knows the best epoch.
-        quiet: write to log files alone.
+        best_epoch: tracks the best epoch.
+        quiet: write to log files only, such as beside a progress bar.
     """
 
-    def __init__(self, judge: BestEpoch, quiet: bool = False) -> None:
-        self.judge, self.quiet = judge, quiet
-        self._told: Judged | None = None
+    def __init__(self, best_epoch: BestEpoch, quiet: bool = False) -> None:
+        self.best_epoch, self.quiet = best_epoch, quiet
+        self._logged: Validation | None = None
         self._started = 0.0
         self._since = (0.0, 0)
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the clocks, in the middle of an epoch where a run goes on there."""
+        """Start the clocks; a resumed run may start mid-epoch."""
         self._started = time.monotonic()
         self._since = self._started, trainer.global_step
 
@@ -84,27 +82,27 @@ class EpochLines(Callback):
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Write the line; figures of an earlier validation are not repeated."""
-        figures, judged, best = trainer.callback_metrics, self.judge.latest, self.judge.best
+        """Log the line; metrics of an earlier validation are not repeated."""
+        metrics, latest, best = trainer.callback_metrics, self.best_epoch.latest, self.best_epoch.best
         epoch = trainer.current_epoch + 1
         parts = [f"epoch {epoch}/{trainer.max_epochs}"]
-        if "train/loss" in figures:
-            parts.append(f"train loss {float(figures['train/loss']):.4f}")
-        if judged is not None and best is not None and judged is not self._told:
-            if "val/loss" in figures:
-                parts.append(f"val loss {judged.loss:.4f}")
-            parts.append(f"{self.judge.monitor} {judged.value:.2f} (best {best.value:.2f}, epoch {best.epoch})")
-            self._told = judged
+        if "train/loss" in metrics:
+            parts.append(f"train loss {float(metrics['train/loss']):.4f}")
+        if latest is not None and best is not None and latest is not self._logged:
+            if "val/loss" in metrics:
+                parts.append(f"val loss {latest.loss:.4f}")
+            parts.append(f"{self.best_epoch.monitor} {latest.value:.2f} (best {best.value:.2f}, epoch {best.epoch})")
+            self._logged = latest
         parts.append(f"{time.monotonic() - self._started:.1f} s")
-        if "clips/s" in figures:
-            parts.append(f"{float(figures['clips/s']):.0f} clips/s")
+        if "clips/s" in metrics:
+            parts.append(f"{float(metrics['clips/s']):.0f} clips/s")
         if epoch != trainer.max_epochs and (left := remaining(trainer, *self._since)) is not None:
             parts.append(f"{left} left")
-        tell(" · ".join(parts), quiet=self.quiet)
+        log_line(" · ".join(parts), quiet=self.quiet)
 
 
-def tell(text: str, quiet: bool = False) -> None:
-    """A line in the run's log and, unless ``quiet``, on the terminal."""
+def log_line(text: str, quiet: bool = False) -> None:
+    """Log a line to the run's log files and, unless ``quiet``, to the terminal."""
     if not quiet:
         log.info("%s", text)
         return
@@ -115,7 +113,7 @@ def tell(text: str, quiet: bool = False) -> None:
 
 
 def remaining(trainer: L.Trainer, since: float, first_step: int) -> str | None:
-    """Time that the rest of the run will take, at the pace since ``first_step``; None before there is one."""
+    """Estimated time left, at the pace since ``first_step``; None before the first step is done."""
     done = trainer.global_step - first_step
     if done < 1 or not trainer.max_epochs:
         return None

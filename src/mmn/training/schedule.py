@@ -11,17 +11,17 @@ log = logging.getLogger(__name__)
 
 
 class WarmupCosine(LRScheduler):
-    """Linear warm-up, then the tail of a cosine that is measured over *all* steps, warm-up included.
+    """Linear warm-up, then the tail of a cosine defined over *all* steps, warm-up included.
 
-    Step ``i`` counts from 0, so the first step of a run is taken at ``warmup_lr``.
+    Steps count from 0, so the first step of a run uses ``warmup_lr``.
 
     Args:
-        optimizer: its learning rates are the peak ones.
+        optimizer: its learning rates are the peak rates.
         total_steps: optimiser steps of the whole run.
         epochs: epochs of the whole run.
         warmup_epochs: epochs until the peak.
         warmup_lr: learning rate of step 0.
-        min_lr: learning rate the cosine ends in.
+        min_lr: final learning rate of the cosine.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class WarmupCosine(LRScheduler):
         super().__init__(optimizer)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nothing but the step: the length and the rates are those of the run that resumes."""
+        """Only the step: the length and rates are those of the resumed run."""
         return {"last_epoch": self.last_epoch}
 
     def move_to(self, step: int) -> None:
-        """Go on at a step, with the peaks and the length that this schedule was made with."""
+        """Jump to a step, with the peak rates and length of this schedule."""
         self.last_epoch = step
         for group, rate in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
             group["lr"] = rate
@@ -58,7 +58,7 @@ class WarmupCosine(LRScheduler):
         return [self.at(self.last_epoch, float(peak)) for peak in self.base_lrs]
 
     def at(self, step: int, peak: float) -> float:
-        """Learning rate of one step for a parameter group whose peak is ``peak``."""
+        """Learning rate at one step for a parameter group with peak rate ``peak``."""
         if step < self.warmup_steps:
             return self.warmup_lr + step * (peak - self.warmup_lr) / self.warmup_steps
         return self.min_lr + 0.5 * (peak - self.min_lr) * (1 + math.cos(math.pi * step / self.total_steps))

@@ -1,4 +1,4 @@
-"""Batch normalisation over the batches of all processes, where torch has none: on CPUs."""
+"""Synchronised batch normalisation on CPUs, which torch does not provide."""
 
 import torch
 import torch.distributed as dist
@@ -8,7 +8,7 @@ from torch.autograd.function import FunctionCtx
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """All-reduce whose backward is one: every process's result depends on every process's input."""
+    """All-reduce whose backward is also an all-reduce: each result depends on every process's input."""
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
@@ -24,7 +24,7 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 class SyncedBatchNorm(nn.BatchNorm1d):
-    """``BatchNorm1d`` of ``(N, C)`` whose training statistics are those of all processes together."""
+    """``BatchNorm1d`` of ``(N, C)`` with training statistics over all processes."""
 
     def forward(self, x: Tensor) -> Tensor:
         """``(N, C)`` → ``(N, C)``."""
@@ -44,7 +44,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
 
 
 class CpuSyncBatchNorm(LayerSync):
-    """What ``trainer.sync_batchnorm`` means on CPUs; every ``BatchNorm1d`` becomes a ``SyncedBatchNorm`` in place."""
+    """``trainer.sync_batchnorm`` for CPUs: turns every ``BatchNorm1d`` into a ``SyncedBatchNorm`` in place."""
 
     def apply(self, model: nn.Module) -> nn.Module:
         """Synchronise."""
