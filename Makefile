@@ -1,12 +1,13 @@
 # make demo    environment, synthetic data, a short training, its evaluation and report: minutes on two CPU cores
 # make test    environment and the whole test suite
 # make check   formatting, lint, types, and which package may import which
+# make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make setup   environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check
+.PHONY: setup demo test check mutations
 
 setup: $(READY)
 
@@ -23,6 +24,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # two workers of one thread each
+
+mutations: setup
+	$(BIN)/python tests/mutations/run.py --jobs 2
 
 check: setup
 	$(BIN)/ruff check .

@@ -13,6 +13,7 @@ import argparse
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -69,7 +70,7 @@ def is_killed(mutation: Mutation | None, tests: tuple[str, ...]) -> bool:
     """Whether the tests fail with a mutation; None for the code as it is."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
         root = Path(scratch, "mmn")
-        left_out = shutil.ignore_patterns(".*", "logs", "data.h5", "__pycache__", "*.ckpt")
+        left_out = shutil.ignore_patterns(".*", "logs", "__pycache__")
         shutil.copytree(ROOT, root, ignore=left_out)
         if mutation is not None:
             path = root / mutation.file
@@ -78,7 +79,7 @@ def is_killed(mutation: Mutation | None, tests: tuple[str, ...]) -> bool:
         process.start()
         process.join(LIMIT)
         if process.is_alive():
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # what it has started too
             process.join()
         return process.exitcode != 0
 
@@ -89,9 +90,8 @@ def _test(root: Path, tests: tuple[str, ...]) -> None:
 
     os.setsid()
     os.chdir(root)
-    os.environ.update(
-        PYTHONPATH=f"{root / 'src'}", MMN_REFERENCE=os.environ.get("MMN_REFERENCE", f"{ROOT.parent}/shared")
-    )
+    os.environ.setdefault("MMN_REFERENCE", str(ROOT.parent / "shared"))
+    os.environ["PYTHONPATH"] = str(root / "src")
     sys.path.insert(0, str(root / "src"))
     sys.stdout = sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     os.dup2(sys.stdout.fileno(), 1)
