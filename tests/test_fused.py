@@ -54,6 +54,20 @@ def test_logits_of_a_clip_do_not_depend_on_the_others() -> None:
         torch.testing.assert_close(torch.cat(parts), whole, rtol=0, atol=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("options", [{}, {"corrected": True}])
+def test_a_traced_or_exported_network_takes_any_number_of_clips(options: dict) -> None:
+    fused = random_network(num_frames=16, scales=2, **options).fuse()
+    clips, times = random_clips(fused, 300)  # type: ignore[arg-type]
+    expected = fused(clips, times)
+    few = (clips[:2], times[:2])
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    exported = torch.export.export(fused, few, dynamic_shapes=({0: batch}, {0: batch})).module()
+    for graph in (torch.jit.trace(fused, few, check_trace=False), exported):
+        for count in (1, 300):
+            torch.testing.assert_close(graph(clips[:count], times[:count]), expected[:count], rtol=0, atol=1e-5)
+
+
 def test_a_fused_network_keeps_the_weights_it_was_made_from() -> None:
     network = random_network()
     clips, times = random_clips(network)
@@ -92,6 +106,26 @@ def test_recomputed_features_change_nothing_but_memory() -> None:
         gradients = {name: p.grad for name, p in network.named_parameters()}
         found.append({"loss": loss.detach(), **gradients, **dict(network.named_buffers())})
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_compiled_blocks_may_need_more_graphs_than_the_compiler_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
+    torch.compiler.reset()
+    found = []
+    for compiled in (False, True):
+        network = random_network(drop_path=0.5, num_frames=16, scales=3).train()
+        network.recompute = True
+        if compiled:
+            network.compile_blocks(backend="eager")
+        torch.manual_seed(1)
+        nn.functional.cross_entropy(network(*random_clips(network)), torch.arange(5)).backward()
+        found.append({**{n: p.grad for n, p in network.named_parameters()}, **dict(network.named_buffers())})
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 2
+    for name, value in found[0].items():
+        torch.testing.assert_close(found[1][name], value, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

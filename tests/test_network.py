@@ -20,7 +20,7 @@ def batch(network: mmn.MMN, clips: int = 2) -> tuple[torch.Tensor, torch.Tensor]
 @pytest.mark.parametrize(
     "sizes",
     [
-        {"num_joints": 1, "num_classes": 1, "width": 16},
+        {"num_joints": 1, "num_classes": 1, "width": 16, "num_frames": 16},
         {"num_joints": 5, "num_classes": 3, "coordinates": 3},
         {"num_joints": 5, "num_classes": 3, "num_frames": 8},
         {"num_joints": 5, "num_classes": 3, "scales": 2, "num_frames": 6},
@@ -32,8 +32,7 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
     network = mmn.MMN(**{**SMALL, **sizes})
     logits = mmn.infer(network, *batch(network))
     assert logits.shape == (2, sizes["num_classes"])
-    if sizes["num_joints"] > 1:  # one joint in one frame has no deviation to divide by
-        assert logits.isfinite().all()
+    assert logits.isfinite().all()
 
 
 @pytest.mark.parametrize(
@@ -46,6 +45,10 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
         ({"width": 90}, "width is 90; with 4 heads it has to be a multiple of 16"),
         ({"num_frames": 60}, "num_frames is 60; with 4 scales it has to be a multiple of 8"),
         ({"heads": 0}, "heads is 0"),
+        (
+            {"num_joints": 1, "num_frames": 8},
+            "num_frames 8, scales 4 and num_joints 1 leave",
+        ),
         ({"drop_path": 1.0}, "drop_path is 1.0"),
         ({"mlp_ratio": 0.0}, "mlp_ratio is 0.0"),
     ],
@@ -108,6 +111,19 @@ def test_the_last_frame_difference_is_repeated() -> None:
 def test_padding_repeats_the_end_frames() -> None:
     x = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1)
     assert pad_replicate(x, 1, 2).flatten().tolist() == [1.0, 1.0, 2.0, 2.0, 2.0]
+
+
+def test_biases_before_a_batch_normalisation_can_be_left_out_of_training() -> None:
+    names = {"pyramid.steps.0.conv.bias", "fusion.align.0.conv.bias", "fusion.gate.reduce.bias"}
+    for freeze in (False, True):
+        network = mmn.MMN(5, 3, **SMALL, scales=2, drop_path=0.0, dropout=0.0, freeze_biases=freeze)
+        assert {name for name, p in network.named_parameters() if not p.requires_grad} == (names if freeze else set())
+        clips, times = batch(network)
+        before = network(clips, times)
+        with torch.no_grad():
+            for name in names:
+                network.get_parameter(name).add_(torch.randn(32))
+        torch.testing.assert_close(network(clips, times), before, rtol=0, atol=1e-5)  # nothing depends on them
 
 
 def test_drop_path_drops_whole_clips_in_training_and_none_in_evaluation() -> None:

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -67,4 +68,5 @@ def set_up_training(network: nn.Module, compiled: bool, recompute: bool) -> None
             raise UserError(f"recompute=true needs a network that has it, and {type(network).__name__} has not.")
         network.recompute = True  # type: ignore[assignment]
     if compiled:
+        torch.compiler.reset()  # the graphs of an earlier job in this process count against the compiler's limit
         getattr(network, "compile_blocks", network.compile)()

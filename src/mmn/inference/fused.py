@@ -16,9 +16,6 @@ from mmn.model.sizes import check_input
 if TYPE_CHECKING:
     from mmn.model.mmn import MMN
 
-ROWS_IN_CACHE = 16_000
-"""Rows (clips × frames × joints) that blocks work on at a time on a CPU; of 12 to 24 thousand all do equally well."""
-
 
 class FusedMMN(nn.Module):
     """An ``MMN`` for inference: the same logits, no gradients, its own copy of the weights.
@@ -46,14 +43,8 @@ class FusedMMN(nn.Module):
             pyramid = [self.embedding(clips.float(), times.float())]
             for step in self.pyramid:
                 pyramid.append(step(pad_replicate(pyramid[-1], 1, 1)))
-        features = self.fusion([in_cache(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+        features = self.fusion([blocks(x) for blocks, x in zip(self.scales, pyramid, strict=True)])
         return self.classifier(features.mean(dim=(1, 2)))
-
-
-def in_cache(blocks: nn.Module, x: Tensor) -> Tensor:
-    """``blocks(x)``, on a CPU a few clips at a time, so that their features stay in the processor's cache."""
-    clips = max(1, ROWS_IN_CACHE // (x.shape[1] * x.shape[2])) if x.is_cpu else len(x)
-    return blocks(x) if len(x) <= clips else torch.cat([blocks(part) for part in x.split(clips)])
 
 
 class FusedBlock(nn.Module):

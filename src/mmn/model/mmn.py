@@ -35,6 +35,8 @@ class MMN(nn.Module):
         lift: hidden widths of the embedding; None for the official 2 and 3 times the coordinates.
         corrected: False keeps two places where the official code does not do what it describes (the joints are
             not mixed in MSM; the gate multiplies the unmodulated branches), which official weights need.
+        freeze_biases: leave out of training the biases that a batch normalisation takes away again: their gradients are
+            rounding noise, which Adam follows at the full rate. False as in the official code.
 
     Raises:
         UserError: sizes that do not fit together.
@@ -56,6 +58,7 @@ class MMN(nn.Module):
         dropout: float = 0.1,
         lift: Sequence[int] | None = None,
         corrected: bool = False,
+        freeze_biases: bool = False,
     ) -> None:
         super().__init__()
         self.config: dict[str, Any] = {
@@ -72,6 +75,7 @@ class MMN(nn.Module):
             "dropout": dropout,
             "lift": None if lift is None else list(lift),
             "corrected": corrected,
+            "freeze_biases": freeze_biases,
         }
         check_sizes(self.config)
         self.recompute = False  # True: compute features of blocks anew in the backward pass, for less memory
@@ -87,6 +91,14 @@ class MMN(nn.Module):
         self.fusion = MotionConsistencyFusion(width, scales, dropout)
         self.dropout = nn.Dropout(dropout)
         self.classifier = nn.Linear(width, num_classes)
+        for bias in self.cancelled_biases():
+            bias.requires_grad_(not freeze_biases)
+
+    def cancelled_biases(self) -> list[Tensor]:
+        """Biases of the layers that a batch normalisation follows at once."""
+        pairs = [*self.pyramid.steps, *self.fusion.align]
+        layers = [pair.conv for pair in pairs] + [self.fusion.gate.reduce]
+        return [layer.bias for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None]
 
     def features(self, clips: Tensor, times: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
@@ -123,12 +135,17 @@ class MMN(nn.Module):
 
         return for_inference(self)
 
-    def compile_blocks(self) -> None:
+    def compile_blocks(self, backend: str = "inductor") -> None:
         """Compile the blocks for training with ``torch.compile``: one graph for each scale, in place.
 
         Names in checkpoints stay. Batches have to be of one size.
         """
+        # Beyond its limit the compiler leaves blocks uncompiled. Of a scale there are at most four graphs: with and
+        # without gradients, and both again where features are computed anew.
+        limits: Any = torch._dynamo.config
+        limits.recompile_limit = max(limits.recompile_limit, 4 * len(self.scales))
+        # The convolutions are channels last already, and laying them out anew breaks the CPU's heap (2.13).
+        options: Any = {"layout_optimization": False} if backend == "inductor" else None
         for scale in self.scales:
             for block in scale:  # type: ignore[attr-defined]
-                # The convolutions are channels last already, and laying them out anew breaks the CPU's heap (2.13).
-                block.compile(dynamic=False, options={"layout_optimization": False})
+                block.compile(dynamic=False, backend=backend, options=options)

@@ -44,6 +44,11 @@ def check_sizes(config: dict[str, Any]) -> None:
             f"the network's num_frames is {config['num_frames']}; with {config['scales']} scales it has to be "
             f"a multiple of {factor}."
         )
+    if config["num_frames"] // factor * config["num_joints"] == 1:
+        raise UserError(
+            f"the network's num_frames {config['num_frames']}, scales {config['scales']} and num_joints 1 leave its "
+            "coarsest scale a single value, which has no deviation; give more frames or fewer scales."
+        )
     for key in ("drop_path", "dropout"):
         if not 0 <= config[key] < 1:
             raise UserError(f"the network's {key} is {config[key]}; it is a probability, at least 0 and below 1.")

@@ -30,6 +30,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         """``(N, C)`` → ``(N, C)``."""
         if not self.training:
             return super().forward(x)
+        given, x = x.dtype, x.float()  # under autocast features are bf16, of which sums and counts would be rounded
         total = _SumOverProcesses.apply(torch.cat([x.new_full((1,), len(x)), x.sum(dim=0)]))
         count = total[0].detach()
         mean = total[1:] / count
@@ -40,7 +41,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
                 self.running_mean.lerp_(mean, self.momentum or 0.0)
                 self.running_var.lerp_(variance * count / (count - 1), self.momentum or 0.0)
         normal = (x - mean) * torch.rsqrt(variance + self.eps)
-        return normal * self.weight + self.bias
+        return (normal * self.weight + self.bias).to(given)
 
 
 class CpuSyncBatchNorm(LayerSync):
