@@ -203,5 +203,5 @@ def test_training_on_val_too_judges_no_epoch_and_keeps_the_last(jhmdb_like: Path
     assert "training on train and val: no epoch is judged, and the last is kept." in ended.stdout + ended.stderr
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
-    assert list(json.loads((run / "metrics.json").read_text())) == ["test"]
+    assert list(json.loads((run / "metrics.json").read_text())) == ["test", "about"]
     assert json.loads((run / "run.json").read_text())["selected_on"] is None

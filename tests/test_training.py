@@ -28,7 +28,7 @@ def test_a_run_leaves_the_promised_files(run: Path) -> None:
     assert {"config.yaml", "metrics.csv", "metrics.json", ".hydra", "checkpoints"} <= {p.name for p in run.iterdir()}
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     figures = json.loads((run / "metrics.json").read_text())
-    assert set(figures) == {"val", "test"}
+    assert set(figures) == {"val", "test", "about"}
     assert figures["val"]["clips"] == figures["test"]["clips"] == 28
     columns = next(csv.reader((run / "metrics.csv").open()))
     assert {"train/loss_step", "val/top1", "val/top5", "val/loss", "lr"} <= set(columns)
@@ -59,7 +59,8 @@ def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figure
             p.name for p in folder.iterdir()
         }
         figures = json.loads((folder / "metrics.json").read_text())
-        assert figures == {"test": json.loads((run / "metrics.json").read_text())["test"]}
+        assert figures["test"] == json.loads((run / "metrics.json").read_text())["test"]
+        assert figures["about"]["selected_on"] == "val/top1"
 
 
 @pytest.mark.slow

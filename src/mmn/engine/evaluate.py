@@ -2,8 +2,10 @@
 
 import logging
 import shutil
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
@@ -14,11 +16,13 @@ from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.streams import score_stream
 from mmn.errors import UserError
-from mmn.evaluation.analysis import analyse
+from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.fit_weights import find_weights
+from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import write_probabilities
+from mmn.evaluation.record import of_streams
 from mmn.evaluation.scores import Scores, combine, figures, write_scores
 from mmn.files import write_json
 from mmn.reporting.table import print_figures, print_predicted, print_streams
@@ -54,13 +58,17 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     if not trainer.is_global_zero:
         logging.getLogger("mmn").setLevel(logging.ERROR)  # the first process speaks
     streams = [score_stream(path, request.split, cfg, request, trainer) for path in request.paths]
-    weights = _weights(cfg, request, trainer)
+    weights, found = _weights(cfg, request, trainer)
     total = streams[0] if len(streams) == 1 else combine(streams, weights, request.average)
+    if len(streams) > 1:
+        records = [stream.source.record for stream in streams]
+        record = of_streams(records, weights, average=request.average, **found)
+        total = replace(total, source=replace(total.source, record=record))
     result = {request.split: figures(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "metrics.json", result)
+        write_json(folder / "metrics.json", {**result, "about": total.source.record})
         write_json(folder / "analysis.json", {**analyse(total), "likely_label_errors": likely_label_errors(streams)})
         write_scores(folder / "scores.h5", total)
         write_probabilities(folder / "probabilities.csv", total)
@@ -72,7 +80,9 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
             print_streams(_sums(request, streams, weights), f"split {request.split}")
         if (total.labels < 0).any():
             print_predicted(total)
-        print_figures(result, f"split {request.split}")
+        known = labelled(total)
+        guesses = baselines(known) if known.names else {}
+        print_figures({**result, **guesses}, f"split {request.split}")
         print(f"written to {folder}")
     return result
 
@@ -91,12 +101,12 @@ def _trainer(cfg: DictConfig) -> L.Trainer:
     )
 
 
-def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> list[float]:
-    """One for each stream: those given, equal ones, or with ``auto`` those that suit the val split."""
+def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> tuple[list[float], dict[str, Any]]:
+    """One for each stream: those given, equal ones, or with ``auto`` those that suit the val split, and how found."""
     if request.weights != "auto":
-        return request.weights
+        return request.weights, {"weights_from": "the command"}
     if len(request.paths) == 1:
-        return [1.0]
+        return [1.0], {}
     judged = []
     for path in request.paths:
         scores = path
@@ -108,9 +118,13 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
                     "or weights."
                 )
         judged.append(score_stream(scores, "val", cfg, request, trainer))
-    weights = find_weights(judged).weights
-    log.info("weights found on the val split: %s", ", ".join(f"{w:.2f}" for w in weights))
-    return weights
+    fitted = find_weights(judged)
+    log.info(
+        "weights found on the val split, %d clips: %s; Top-1 %+.2f points over equal weights, on held-out folds of it",
+        fitted.clips, ", ".join(f"{w:.2f}" for w in fitted.weights), fitted.gain,
+    )  # fmt: skip
+    how = {"weights_from": "val", "clips": fitted.clips, "step_from_equal": fitted.step, "top1_gain": fitted.gain}
+    return fitted.weights, how
 
 
 def _sums(request: EvaluationRequest, streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:

@@ -18,6 +18,7 @@ from mmn.engine.evaluation_request import EvaluationRequest
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
 from mmn.errors import UserError
+from mmn.evaluation.record import record_of
 from mmn.evaluation.scores import Scores, figures, read_scores
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
 
@@ -39,10 +40,19 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
     views = test_time_views(request.samplings, request.flip)
     looks = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views)
     plain = looks[0]
+    record = record_of(
+        checkpoint.network,
+        datamodule.data,
+        split,
+        modality=datamodule.modality.name,
+        precision=request.precision,
+        **({} if len(looks) == 1 else {"tta": {"samplings": request.samplings, "flip": request.flip}}),
+        **checkpoint.chosen,
+    )
     scores = replace(
         plain,
         logits=np.mean([look.logits for look in looks], axis=0),
-        source=replace(plain.source, checkpoints=(str(Path(path).resolve()),)),
+        source=replace(plain.source, checkpoints=(str(Path(path).resolve()),), record=record),
     )
     if len(looks) > 1 and (scores.labels >= 0).any():
         log.info(

@@ -1,8 +1,6 @@
 """One training run, from a composed config to its metrics."""
 
 import logging
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,19 @@ from mmn.engine.build import build_best_epoch, build_datamodule, build_module, b
 from mmn.engine.check import check_config
 from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
-from mmn.engine.networks import build_network
 from mmn.engine.processes import same_job_in_every_process
+from mmn.engine.results import report
 from mmn.engine.resume import checkpoint_to_resume, is_own, place_of, record_of
 from mmn.engine.run_state import clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
-from mmn.engine.scoring import score
 from mmn.engine.sweep import recorded, refuse_selection_on_test
 from mmn.errors import UserError
-from mmn.evaluation.scores import Scores, figures, write_scores
-from mmn.files import write_json
-from mmn.inference.checkpoint import load_network
 from mmn.provenance import provenance
 from mmn.reporting.curves import draw_curves
 from mmn.reporting.dashboard import log_results
-from mmn.reporting.table import print_figures
 from mmn.training.best import BestEpoch
 from mmn.training.guards import memory_explained
 from mmn.training.module import MMNModule
-from mmn.training.progress import log_line
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +115,7 @@ def _fit(
         discard_unused()
         return None
     if trainer.is_global_zero and (folder / "metrics.csv").exists():
-        draw_curves(folder / "metrics.csv", folder / "curves.png")
+        draw_curves(folder / "metrics.csv", folder / "curves.png", datamodule.val_split or "val")
     if cfg.test:
         scores = report(trainer, module, datamodule, best_epoch, folder)
         for logger in trainer.loggers:
@@ -137,35 +129,6 @@ def _fit(
                 )
         write_state(folder, state="finished", epochs=trainer.current_epoch, **best_epoch.as_dict())
     return None if best_epoch.best is None else best_epoch.best.value
-
-
-def report(
-    trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_epoch: BestEpoch, folder: Path
-) -> dict[str, Scores]:
-    """Score the best epoch (the last where none was kept) on the labelled clips of val and test.
-
-    Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, and prints a table.
-    """
-    kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
-    network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
-    checkpoints = (str(kept.resolve()),) if kept else ()
-    found: dict[str, Scores] = {}
-    for split in ("val", "test"):
-        clips = datamodule.data.splits.get(split)
-        if clips is not None and clips.labelled.any():
-            scores = score(trainer, network, datamodule, split)
-            found[split] = replace(scores, source=replace(scores.source, checkpoints=checkpoints))
-    if trainer.is_global_zero:
-        for split, scores in found.items():
-            write_scores(folder / f"scores_{split}.h5", scores)
-        result = {split: figures(scores) for split, scores in found.items()}
-        write_json(folder / "metrics.json", result)
-        table = print_figures(
-            result, f"best epoch ({best_epoch.best.epoch})" if kept and best_epoch.best else "last epoch"
-        )
-        log_line(table, quiet=True)
-        print(f"written to {folder}")
-    return found
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,20 @@ _NETWORK = "network."  # the network's prefix in the LightningModule's state dic
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones)."""
+    """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones).
+
+    ``chosen`` says, after training, the ``epoch``, what it was ``selected_on``, and the ``temperature`` that suits the
+    val split.
+    """
 
     network: nn.Module
     stream: Stream | None
+    chosen: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def temperature(self) -> float:
+        """What logits are divided by for probabilities that mean what they say; 1 where it was not fitted."""
+        return float(self.chosen.get("temperature") or 1.0)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -62,7 +72,7 @@ def load_checkpoint(
         stream = stream.with_arguments(overrides)
         made = _maker(stream.target, network, path)(**stream.arguments)
         _load(made, content["state_dict"], path)
-        return Checkpoint(with_stream(made.eval(), stream), stream)
+        return Checkpoint(with_stream(made.eval(), stream), stream, dict(content[KEY].get("chosen") or {}))
     for state in (content, content.get("state_dict"), content.get("model")):
         if isinstance(state, dict) and is_official({str(k).removeprefix("module."): v for k, v in state.items()}):
             try:

@@ -21,12 +21,34 @@ def read_metrics(path: Path) -> dict[str, tuple[list[int], list[float]]]:
     return columns
 
 
-def draw_curves(metrics: Path, path: Path) -> None:
-    """Draw what was logged over the steps."""
-    columns = read_metrics(metrics)
+def named_curves(
+    columns: dict[str, tuple[list[int], list[float]]], judged: str
+) -> dict[str, tuple[list[int], list[float]]]:
+    """The columns under the names that they are drawn with.
+
+    Args:
+        columns: of ``metrics.csv``, whose ``val/…`` is the split that epochs are judged on.
+        judged: that split; ``test`` is called what it then is.
+    """
+    called = {"test": "test (used for selection)"}.get(judged, judged)
+    return {
+        f"{called}/{name.removeprefix('val/')}" if name.startswith("val/") else name: column
+        for name, column in columns.items()
+    }
+
+
+def curve_names(columns: dict[str, tuple[list[int], list[float]]], kind: str) -> tuple[str, ...]:
+    """What belongs on one pair of axes: the ``"loss"`` or the ``"top1"`` of training and of the judged split."""
+    train = "train/cross_entropy" if kind == "loss" and "train/cross_entropy" in columns else f"train/{kind}"
+    return (train, *(name for name in columns if name.endswith(f"/{kind}") and not name.startswith("train/")))
+
+
+def draw_curves(metrics: Path, path: Path, judged: str = "val") -> None:
+    """Draw what was logged over the steps; ``judged`` is the split that epochs are judged on."""
+    columns = named_curves(read_metrics(metrics), judged)
     panels = (
-        ("loss", ("train/loss", "val/loss")),
-        ("Top-1, %", ("train/top1", "val/top1")),
+        ("cross entropy", curve_names(columns, "loss")),
+        ("Top-1, %", curve_names(columns, "top1")),
         ("learning rate", ("lr",)),
     )
     figure = Figure(figsize=(12, 3.5), layout="constrained")

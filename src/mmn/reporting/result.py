@@ -1,7 +1,9 @@
 """What the folder of a run or an evaluation holds, for the report."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
@@ -30,6 +32,20 @@ class Result:
     streams: list[Scores]
     data: SkeletonData | None
     checkpoint: Checkpoint | None
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """How the scores came about: of a run's folder with its last epoch, else as far as the scores know."""
+        try:
+            content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            content = {}
+        return {**self.scores.source.record, **(content.get("about") or {})}
+
+    @property
+    def judged(self) -> str:
+        """The split that epochs were judged on."""
+        return str(self.about.get("selected_on") or "val/").partition("/")[0]
 
     @property
     def clips(self) -> Clips | None:

@@ -13,7 +13,7 @@ from mmn.evaluation.gates import BRANCHES
 from mmn.evaluation.predictions import labelled, predictions
 from mmn.evaluation.scores import Scores, figures
 from mmn.reporting import plots
-from mmn.reporting.curves import read_metrics
+from mmn.reporting.curves import curve_names, named_curves, read_metrics
 from mmn.reporting.report_clips import gates_on_a_clip, worst_clips
 from mmn.reporting.result import Result
 from mmn.reporting.table import TITLES
@@ -37,6 +37,7 @@ class Side:
         gates: what they attend to on one clip; None without checkpoint or data.
         errors: accuracy by property; empty without data.
         streams: Top-1 of each stream that was added up.
+        chosen: how the epoch was chosen, in a sentence; empty where that is not known.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Side:
     gates: dict[str, Any] | None
     errors: dict[str, list[dict[str, Any]]]
     streams: list[dict[str, Any]]
+    chosen: str
 
 
 def side(number: int, result: Result, name: str) -> Side:
@@ -66,9 +68,9 @@ def side(number: int, result: Result, name: str) -> Side:
         "risk": plots.risk_coverage(analysis["risk_coverage"]),
     }
     if (result.folder / "metrics.csv").exists():
-        columns = read_metrics(result.folder / "metrics.csv")
-        drawings["loss"] = plots.curves(columns, ("train/loss", "val/loss"), "loss")
-        drawings["top1"] = plots.curves(columns, ("train/top1", "val/top1"), "Top-1, %")
+        columns = named_curves(read_metrics(result.folder / "metrics.csv"), result.judged)
+        drawings["loss"] = plots.curves(columns, curve_names(columns, "loss"), "cross entropy")
+        drawings["top1"] = plots.curves(columns, curve_names(columns, "top1"), "Top-1, %")
     clips, players = worst_clips(result, scores)
     gates = gates_on_a_clip(result, clips)
     if gates:
@@ -87,7 +89,25 @@ def side(number: int, result: Result, name: str) -> Side:
         gates=gates,
         errors=error_analysis(scores, result.data, result.split) if result.data else {},
         streams=[_stream(stream) for stream in result.streams],
+        chosen=_chosen(result),
     )
+
+
+def _chosen(result: Result) -> str:
+    """How the epoch was chosen, and what the last one has."""
+    about = result.about
+    if "epoch" not in about:
+        return ""
+    selected = about.get("selected_on")
+    last = about.get("last_epoch") or {}
+    text = f"Epoch {about['epoch']}" + (f" of {last['epoch']}" if last else "")
+    text += f", chosen by {selected}" if selected else ", the last"
+    if selected and selected.startswith(f"{result.split}/"):
+        text += ": these figures are the best of all epochs on these very clips, and as such too high"
+    own = last.get(result.split) or {}
+    if own and last.get("epoch") != about["epoch"]:
+        text += f". The last epoch has Top-1 {own['top1']:.2f} %, action F1 macro {own['action_f1_macro']:.2f} %"
+    return text + "."
 
 
 def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:

@@ -72,6 +72,7 @@ class MMNModule(L.LightningModule):
         self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
         metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, batch.labels)}
+        metrics["train/cross_entropy"] = torch.nn.functional.cross_entropy(logits.detach().float(), batch.labels)
         if parts.consistency is not None:
             metrics |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
         for name, value in metrics.items():  # averaged over the epoch and all processes

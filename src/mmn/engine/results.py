@@ -1,0 +1,95 @@
+"""What a training run ends with: its best and its last epoch scored, and what is to be known of them."""
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import nn
+
+from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.engine.networks import build_network
+from mmn.engine.run_state import read_state
+from mmn.engine.scoring import score
+from mmn.evaluation.analysis import baselines
+from mmn.evaluation.calibration import fit_temperature
+from mmn.evaluation.predictions import labelled
+from mmn.evaluation.record import record_of
+from mmn.evaluation.scores import Scores, figures, write_scores
+from mmn.files import replacing, write_json
+from mmn.inference.checkpoint import KEY, load_network
+from mmn.reporting.table import print_figures
+from mmn.training.best import BestEpoch
+from mmn.training.module import MMNModule
+from mmn.training.progress import log_line
+
+
+def report(
+    trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_epoch: BestEpoch, folder: Path
+) -> dict[str, Scores]:
+    """Score the best epoch (the last where none was kept) and the last on the labelled clips of val and test.
+
+    Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, prints a table, and keeps in ``best.ckpt`` how it
+    was chosen and the temperature that suits the val split.
+    """
+    kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
+    network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
+    found = _scored(trainer, network, datamodule)
+    epoch = best_epoch.best.epoch if kept and best_epoch.best else trainer.current_epoch
+    last = found if epoch == trainer.current_epoch else _scored(trainer, module.network, datamodule)
+    if not trainer.is_global_zero:
+        return found
+    about = {
+        "selected_on": read_state(folder).get("selected_on") if kept else None,
+        "epoch": epoch,
+        **best_epoch.as_dict(),
+        "last_epoch": {"epoch": trainer.current_epoch, **{split: figures(scores) for split, scores in last.items()}},
+        "temperature": fit_temperature(found["val"]) if "val" in found else None,
+    }
+    chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
+    if kept:
+        _keep(kept, chosen)
+    for split, scores in found.items():
+        more = {"modality": datamodule.modality.name, "precision": "32", **chosen}
+        record = record_of(network, datamodule.data, split, **more)
+        checkpoints = (str(kept.resolve()),) if kept else ()
+        found[split] = replace(scores, source=replace(scores.source, checkpoints=checkpoints, record=record))
+        write_scores(folder / f"scores_{split}.h5", found[split])
+    result = {split: figures(scores) for split, scores in found.items()}
+    write_json(folder / "metrics.json", {**result, "about": about})
+    log_line(_table(result, found, about), quiet=True)
+    print(f"written to {folder}")
+    return found
+
+
+def _scored(trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModule) -> dict[str, Scores]:
+    splits = datamodule.data.splits
+    there = [split for split in ("val", "test") if split in splits and splits[split].labelled.any()]
+    return {split: score(trainer, network, datamodule, split) for split in there}
+
+
+def _keep(path: Path, chosen: dict[str, Any]) -> None:
+    """Add to a checkpoint what is known of it after training."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    content[KEY]["chosen"] = chosen
+    with replacing(path) as part:
+        torch.save(content, part)
+
+
+def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about: dict[str, Any]) -> str:
+    """Print best and last epoch beside what guessing gives; returns it as plain text."""
+    last, judged = about["last_epoch"], (about["selected_on"] or "").partition("/")[0]
+    columns: dict[str, dict[str, float]] = dict(result)
+    if last["epoch"] != about["epoch"]:
+        columns |= {f"{split}, last": last[split] for split in result}
+    if result:
+        columns |= baselines(labelled(found["test" if "test" in result else "val"]))
+    title = f"best epoch ({about['epoch']} of {last['epoch']})" if about["selected_on"] else "last epoch"
+    table = print_figures(columns, title)
+    if judged:
+        note = f"The epoch was chosen by {about['selected_on']}: the best of {last['epoch']}, and as such too high."
+        print(note)
+        table += note + "\n"
+    return table
