@@ -27,6 +27,8 @@ def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
     Raises:
         UserError: names without a number, or two frames with the same one.
     """
+    if isinstance(keys, range):
+        return np.arange(len(keys))
     if not keys or all(_is_nothing(key) for key in keys):
         return np.arange(len(keys))
     numbers = np.array(keys, np.int64) if all(_is_number(key) for key in keys) else _from_names(keys, name)
@@ -44,7 +46,12 @@ def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
 
 def all_alike(keys: Sequence[FrameKey]) -> bool:
     """Whether several frames all have the same name: they then count in the order they stand in."""
-    return len(keys) > 1 and len({str(key) for key in keys}) == 1 and not _is_nothing(keys[0])
+    return (
+        not isinstance(keys, range)
+        and len(keys) > 1
+        and len({str(key) for key in keys}) == 1
+        and not _is_nothing(keys[0])
+    )
 
 
 def common_step(recordings: Iterable[NDArray[np.int64]]) -> int:

@@ -1,6 +1,6 @@
 """What every reader makes of its files: recordings, frame by frame, with the people seen in them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,7 +46,7 @@ class Recording:
     """
 
     name: str
-    frames: list[FrameKey]
+    frames: Sequence[FrameKey]
     frame: NDArray[np.int64]
     points: NDArray[np.float32]
     scores: NDArray[np.float32] | None
@@ -100,7 +100,7 @@ class Recording:
         people, length = points.shape[:2]
         return cls(
             name=name,
-            frames=list(range(length)),
+            frames=range(length),
             frame=np.tile(np.arange(length), people),
             points=np.asarray(points, np.float32).reshape(people * length, *points.shape[2:]),
             scores=None if scores is None else np.asarray(scores, np.float32).reshape(people * length, points.shape[2]),

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mmn.data.sources.people.seen import distances, sizes
 
@@ -86,6 +85,8 @@ def _join_at_cuts(
     people: _Chains, frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]
 ) -> None:
     """Where nobody goes on from one frame to the next that has anybody, match those before to those after."""
+    from scipy.optimize import linear_sum_assignment  # takes a second
+
     spans = sorted(
         (int(people.first[root]), people.end[root], root)
         for root in {people.root(piece) for piece in range(len(people.members))}

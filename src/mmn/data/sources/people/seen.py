@@ -31,7 +31,15 @@ def distances(
     a: NDArray[np.float32], seen_a: NDArray[np.bool_], b: NDArray[np.float32], seen_b: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """Mean distance of the points that both have seen, of each of A to each of B ``(A, B)``; inf where none."""
-    both = seen_a[:, None] & seen_b[None]  # (A, B, P)
-    apart = np.linalg.norm(np.where(both[..., None], a[:, None] - b[None], 0.0), axis=3)
-    count = both.sum(axis=2)
-    return np.where(count > 0, apart.sum(axis=2) / np.maximum(count, 1), np.inf)
+    return paired_distances(a[:, None], seen_a[:, None], b[None], seen_b[None])
+
+
+def paired_distances(
+    a: NDArray[np.float32], seen_a: NDArray[np.bool_], b: NDArray[np.float32], seen_b: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """The same of pairs that stand beside each other, ``(…, P, C)`` → ``(…)``."""
+    both = seen_a & seen_b
+    difference = np.where(both[..., None], a - b, 0.0)
+    apart = np.sqrt(np.einsum("...c,...c->...", difference, difference))
+    count = both.sum(axis=-1)
+    return np.where(count > 0, apart.sum(axis=-1) / np.maximum(count, 1), np.inf)

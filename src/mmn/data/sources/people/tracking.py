@@ -1,15 +1,18 @@
 """Who is who: the detections of one recording told apart as people, in time linear in its frames."""
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from mmn.data.sources.people.joining import join_pieces
-from mmn.data.sources.people.seen import distances, sizes
+from mmn.data.sources.people.seen import distances, paired_distances, sizes
 
 FORGOTTEN_AFTER = 30
 """Frames after which a person who was not seen is no longer waited for."""
-_REACH = 0.5  # of a person's own size, from one frame to the next
+_REACH, _EXACT = 0.5, 0.001  # of a person's own size, from one frame to the next: the furthest, and no distance
+_ENOUGH_POINTS = 30  # tell people apart
+_PAIRS_AT_ONCE = 1 << 14
 
 
 def who_is_who(
@@ -29,6 +32,8 @@ def who_is_who(
     """
     if len(frame) == len(np.unique(frame)):  # never two at a time: one person
         return np.zeros(len(frame), np.int64)
+    few = slice(None, None, max(1, points.shape[1] // _ENOUGH_POINTS))
+    points, seen = points[:, few], seen[:, few]
     if _can_be_trusted(frame, numbers):
         pieces = np.unique(numbers, return_inverse=True)[1]
     else:
@@ -44,24 +49,59 @@ def _can_be_trusted(frame: NDArray[np.int64], numbers: NDArray[np.float64]) -> b
 
 def _follow(frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Frame by frame, each detection goes to the person last seen near it, by the assignment that is nearest in all."""
+    from scipy.optimize import linear_sum_assignment  # takes a second, and most recordings have one person
+
     size = sizes(points, seen)
+    bounds = [0, *(np.flatnonzero(np.diff(frame)) + 1).tolist(), len(frame)]
+    nearby = _from_frame_to_frame(bounds, points, seen, size)
     pieces = np.empty(len(frame), np.int64)
-    last: list[int] = []  # the latest detection of each person who is waited for
+    last: list[int] = []  # the latest detection of each person who is waited for, those of the frame before at the end
     count = 0
-    for here in np.split(np.arange(len(frame)), np.flatnonzero(np.diff(frame)) + 1):
-        last = [d for d in last if frame[here[0]] - frame[d] <= FORGOTTEN_AFTER]
-        taken = np.full(len(here), -1)
+    for index, (start, stop) in enumerate(pairwise(bounds)):
+        before = bounds[index - 1] if index else 0
+        waiting = [d for d in last if d < before and frame[start] - frame[d] <= FORGOTTEN_AFTER]
+        last = waiting + list(range(before, start))
+        taken: dict[int, int] = {}
         if last:
-            apart = distances(points[last], seen[last], points[here], seen[here]) / size[here]
-            near = apart < _REACH
-            for person, other in zip(*linear_sum_assignment(np.where(near, apart, 1e6)), strict=True):
-                if near[person, other]:
-                    taken[other] = person
-        for detection, person in zip(here, taken, strict=True):
-            if person < 0:
-                pieces[detection], count = count, count + 1
+            apart = nearby[index - 1]
+            if waiting:
+                far = distances(points[waiting], seen[waiting], points[start:stop], seen[start:stop])
+                apart = np.concatenate([_closeness(far / size[start:stop]), apart])
+            rows, columns = linear_sum_assignment(apart)
+            taken = {int(c): int(r) for r, c in zip(rows, columns, strict=True) if apart[r, c] < 0}
+        for place in range(stop - start):
+            if place in taken:
+                pieces[start + place] = pieces[last[taken[place]]]
             else:
-                pieces[detection] = pieces[last[person]]
-        matched = set(taken.tolist())
-        last = [d for person, d in enumerate(last) if person not in matched] + here.tolist()
+                pieces[start + place], count = count, count + 1
+        gone_on = set(taken.values())
+        last = [d for row, d in enumerate(last) if row not in gone_on]
     return pieces
+
+
+def _from_frame_to_frame(
+    bounds: list[int], points: NDArray[np.float32], seen: NDArray[np.bool_], size: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """How close each detection is to each of the next frame with anybody, for all frames at once."""
+    counts = np.diff(bounds)
+    if len(counts) < 2:
+        return []
+    partners = np.repeat(counts[1:], counts[:-1])  # how many are in the next frame, for each detection
+    first = np.repeat(bounds[1:-1], counts[:-1])  # and which of them is the first
+    i = np.repeat(np.arange(len(partners)), partners)
+    j = np.arange(len(i)) - np.repeat(np.cumsum(partners) - partners, partners) + np.repeat(first, partners)
+    apart = np.empty(len(i))
+    for start in range(0, len(i), _PAIRS_AT_ONCE):
+        a, b = i[start : start + _PAIRS_AT_ONCE], j[start : start + _PAIRS_AT_ONCE]
+        apart[start : start + len(a)] = paired_distances(points[a], seen[a], points[b], seen[b]) / size[b]
+    ends = np.cumsum(counts[:-1] * counts[1:]).tolist()
+    close, shapes = _closeness(apart), zip(counts[:-1].tolist(), counts[1:].tolist(), strict=True)
+    return [close[end - a * b : end].reshape(a, b) for end, (a, b) in zip(ends, shapes, strict=True)]
+
+
+def _closeness(apart: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cost of going on with a detection so far away; 0 where that is too far.
+
+    Its logarithm, so that one that fits well counts for more than two that fit badly.
+    """
+    return np.log(np.clip(apart, _EXACT, _REACH) / _REACH)

@@ -5,6 +5,8 @@ An array is ``(frames, points, numbers)``: joints in the layout's order, or the 
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +23,7 @@ def read(source: Path, options: Options) -> Parsed:
     return Parsed("arrays", _recordings(source, options.channels))
 
 
-def load_numpy(path: Path) -> dict[str, NDArray[np.generic]]:
+def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of an ``.npz`` file by their keys, or the one of an ``.npy`` file by the file's name.
 
     Raises:
@@ -29,8 +31,13 @@ def load_numpy(path: Path) -> dict[str, NDArray[np.generic]]:
     """
     try:
         content = np.load(path, allow_pickle=False)
-        return {path.stem: content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError) as error:
+        if isinstance(content, np.ndarray):
+            yield path.stem, content
+            return
+        with content:
+            for key in content.files:
+                yield key, content[key]
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         if "Object arrays" in str(error):
             raise UserError(
                 f"{path} is an array of objects, clips of different lengths it seems; save a clip a key, as in "
@@ -44,8 +51,7 @@ def load_numpy(path: Path) -> dict[str, NDArray[np.generic]]:
 def _recordings(source: Path, channels: str | None) -> Iterator[Recording]:
     suffixes = (source.suffix,) if source.is_file() else (".npy", ".npz")
     for name, path in clip_files(source, suffixes):
-        found = load_numpy(path)
-        for key, array in found.items():
+        for key, array in load_numpy(path):
             clip = key if path.suffix == ".npz" else name
             where = f"{path}: {clip}"
             if array.ndim != 3 or array.dtype.kind not in "fiu":
@@ -54,7 +60,7 @@ def _recordings(source: Path, channels: str | None) -> Iterator[Recording]:
             yield Recording.from_array(clip, points[None], None if scores is None else scores[None])
 
 
-def _what(array: NDArray[np.generic]) -> str:
+def _what(array: NDArray[Any]) -> str:
     if array.ndim == 5:
         return (
             "that is (clips, channels, frames, joints, persons), ST-GCN's form, which is read as NAME_data.npy with "

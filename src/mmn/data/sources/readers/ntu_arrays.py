@@ -29,7 +29,7 @@ def is_ntu_arrays(source: Path) -> bool:
 
 
 def _recordings(source: Path) -> Iterator[Recording]:
-    content = load_numpy(source)
+    content = dict(load_numpy(source))
     for split in ("train", "val", "test"):
         if f"x_{split}" not in content:
             continue
