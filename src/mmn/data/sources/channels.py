@@ -16,7 +16,7 @@ def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tup
 
     Args:
         array: as it stands in the source.
-        channels: ``xy``, ``xyz``, ``xys`` or ``xyzs``; None where that is plain from the numbers.
+        channels: ``xy``, ``xyz``, ``xys`` or ``xyzs``, without z where that is not wanted; None where it is plain.
         where: the clip, for sentences.
 
     Raises:
@@ -32,12 +32,14 @@ def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tup
                 f"{where}: the third number of its points lies between 0 and 1 while the others reach "
                 f"{np.nanmax(np.abs(array[..., :2])):.0f}, as scores do; say --channels xys, or --channels xyz for 3D."
             )
-    if channels is None or len(channels) != count:
+    given = "xyzs" if count == 4 else "xyz" if channels == "xy" and count == 3 else channels
+    if channels is None or given is None or len(given) != count:
         raise UserError(
             f"{where} has {count} numbers a point"
             + (f", which are not {channels}; give --channels that fits." if channels else "; a point has 2 to 4.")
         )
-    return (array[..., :-1], array[..., -1]) if channels.endswith("s") else (array, None)
+    coordinates = array[..., : len(channels.removesuffix("s"))]  # x, y and z come first
+    return coordinates, array[..., -1] if channels.endswith("s") else None
 
 
 def _looks_like_score(array: NDArray[Any]) -> bool:

@@ -4,7 +4,25 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
-from mmn.data.sources.readers import alphapose, arrays, mmpose, ntu_arrays, official, openpose, pyskl, stgcn
+from mmn.data.sources.labels.table import read_table
+from mmn.data.sources.readers import (
+    alphapose,
+    arrays,
+    bvh,
+    c3d,
+    deeplabcut,
+    kinetics,
+    mediapipe,
+    mmpose,
+    ntu_arrays,
+    ntu_skeleton,
+    official,
+    openpose,
+    pyskl,
+    sleap,
+    stgcn,
+    yolo,
+)
 from mmn.data.sources.readers.files import files_below, first_content
 from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
@@ -18,13 +36,29 @@ READERS: dict[str, Reader] = {
     "openpose": openpose.read,
     "mmpose": mmpose.read,
     "wholebody": mmpose.read,
+    "yolo": yolo.read,
+    "mediapipe": mediapipe.read,
     "stgcn": stgcn.read,
+    "kinetics": kinetics.read,
+    "ntu": ntu_skeleton.read,
     "ntu-arrays": ntu_arrays.read,
+    "bvh": bvh.read,
+    "c3d": c3d.read,
+    "deeplabcut": deeplabcut.read,
+    "sleap": sleap.read,
     "arrays": arrays.read,
 }
 """Name of a format → its reader; ``wholebody`` is another name of ``mmpose``."""
 
-_JSON = {"alphapose": alphapose.is_alphapose, "openpose": openpose.is_openpose, "mmpose": mmpose.is_mmpose}
+_JSON = {
+    "alphapose": alphapose.is_alphapose,
+    "openpose": openpose.is_openpose,
+    "mmpose": mmpose.is_mmpose,
+    "kinetics": kinetics.is_kinetics,
+    "yolo": yolo.is_yolo,
+    "mediapipe": mediapipe.is_mediapipe,
+}
+_ONE_KIND = {".skeleton": "ntu", ".bvh": "bvh", ".c3d": "c3d", ".pkl": "pyskl", ".pickle": "pyskl"}
 
 
 def reader_of(name: str) -> Reader:
@@ -59,7 +93,9 @@ def recognise(source: Path) -> str:
         return "mmn"
     if stgcn.is_stgcn(source):
         return "stgcn"
-    suffixes = {path.suffix for path in _files(source)}
+    files = _files(source)
+    first = {path.suffix: path for path in reversed(files)}  # suffix → the first file
+    suffixes = set(first)
     if suffixes & {".json", ".jsonl"}:
         content = first_content(source)
         for name, fits in _JSON.items():
@@ -68,14 +104,32 @@ def recognise(source: Path) -> str:
         raise UserError(f"{source}: {_said(content)}; say which format it is with --format {'|'.join(READERS)}.")
     if suffixes & {".npy", ".npz"}:
         return "ntu-arrays" if source.is_file() and ntu_arrays.is_ntu_arrays(source) else "arrays"
-    if suffixes & {".pkl", ".pickle"}:
-        return "pyskl"
+    for suffix, name in _ONE_KIND.items():
+        if suffix in suffixes:
+            return name
+    for suffix in (".h5", ".csv"):
+        if suffix in suffixes and (name := _tables(first[suffix])):
+            return name
+    if ".txt" in suffixes and yolo.is_yolo_text(first[".txt"]):
+        return "yolo"
     found = f"; it has files of the kinds {', '.join(sorted(suffixes))}" if any(suffixes) else ""
     raise UserError(f"{source} is in no format that is recognised{found}; say which with --format {'|'.join(READERS)}.")
 
 
+def _tables(path: Path) -> str:
+    """The format of an HDF5 or CSV file, empty for none that is known."""
+    if sleap.is_sleap(path):
+        return "sleap"
+    if deeplabcut.is_deeplabcut(path):
+        return "deeplabcut"
+    if path.suffix == ".csv" and (rows := read_table(path, ())) and mediapipe.is_mediapipe_table(list(rows[0][1])):
+        return "mediapipe"
+    return ""
+
+
 def _files(source: Path) -> list[Path]:
-    return [source] if source.is_file() else files_below(source, "*") + files_below(source, "*/*")
+    depths = ("*", "*/*", "*/*/*")
+    return [source] if source.is_file() else [path for depth in depths for path in files_below(source, depth)]
 
 
 def _said(content: object) -> str:

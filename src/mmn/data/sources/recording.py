@@ -1,8 +1,8 @@
 """What every reader makes of its files: recordings, frame by frame, with the people seen in them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,8 @@ class Recording:
         label: class index or class name, where the source says so.
         split: train, val or test, where the source says so.
         total: how many frames the source says there are, where it does.
+        group: the subject or recording it is of, where the source says so.
+        shares: whether coordinates are shares of the picture.
     """
 
     name: str
@@ -55,12 +57,22 @@ class Recording:
     label: int | str | None = None
     split: str | None = None
     total: int | None = None
+    group: str = ""
+    shares: bool = False
+
+    def of_shares(self) -> "Recording":
+        """The same recording, its coordinates known to be shares of the picture."""
+        return replace(self, shares=True)
 
     @classmethod
     def from_frames(
-        cls, name: str, frames: Iterable[tuple[FrameKey, list[Person]]], estimator: Estimator | None = None
+        cls,
+        name: str,
+        frames: Iterable[tuple[FrameKey, list[Person]]],
+        estimator: Estimator | None = None,
+        **known: Any,
     ) -> "Recording":
-        """Gather the people of each frame.
+        """Gather the people of each frame; ``known`` is label, split or group.
 
         Raises:
             UserError: people with different numbers of points.
@@ -82,6 +94,7 @@ class Recording:
             scores=np.array([person.scores for person in people], np.float32) if scored else None,
             numbers=np.array([person.number for person in people], np.float64),
             estimator=estimator,
+            **known,
         )
 
     @classmethod

@@ -12,6 +12,7 @@ from mmn.data.sources.joints_by_name import Selection
 from mmn.data.sources.people.choose_person import choose_person
 from mmn.data.sources.people.seen import seen_points
 from mmn.data.sources.people.tracking import who_is_who
+from mmn.data.sources.picture import in_pixels
 from mmn.data.sources.points import BY_COUNT, Estimator
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options
@@ -52,6 +53,8 @@ class Steps:
         if not len(there):
             return
         numbers, seen, points = numbers[there], seen[there], recording.points[there]
+        if recording.shares:
+            points = in_pixels(points, self.options.picture, recording.name)
         scores = None if recording.scores is None else recording.scores[there]
         visible = visible[there]
         people = who_is_who(numbers, points, visible, recording.numbers[there])
@@ -99,7 +102,9 @@ class Steps:
                 selection = Selection(self.layout.joints, estimator, self.layout_name)
                 self.selections[estimator.words] = selection
             points, zero = selection.points(points), None if zero is None else selection.any(zero)
-        return Clip(name, frames, points, zero, recording.name, recording.label, recording.split, left_out=others)
+        return Clip(
+            name, frames, points, zero, recording.name, recording.label, recording.split, recording.group, others
+        )
 
     def _known(self, count: int) -> Estimator | None:
         """Whose points an array without names holds, where they are not the layout's joints themselves."""

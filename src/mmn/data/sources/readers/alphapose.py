@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmn.data.sources.points import COCO17, HALPE26, HALPE136, OPENPOSE18_BODY, Estimator
-from mmn.data.sources.readers.files import clip_files, read_json, track_number, triples
+from mmn.data.sources.readers.files import read_json, recordings_of_files, track_number, triples
 from mmn.data.sources.recording import Person, Recording
 from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
@@ -21,7 +21,7 @@ _TABLES = {"bodies": "joints", "people": "pose_keypoints_2d"}  # --format cmu, o
 
 def read(source: Path, options: Options) -> Parsed:
     """A clip a file."""
-    return Parsed("AlphaPose JSON", (_recording(name, path) for name, path in clip_files(source, (".json",))))
+    return Parsed("AlphaPose JSON", recordings_of_files(source, (".json",), _recordings))
 
 
 def is_alphapose(content: Any) -> bool:
@@ -31,7 +31,7 @@ def is_alphapose(content: Any) -> bool:
     return _table_key(content) is not None
 
 
-def _recording(name: str, path: Path) -> Recording:
+def _recordings(name: str, path: Path) -> Iterator[Recording]:
     content = read_json(path)
     frames = list(_detections(content, path) if isinstance(content, list) else _pictures(content, path))
     counts = {len(person.points) for _, people in frames for person in people}
@@ -43,7 +43,7 @@ def _recording(name: str, path: Path) -> Recording:
                 f"{path} has detections of {3 * count} numbers, {count} points of x, y, score; AlphaPose's models give "
                 f"{', '.join(str(c) for c in _MODELS)} points."
             )
-    return Recording.from_frames(name, frames, estimator)
+    yield Recording.from_frames(name, frames, estimator)
 
 
 def _detections(content: list[Any], path: Path) -> Iterator[tuple[str, list[Person]]]:

@@ -12,15 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.sources.channels import split_channels
-from mmn.data.sources.readers.files import clip_files
+from mmn.data.sources.picture import are_shares
+from mmn.data.sources.points import BLAZEPOSE33, HOLISTIC
+from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
+_MEDIAPIPE = {BLAZEPOSE33.size, *HOLISTIC}
+
 
 def read(source: Path, options: Options) -> Parsed:
     """Every array, named by its key, its file or its folder."""
-    return Parsed("arrays", _recordings(source, options.channels))
+
+    def read_file(name: str, path: Path) -> Iterator[Recording]:
+        return _recordings(name, path, options.channels)
+
+    suffixes = (source.suffix,) if source.is_file() else (".npy", ".npz")
+    return Parsed("arrays", recordings_of_files(source, suffixes, read_file))
 
 
 def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
@@ -48,16 +57,15 @@ def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         ) from None
 
 
-def _recordings(source: Path, channels: str | None) -> Iterator[Recording]:
-    suffixes = (source.suffix,) if source.is_file() else (".npy", ".npz")
-    for name, path in clip_files(source, suffixes):
-        for key, array in load_numpy(path):
-            clip = key if path.suffix == ".npz" else name
-            where = f"{path}: {clip}"
-            if array.ndim != 3 or array.dtype.kind not in "fiu":
-                raise UserError(f"{where} is {array.dtype} of shape {array.shape}; {_what(array)}.")
-            points, scores = split_channels(array, channels, where)
-            yield Recording.from_array(clip, points[None], None if scores is None else scores[None])
+def _recordings(name: str, path: Path, channels: str | None) -> Iterator[Recording]:
+    for key, array in load_numpy(path):
+        clip = key if path.suffix == ".npz" else name
+        where = f"{path}: {clip}"
+        if array.ndim != 3 or array.dtype.kind not in "fiu":
+            raise UserError(f"{where} is {array.dtype} of shape {array.shape}; {_what(array)}.")
+        points, scores = split_channels(array, channels, where)
+        recording = Recording.from_array(clip, points[None], None if scores is None else scores[None])
+        yield recording.of_shares() if array.shape[1] in _MEDIAPIPE and are_shares(points) else recording
 
 
 def _what(array: NDArray[Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmn.data.sources.points import COCO17, HALPE26, WHOLEBODY133
-from mmn.data.sources.readers.files import clip_files, first_content, read_json, track_number
+from mmn.data.sources.readers.files import first_content, read_json, recordings_of_files, track_number
 from mmn.data.sources.readers.frame_files import frame_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
 from mmn.data.sources.request import Options, Parsed
@@ -36,16 +36,15 @@ def _recordings(source: Path) -> Iterator[Recording]:
         for name, paths in frame_files(source).items():
             yield _recording(name, [(p.stem, _instances(read_json(p), str(p))) for p in paths], paths[0].parent)
         return
-    for name, path in clip_files(source, (".json", ".jsonl")):
-        content = read_json(path)
-        frames = _video(content)
-        if frames is None:
-            raise UserError(f"{path} is not a list of frames with instances; it is not an MMPose video result.")
-        yield _recording(
-            name,
-            [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)],
-            path,
-        )
+    yield from recordings_of_files(source, (".json", ".jsonl"), _videos)
+
+
+def _videos(name: str, path: Path) -> Iterator[Recording]:
+    frames = _video(read_json(path))
+    if frames is None:
+        raise UserError(f"{path} is not a list of frames with instances; it is not an MMPose video result.")
+    people = [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)]
+    yield _recording(name, people, path)
 
 
 def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Path) -> Recording:

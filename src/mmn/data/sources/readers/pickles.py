@@ -1,5 +1,6 @@
 """Pickles of arrays, read without executing anything in them."""
 
+import io
 import pickle
 from collections import OrderedDict, defaultdict
 from pathlib import Path
@@ -43,6 +44,18 @@ class ArrayUnpickler(pickle.Unpickler):
             return _ALLOWED[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which is not data") from None
+
+
+def unpickle(content: bytes, where: str) -> Any:
+    """What a pickle of names or arrays inside a file holds.
+
+    Raises:
+        UserError: one that names anything but arrays and plain containers, or is damaged.
+    """
+    try:
+        return ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise UserError(f"{where} has a pickle that was refused ({error}); nothing of it was executed.") from None
 
 
 def read_pickle(path: Path) -> Any:

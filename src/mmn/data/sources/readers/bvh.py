@@ -1,0 +1,115 @@
+"""Reader of BVH motion capture: a file a clip; joints in the hierarchy of the file, in 3D and its own unit, y up."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.layout import Layout
+from mmn.data.sources.own_layout import own_estimator, own_layout
+from mmn.data.sources.readers.files import clip_files, recordings_of_files
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+
+class Joint(NamedTuple):
+    """A joint of the hierarchy: its parent's index (−1 for the root), its offset from it, and its channels."""
+
+    name: str
+    parent: int
+    offset: NDArray[np.float64]
+    channels: list[str]
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """A clip a file."""
+    layout = _layout(_read(clip_files(source, (".bvh",))[0].path)[0])
+    return Parsed("BVH", recordings_of_files(source, (".bvh",), _recordings), layout=layout)
+
+
+def _recordings(name: str, path: Path) -> Iterator[Recording]:
+    joints, motion = _read(path)
+    estimator = own_estimator([joint.name for joint in joints], f"the file's {len(joints)} joints")
+    sure = np.ones((1, len(motion), len(joints)))  # a joint at the origin is one
+    yield Recording.from_array(name, _places(joints, motion)[None], sure, estimator=estimator)
+
+
+def _layout(joints: list[Joint]) -> Layout:
+    bones = [(index, joint.parent) for index, joint in enumerate(joints) if joint.parent >= 0]
+    return own_layout([joint.name for joint in joints], bones, np.zeros((0, len(joints), 3)))
+
+
+def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64]]:
+    """The hierarchy, and the channels of each frame ``(T, channels)``."""
+    try:
+        hierarchy, _, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
+        joints = list(_hierarchy(hierarchy.split()))
+        _, _, rows = motion.partition("Frame Time:")
+        width = sum(len(joint.channels) for joint in joints)
+        values = np.array(rows.split()[1:], np.float64).reshape(-1, width)
+    except (OSError, ValueError, IndexError, StopIteration):
+        raise UserError(f"{path} breaks off or is not a BVH file; export it again.") from None
+    return joints, values
+
+
+def _hierarchy(words: list[str]) -> Iterator[Joint]:
+    open_joints: list[int] = []
+    count, at = 0, 0
+    name = ""
+    offset = np.zeros(3)
+    while at < len(words):
+        word = words[at]
+        if word in ("ROOT", "JOINT"):
+            name = words[at + 1]
+        elif word == "End":
+            name = f"{name}_end"
+        elif word == "OFFSET":
+            offset = np.array(words[at + 1 : at + 4], np.float64)
+            if words[at + 4] != "CHANNELS":
+                yield Joint(name, open_joints[-2], offset, [])
+                open_joints[-1] = count
+                count += 1
+        elif word == "CHANNELS":
+            number = int(words[at + 1])
+            yield Joint(name, open_joints[-2] if len(open_joints) > 1 else -1, offset, words[at + 2 : at + 2 + number])
+            open_joints[-1] = count
+            count += 1
+        elif word == "{":
+            open_joints.append(-1)
+        elif word == "}":
+            open_joints.pop()
+        at += 1
+
+
+def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Forward kinematics: the place of each joint ``(T, V, 3)``."""
+    places = np.zeros((len(motion), len(joints), 3))
+    turns = np.tile(np.eye(3), (len(joints), len(motion), 1, 1))
+    column = 0
+    for index, joint in enumerate(joints):
+        turn, shift = np.tile(np.eye(3), (len(motion), 1, 1)), np.tile(joint.offset, (len(motion), 1))
+        for channel in joint.channels:
+            axis = "XYZ".index(channel[0].upper())
+            if channel.endswith("position"):
+                shift[:, axis] = motion[:, column]
+            else:
+                turn = turn @ _rotation(axis, np.radians(motion[:, column]))
+            column += 1
+        parent = turns[joint.parent] if joint.parent >= 0 else np.tile(np.eye(3), (len(motion), 1, 1))
+        origin = places[:, joint.parent] if joint.parent >= 0 else 0.0
+        places[:, index] = origin + np.einsum("tij,tj->ti", parent, shift)
+        turns[index] = parent @ turn
+    return places
+
+
+def _rotation(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotations about an axis ``(T, 3, 3)``."""
+    a, b = (axis + 1) % 3, (axis + 2) % 3
+    turn = np.tile(np.eye(3), (len(angle), 1, 1))
+    turn[:, a, a] = turn[:, b, b] = np.cos(angle)
+    turn[:, b, a] = np.sin(angle)
+    turn[:, a, b] = -turn[:, b, a]
+    return turn

@@ -1,0 +1,95 @@
+"""Reader of DeepLabCut's results: CSV of three header rows, four with ``individuals`` of several animals; or HDF5.
+
+Columns are scorer, (individual,) body part, and x, y or likelihood; a row is a frame.
+"""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.sources.labels.table import read_text
+from mmn.data.sources.own_layout import own_estimator, own_layout
+from mmn.data.sources.readers.files import recordings_of_files
+from mmn.data.sources.readers.pickles import unpickle
+from mmn.data.sources.recording import Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+from mmn.outside import from_outside, memory_for
+
+Column = tuple[str, ...]
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """A clip a file."""
+    recordings = recordings_of_files(source, (".csv", ".h5"), _recordings)
+    first = next(recordings)
+    assert first.estimator is not None
+    layout = own_layout(list(first.estimator.points), (), first.points)
+    return Parsed("DeepLabCut", chain([first], recordings), layout=layout)
+
+
+def is_deeplabcut(path: Path) -> bool:
+    """Whether a CSV file begins with the row of scorers, or an HDF5 file has a pandas table of that kind."""
+    if path.suffix == ".csv":
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().startswith("scorer,")
+    try:
+        return bool(_table(path)[0])
+    except UserError:
+        return False
+
+
+def _recordings(name: str, path: Path) -> Iterator[Recording]:
+    try:
+        columns, values, frames = _csv(path) if path.suffix == ".csv" else _table(path)
+        points, scores, joints = _points(columns, values)
+    except (OSError, KeyError, ValueError, IndexError):
+        raise UserError(f"{path} is not a result of DeepLabCut; write it again, or give --format.") from None
+    estimator = own_estimator(joints, f"DeepLabCut's {len(joints)} points")
+    yield replace(Recording.from_array(name, points, scores, estimator=estimator), frames=frames)
+
+
+def _points(
+    columns: Sequence[Column], values: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
+    """``(M, T, P, 2)``, ``(M, T, P)`` and the names of the body parts."""
+    people = list(dict.fromkeys(column[1] if len(column) == 4 else "" for column in columns))
+    joints = list(dict.fromkeys(column[-2] for column in columns))
+    table = np.full((len(people), len(values), len(joints), 3), np.nan, np.float32)
+    for column, cells in zip(columns, values.T, strict=True):
+        person = people.index(column[1] if len(column) == 4 else "")
+        table[person, :, joints.index(column[-2]), ("x", "y", "likelihood").index(column[-1])] = cells
+    return table[..., :2], table[..., 2], joints
+
+
+def _csv(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
+    rows = [row for row in csv.reader(io.StringIO(read_text(path, "DeepLabCut's CSV"))) if row]
+    header = next(index for index, row in enumerate(rows) if row[0] == "coords") + 1
+    columns = list(zip(*(row[1:] for row in rows[:header]), strict=True))
+    values = [[float(cell) if cell else np.nan for cell in row[1:]] for row in rows[header:]]
+    return columns, np.array(values).reshape(-1, len(columns)), [int(float(row[0])) for row in rows[header:]]
+
+
+def _table(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
+    """The one pandas table of an HDF5 file, without pandas, which would run what its pickled names say.
+
+    Raises:
+        UserError: a file without such a table, or one that does not hold what it says itself.
+    """
+    with from_outside(path, "HDF5 file of DeepLabCut", "write it again"), h5py.File(path, "r") as file:
+        table = next((g["table"] for g in file.values() if isinstance(g, h5py.Group) and "table" in g), None)
+        if not isinstance(table, h5py.Dataset) or "values_block_0_kind" not in table.attrs:
+            raise UserError(f"{path} has no table of pandas; it is not a result of DeepLabCut.")
+        outside = table.is_virtual or table.id.get_create_plist().get_external_count()
+        if outside or table.size * table.dtype.itemsize > memory_for(path.stat().st_size):
+            raise UserError(f"{path} does not hold the table it describes; write it again.")
+        names = unpickle(bytes(table.attrs["values_block_0_kind"]), str(path))
+        rows = table[()]
+    return [tuple(map(str, name)) for name in names], rows["values_block_0"].astype(float), rows["index"].tolist()

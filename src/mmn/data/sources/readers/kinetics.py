@@ -1,0 +1,51 @@
+"""Reader of Kinetics-skeleton: a JSON file a clip, ``{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, …],
+"score": […]}]}], "label": …, "label_index": …}``, 18 points of OpenPose as shares of the picture.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmn.data.sources.picture import are_shares
+from mmn.data.sources.points import OPENPOSE18_BODY
+from mmn.data.sources.readers.files import read_json, recordings_of_files
+from mmn.data.sources.recording import FrameKey, Person, Recording
+from mmn.data.sources.request import Options, Parsed
+from mmn.errors import UserError
+
+
+def read(source: Path, options: Options) -> Parsed:
+    """A clip a file; its split is that which its folder's name ends in."""
+    return Parsed("Kinetics-skeleton JSON", recordings_of_files(source, (".json",), _recordings))
+
+
+def is_kinetics(content: Any) -> bool:
+    """Whether the content of a JSON file is of this kind."""
+    frames = content.get("data") if isinstance(content, dict) else None
+    return isinstance(frames, list) and (not frames or (isinstance(frames[0], dict) and "skeleton" in frames[0]))
+
+
+def _recordings(name: str, path: Path) -> Iterator[Recording]:
+    content = read_json(path)
+    if not is_kinetics(content):
+        raise UserError(f"{path} has no data of frames with skeletons; it is not Kinetics-skeleton.")
+    frames: list[tuple[FrameKey, list[Person]]] = [
+        (frame.get("frame_index"), [_person(p, f"{path}: frame {i}") for p in frame.get("skeleton") or []])
+        for i, frame in enumerate(content["data"])
+    ]
+    label = content.get("label_index", content.get("label"))
+    recording = Recording.from_frames(name, frames, OPENPOSE18_BODY, label=label)
+    yield recording.of_shares() if are_shares(recording.points) else recording
+
+
+def _person(person: Any, where: str) -> Person:
+    try:
+        points = np.asarray(person["pose"], np.float32).reshape(-1, 2)
+        scores = np.asarray(person["score"], np.float32)
+    except (TypeError, KeyError, ValueError):
+        raise UserError(f"{where} lacks pose or score, or they are no numbers.") from None
+    if len(points) != OPENPOSE18_BODY.size or scores.shape != (len(points),):
+        raise UserError(f"{where} has {len(points)} points and {scores.size} scores where 18 of each belong.")
+    return Person(points, scores)
