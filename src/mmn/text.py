@@ -1,18 +1,21 @@
 """Text from outside, made harmless for where it is shown."""
 
-import unicodedata
+import re
 
-_REORDERING = "\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_INSTRUCTIONS = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff"  # control characters, which terminals obey, and halves of characters
+    "\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"  # marks that break lines or reorder letters
+)
+
+
+def is_plain(text: str) -> bool:
+    """Whether there is nothing in a text that a terminal would obey."""
+    return _INSTRUCTIONS.search(text) is None
 
 
 def plain(text: str) -> str:
-    """Text on one line without control characters, which terminals obey, and without marks that reorder letters."""
-    return "".join(" " if c in "\n\r\t" else c for c in text if c in "\n\r\t" or not is_control(c))
-
-
-def is_control(character: str) -> bool:
-    """Whether a character is an instruction rather than a sign."""
-    return unicodedata.category(character) in ("Cc", "Cs") or character in _REORDERING
+    """Text on one line, without what a terminal would obey."""
+    return _INSTRUCTIONS.sub("", re.sub("[\n\r\t]+", " ", text))
 
 
 def markup(text: str) -> str:

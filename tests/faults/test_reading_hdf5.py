@@ -150,7 +150,7 @@ def scores(small: SkeletonData, **changes) -> Scores:
         ({"labels": np.array([0, 14, 1])}, "clip b has label 14, outside 0…13"),
         ({"labels": np.array([0, -2, 1])}, "clip b has label -2"),
         ({"labels": np.array([0, 1])}, "for 3 clips"),
-        ({"names": ["a", "b", "a"]}, "one clip twice"),
+        ({"names": ["a", "b", "a"]}, "one of them twice"),
     ],
 )
 def test_scores_that_no_figure_can_be_computed_from_are_refused(changes, sentence, small, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Loggers that need a decision of ours."""
 
 import csv
+import io
 import logging
 import netrc
 import os
@@ -15,6 +16,8 @@ from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.loggers.logger import DummyLogger
 
 from mmn.engine.entry import in_sweep
+from mmn.errors import UserError
+from mmn.outside import read_text
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +37,16 @@ class MetricsCsv(CSVLogger):
         """Keep the rows up to ``step`` of what an interrupted run has written."""
         if not self.path.exists():
             return
-        with self.path.open(newline="", encoding="utf-8") as file:
-            rows = [{key: value for key, value in row.items() if value} for row in csv.DictReader(file)]
-        self.experiment.metrics = [row for row in rows if int(row["step"]) < step]
+        try:
+            rows = list(csv.DictReader(io.StringIO(read_text(self.path, "CSV file"))))
+        except (UserError, csv.Error) as error:
+            log.warning("The figures up to now are lost: %s", error)
+            rows = []
+        self.experiment.metrics = [
+            {key: value for key, value in row.items() if key and value}
+            for row in rows
+            if (row.get("step") or "").isdecimal() and int(row["step"]) < step
+        ]
         self.experiment.save()
 
     def log_hyperparams(self, params: Any = None) -> None:

@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from mmn.data.format.skeletons import SkeletonData, digest
 from mmn.engine.run_state import is_finished, last_checkpoint
 from mmn.errors import UserError
-from mmn.inference.checkpoint import KEY, read_checkpoint
+from mmn.inference.checkpoint import KEY
+from mmn.inference.weights_only import check_weights, read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ _CARRIED_OUT = (
 )  # fmt: skip
 """What a run may go on with otherwise than it began."""
 
+_NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
+"""What Lightning keeps to go on from."""
+
 _NEEDS_WHOLE_EPOCH = ("data.batch_size", "processes", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 
 
@@ -63,9 +67,13 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     Raises:
         UserError: a checkpoint of official weights, or of a run that differs in what cannot change on the way.
     """
-    made = read_checkpoint(path).get(KEY, {}).get("run")
+    content = read_checkpoint(path)
+    made = content.get(KEY, {}).get("run")
     if not made or "config" not in made:
         raise UserError(f"{path} does not say what its run was made with; start from its weights by init_from=.")
+    if missing := sorted(_NEEDED - content.keys()):
+        raise UserError(f"{path} lacks {missing[0]} and cannot be resumed; start from its weights by init_from=.")
+    check_weights(content["state_dict"], str(path))
     epoch, batch = made["place"]
     changed = dict(_differences(made, record))
     for key, (before, now) in changed.items():

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
@@ -22,6 +21,7 @@ from mmn.engine.run_state import clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.sweep import recorded, refuse_selection_on_test
 from mmn.errors import UserError
+from mmn.inference.weights_only import read_checkpoint
 from mmn.provenance import provenance
 from mmn.reporting.curves import draw_curves
 from mmn.reporting.dashboard import log_results
@@ -101,7 +101,7 @@ def _fit(
     parameters = sum(parameter.numel() for parameter in module.network.parameters())
     for logger in trainer.loggers:
         if resume and isinstance(logger, MetricsCsv) and trainer.is_global_zero:
-            logger.resume_from(torch.load(resume, map_location="cpu", weights_only=True)["global_step"])
+            logger.resume_from(read_checkpoint(resume)["global_step"])
         logger.log_hyperparams({**_plain(cfg), "parameters": parameters, "provenance": provenance()})
     if trainer.is_global_zero:
         log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)

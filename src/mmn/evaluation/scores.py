@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.layout import Classes
+from mmn.data.format.names import check_classes, check_names
 from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.figures import loss_of
@@ -201,13 +202,10 @@ def check_scores(scores: Scores, where: str) -> None:
     groups = names if scores.groups is None else scores.groups
     if scores.logits.shape != (len(names), len(classes.names)) or not len(scores.labels) == len(groups) == len(names):
         raise UserError(f"{where} has logits {scores.logits.shape} for {len(names)} clips; write it again.")
-    if not names or not classes.names or len(set(names)) != len(names):
-        raise UserError(f"{where} holds no clips, no classes, or one clip twice; write it again.")
-    if classes.group_names and (
-        len(classes.group_of_class) != len(classes.names)
-        or not set(classes.group_of_class) <= set(range(len(classes.group_names)))
-    ):
-        raise UserError(f"{where} has classes in groups that it does not name; write it again.")
+    if not names or len(set(names)) != len(names):
+        raise UserError(f"{where} holds no clips, or one of them twice; write it again.")
+    check_names(names, "clip", where)
+    check_classes(classes, where)
     wrong = np.flatnonzero((scores.labels < UNKNOWN) | (scores.labels >= len(classes.names)))
     if len(wrong):
         raise UserError(

@@ -1,12 +1,10 @@
 """Checkpoints: what they say of themselves, and networks from any of them."""
 
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from mmn.data.format.skeletons import SkeletonData
@@ -14,8 +12,11 @@ from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.errors import UserError
 from mmn.inference.stream import MMN_TARGET, Stream, with_stream
+from mmn.inference.weights_only import check_weights, read_checkpoint
 from mmn.model.mmn import MMN
 from mmn.model.official import from_official, is_official
+from mmn.model.sizes import check_state
+from mmn.outside import from_outside
 
 KEY = "mmn"
 """Where a Lightning checkpoint keeps its stream, and what its run was made with."""
@@ -65,16 +66,25 @@ def load_checkpoint(
     """
     content = read_checkpoint(Path(path))
     if KEY in content and "state_dict" in content:
+        state = check_weights(content["state_dict"], str(path))
+        state = {name.removeprefix(_NETWORK): value for name, value in state.items() if name.startswith(_NETWORK)}
         try:
             stream = _read_stream(content[KEY], str(path))
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f"{path} does not describe itself fully ({error} is missing); train it again.") from None
         stream = stream.with_arguments(overrides)
-        made = _maker(stream.target, network, path)(**stream.arguments)
-        _load(made, content["state_dict"], path)
+        make = _maker(stream.target, network, path)
+        if make is MMN:
+            with from_outside(Path(path), "checkpoint", "train it again"):
+                check_state(stream.arguments, state, str(path))  # before a network of any size is made
+                made: nn.Module = MMN(**stream.arguments)
+        else:
+            made = make(**stream.arguments)
+        _load(made, state, path)
         return Checkpoint(with_stream(made.eval(), stream), stream, dict(content[KEY].get("chosen") or {}))
-    for state in (content, content.get("state_dict"), content.get("model")):
-        if isinstance(state, dict) and is_official({str(k).removeprefix("module."): v for k, v in state.items()}):
+    for part in (content, content.get("state_dict"), content.get("model")):
+        if isinstance(part, dict) and is_official({str(k).removeprefix("module."): v for k, v in part.items()}):
+            state = check_weights(part, str(path))
             try:
                 return Checkpoint(with_stream(from_official(state, **overrides), None), None)
             except UserError as error:
@@ -140,30 +150,7 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
         raise UserError(f"{path} recognises other classes than {where} holds; compare their names.")
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a file, with nothing in it executed.
-
-    Raises:
-        UserError: no such file, or one that holds more than weights and plain values.
-    """
-    if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; give ckpt_path the path of one.")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError:
-        raise UserError(
-            f"{path} holds more than weights and plain values, or is damaged; nothing of it was executed. "
-            "Save the state dict alone, or get the file again."
-        ) from None
-    except Exception as error:  # a damaged archive can raise nearly anything
-        raise UserError(f"{path} is not a readable checkpoint ({str(error).splitlines()[0]}); get it again.") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__} and not a checkpoint; save the state dict.")
-    return content
-
-
-def _load(network: nn.Module, state_dict: dict[str, Tensor], path: str | Path) -> None:
-    state = {name.removeprefix(_NETWORK): value for name, value in state_dict.items() if name.startswith(_NETWORK)}
+def _load(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:
     try:
         network.load_state_dict(state, strict=True)
     except RuntimeError as error:

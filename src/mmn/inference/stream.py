@@ -8,6 +8,7 @@ from torch import nn
 
 from mmn.data.format.hdf5 import read_definitions
 from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.names import check_classes
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.view.view import View
@@ -95,10 +96,12 @@ class Stream:
         """
         if plain.get("version") != 2:
             raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
+        classes = Classes(**plain["classes"])
+        check_classes(classes, where)
         return cls(
             preprocessing=Preprocessing.from_dict(plain["preprocessing"]),
             layout=Layout.from_dict(plain["layout"], f"in {where}"),
-            classes=Classes(**plain["classes"]),
+            classes=classes,
             view=View(**plain.get("view", {})),
             **{key: plain[key] for key in ("target", "arguments", "data", "data_path", "data_digest")},
         )

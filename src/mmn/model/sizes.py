@@ -1,10 +1,13 @@
 """Sizes a network can have, and inputs it can take."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from mmn.errors import UserError
+
+_MOST_FRAMES = 1 << 16
 
 
 def check_input(config: dict[str, Any], clips: Tensor, times: Tensor) -> None:
@@ -39,10 +42,10 @@ def check_sizes(config: dict[str, Any]) -> None:
             f"{4 * config['heads']} (4 × heads)."
         )
     factor = 2 ** (config["scales"] - 1)
-    if config["num_frames"] < 1 or config["num_frames"] % factor:
+    if not 1 <= config["num_frames"] <= _MOST_FRAMES or config["num_frames"] % factor:
         raise UserError(
             f"the network's num_frames is {config['num_frames']}; with {config['scales']} scales it has to be "
-            f"a multiple of {factor}."
+            f"a multiple of {factor}, at most {_MOST_FRAMES:,}."
         )
     if config["num_frames"] // factor * config["num_joints"] == 1:
         raise UserError(
@@ -54,3 +57,30 @@ def check_sizes(config: dict[str, Any]) -> None:
             raise UserError(f"the network's {key} is {config[key]}; it is a probability, at least 0 and below 1.")
     if int(config["width"] * config["mlp_ratio"]) < 1:
         raise UserError(f"the network's mlp_ratio is {config['mlp_ratio']}; it has to leave the MLP a channel.")
+
+
+def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: str) -> None:
+    """Refuse sizes that the weights at hand do not have, before a network of these sizes is made.
+
+    Args:
+        config: arguments of ``MMN``, as a file says them.
+        state: the weights.
+        where: the file, for the sentence.
+
+    Raises:
+        UserError: naming the weight.
+    """
+    width, joints = int(config.get("width", 96)), int(config["num_joints"])
+    wanted = {
+        "embedding.position": (joints, width),
+        "classifier.weight": (int(config["num_classes"]), width),
+        "scales.0.0.spatial.matrices": (int(config.get("heads", 4)), joints, joints),
+        "scales.0.0.mlp.expand.weight": (int(width * float(config.get("mlp_ratio", 2.0))), width),
+    }
+    for name, shape in wanted.items():
+        found = tuple(state[name].shape) if name in state else "none"
+        if found != shape:
+            raise UserError(f"{where} does not fit the network it describes: {name} has shape {found} for {shape}.")
+    blocks = sum(name.endswith(".branch_norm.weight") for name in state)
+    if blocks != int(config.get("depth", 3)) * int(config.get("scales", 4)):
+        raise UserError(f"{where} does not fit the network it describes: it has the weights of {blocks} blocks.")

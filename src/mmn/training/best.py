@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from mmn.errors import UserError
+from mmn.inference.weights_only import read_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +122,10 @@ def _saved_best(path: Path) -> Validation | None:
     """The best validation recorded in a checkpoint; None if there is no such file."""
     if not path.is_file():
         return None
-    callbacks = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {})
+    try:
+        callbacks = read_checkpoint(path).get("callbacks", {})
+    except UserError as error:  # the run itself is whole
+        log.warning("%s", error)
+        return None
     best = callbacks.get(BestEpoch.__name__, {}).get("best")
     return Validation(*best) if best else None

@@ -81,7 +81,7 @@ class SaveOnSignal(Callback):
                     metrics = {
                         name: float(trainer.logged_metrics[name]) for name in STEP_METRICS & set(trainer.logged_metrics)
                     }
-                    logger.log_metrics(metrics, step=trainer.global_step - 1)
+                    logger.log_metrics({**metrics, "epoch": trainer.current_epoch}, step=trainer.global_step - 1)
             self._exit(trainer)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -17,6 +17,7 @@ from mmn.evaluation.metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream
+from mmn.training.epoch_means import EpochMeans
 from mmn.training.loss import compute_loss
 from mmn.training.schedule import WarmupCosine
 
@@ -53,6 +54,7 @@ class MMNModule(L.LightningModule):
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record = record or {}
         self.resumed_at: tuple[int, int] | None = None  # epochs done before, and batches of the next one
+        self.epoch_means = EpochMeans()
         self._requested: list[dict[str, Any]] = []
         self.val_metrics, self.val_loss = ActionMetrics(stream.classes), MeanMetric().set_dtype(torch.float64)
 
@@ -75,14 +77,26 @@ class MMNModule(L.LightningModule):
         metrics["train/cross_entropy"] = torch.nn.functional.cross_entropy(logits.detach().float(), batch.labels)
         if parts.consistency is not None:
             metrics |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
-        for name, value in metrics.items():  # averaged over the epoch and all processes
-            self.log(name, value, on_step=False, on_epoch=True, batch_size=len(batch.labels), sync_dist=True)
+        self.epoch_means.add(metrics, len(batch.labels))
+        if self._ends_epoch(batch_idx):
+            for name, value in self.epoch_means.take(self._sum).items():
+                self.log(name, value, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
         batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
         return parts.total * (accumulated / batches_of_step(batch_idx, batches, accumulated))
 
+    def _ends_epoch(self, batch_idx: int) -> bool:
+        """Whether no batch of this epoch comes after this one."""
+        steps = (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0
+        return batch_idx + 1 >= self.trainer.num_training_batches or (
+            steps and 0 < self.trainer.max_steps <= self.global_step + 1
+        )
+
+    def _sum(self, values: Tensor) -> Tensor:
+        return self.trainer.strategy.reduce(values, reduce_op="sum")
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Log the gradient norm, if this step is logged."""
-        if self.global_step % self.trainer.log_every_n_steps == 0:  # type: ignore[attr-defined]
+        if self.trainer._logger_connector.should_update_logs:
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
 
@@ -145,7 +159,13 @@ class MMNModule(L.LightningModule):
         checkpoint[KEY] = {
             "stream": self.stream.as_dict(),
             "run": {**self.record, "place": place, "steps_per_epoch": self.steps_per_epoch},
+            "epoch_means": self.epoch_means.state(self._sum),
         }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Count on in an epoch that was interrupted."""
+        if self.trainer.is_global_zero:
+            self.epoch_means.load(checkpoint.get(KEY, {}).get("epoch_means", {}), self.device)
 
 
 def batches_of_step(batch: int, batches: int, accumulated: int) -> int:

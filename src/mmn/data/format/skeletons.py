@@ -8,6 +8,7 @@ import numpy as np
 
 from mmn.data.format.clips import Clips, check_clips
 from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.names import check_classes, check_names
 from mmn.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -43,18 +44,16 @@ def check_data(data: SkeletonData, where: str) -> None:
     Raises:
         UserError: naming the place ``where``, the split and the clip.
     """
-    names, groups = data.classes.names, data.classes.group_of_class
-    if not names or len(set(names)) != len(names):
-        raise UserError(f"{where} has no class names or one of them twice; each class needs a name of its own.")
-    if groups and (len(groups) != len(names) or not set(groups) <= set(range(len(data.classes.group_names)))):
-        raise UserError(
-            f"{where} has {len(names)} classes in groups {sorted(set(groups))} of {len(data.classes.group_names)}; "
-            "every class needs one of the groups."
-        )
+    check_classes(data.classes, where)
+    check_names([data.name, data.source], "the data set's", where)
+    check_names(data.layout.joints, "joint", where)
+    check_names(list(data.layout.parts), "part", where)
     if not data.splits:
         raise UserError(f"{where} has none of the splits {', '.join(SPLITS)}; convert the data set again.")
     for split, clips in data.splits.items():
-        check_clips(clips, data.layout.joints, len(names), f"{where}, split {split}")
+        check_clips(clips, data.layout.joints, len(data.classes.names), f"{where}, split {split}")
+        check_names(clips.names, "clip", f"{where}, split {split}")
+        check_names(clips.groups or [], "the group of clip", f"{where}, split {split}")
         if clips.keypoints.shape[2] != data.coordinates:
             raise UserError(
                 f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates a joint and another split has "

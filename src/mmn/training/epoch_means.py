@@ -1,0 +1,42 @@
+"""Figures of an epoch's training, counted on after an interruption."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+Reduce = Callable[[Tensor], Tensor]
+"""Sums a tensor over all processes."""
+
+
+class EpochMeans:
+    """Means over the clips of an epoch. Checkpoints keep what has been added, so that no stop shows in them."""
+
+    def __init__(self) -> None:
+        self.totals: dict[str, Tensor] = {}
+
+    def add(self, figures: Mapping[str, Tensor], clips: int) -> None:
+        """Count the means of one batch."""
+        for name, value in {**figures, "clips": torch.ones_like(next(iter(figures.values())))}.items():
+            total = value.detach().double() * clips
+            self.totals[name] = self.totals[name] + total if name in self.totals else total
+
+    def take(self, reduce: Reduce) -> dict[str, Tensor]:
+        """The means over all processes; the next epoch starts from nothing."""
+        totals = self._over_all(reduce)
+        self.totals = {}
+        clips = totals.pop("clips")
+        return {name: total / clips for name, total in totals.items()}
+
+    def state(self, reduce: Reduce) -> dict[str, float]:
+        """What has been added on all processes, as plain numbers."""
+        return {name: float(total) for name, total in self._over_all(reduce).items()}
+
+    def load(self, state: Mapping[str, float], device: torch.device) -> None:
+        """Count on from a state; of several processes, one."""
+        self.totals = {name: torch.tensor(total, dtype=torch.float64, device=device) for name, total in state.items()}
+
+    def _over_all(self, reduce: Reduce) -> dict[str, Tensor]:
+        if not self.totals:
+            return {}
+        return dict(zip(self.totals, reduce(torch.stack(list(self.totals.values()))).unbind(), strict=True))
