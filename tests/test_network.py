@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import mmn
-from mmn.model.layers import DropPath, pad_replicate
+from mmn.model.kernels import frame_difference, pad_replicate
+from mmn.model.layers import DropPath
 from mmn.model.modulation import SkeletalModulation
-from mmn.model.motion import frame_difference
 
 SMALL = {"width": 32, "depth": 1}
 

@@ -9,8 +9,9 @@ from torch.nn import functional as F
 
 from mmn.model.block import MMNBlock
 from mmn.model.fusion import MotionConsistencyFusion
-from mmn.model.layers import TemporalConv, map_channels, pad_replicate
-from mmn.model.modulation import SkeletalModulation, TemporalModulation, centre
+from mmn.model.kernels import centre, map_channels, pad_replicate, single_precision
+from mmn.model.layers import TemporalConv
+from mmn.model.modulation import SkeletalModulation, TemporalModulation
 from mmn.model.sizes import check_input
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class FusedMMN(nn.Module):
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, coordinates)``, ``times (B, T)`` → logits ``(B, K)``."""
         check_input(self.config, clips, times)
-        with torch.autocast(clips.device.type, enabled=False):
+        with single_precision(clips):
             pyramid = [self.embedding(clips.float(), times.float())]
             for step in self.pyramid:
                 pyramid.append(step(pad_replicate(pyramid[-1], 1, 1)))
@@ -74,7 +75,7 @@ class FusedBlock(nn.Module):
         y = self.branch_norm(x)
         spatial, temporal = self.static(y).chunk(2, dim=-1)  # (B, T, V, C/4) each
         spatial, temporal = self.spatial(spatial), self.temporal(temporal)
-        if torch.is_autocast_enabled(x.device.type):  # see MMNBlock.halves
+        if torch.is_autocast_enabled(x.device.type):  # see static_and_difference
             difference = self.moving(frame_difference(y.float()))
         else:
             difference = frame_difference(self.moving(y))
@@ -192,7 +193,7 @@ def affine(norm: Any) -> tuple[Tensor, Tensor]:
 
 
 def frame_difference(x: Tensor) -> Tensor:
-    """``mmn.model.motion.frame_difference`` in one pass."""
+    """``mmn.model.kernels.frame_difference`` in one pass."""
     difference = torch.empty_like(x)
     torch.sub(x[:, 1:], x[:, :-1], out=difference[:, :-1])
     difference[:, -1] = difference[:, -2] if x.shape[1] > 1 else 0

@@ -5,9 +5,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmn.model.gate import BranchGate
-from mmn.model.layers import DropPath, Linear, Mlp, TemporalConv, map_channels, normalise_channels
+from mmn.model.kernels import static_and_difference
+from mmn.model.layers import DropPath, Linear, Mlp, TemporalConv, normalise_channels
 from mmn.model.modulation import SkeletalModulation, TemporalModulation, modulate
-from mmn.model.motion import MotionBranch, frame_difference
+from mmn.model.motion import MotionBranch
 
 
 class JointMixing(nn.Module):
@@ -52,19 +53,9 @@ class MMNBlock(nn.Module):
         self.mlp = Mlp(channels, mlp_ratio)
         self.drop_path = DropPath(drop_path)
 
-    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, T, V, C)`` → the static half and the frame difference of the motion half, ``(B, T, V, C/2)`` each."""
-        if not torch.is_autocast_enabled(x.device.type):
-            static, motion = self.split(x).chunk(2, dim=-1)
-            return static, frame_difference(motion)
-        # Of features in low precision the difference would be rounding: take it before the map, where the bias cancels.
-        static_weight, motion_weight = self.split.weight.chunk(2)
-        static = map_channels(x, static_weight, self.split.bias.chunk(2)[0])
-        return static, map_channels(frame_difference(x.float()), motion_weight, None)
-
     def branches(self, x: Tensor) -> Tensor:
         """``(B, T, V, C)`` → the gated temporal, spatial and motion branches, merged ``(B, T, V, C)``."""
-        static, difference = self.halves(x)  # (B, T, V, C/2) each
+        static, difference = static_and_difference(self.split, x)  # (B, T, V, C/2) each
         spatial, temporal = static.chunk(2, dim=-1)  # (B, T, V, C/4) each
         spatial, temporal = self.spatial(spatial), self.temporal(temporal)
         motion = self.motion(difference)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from mmn.model.block import MMNBlock
 from mmn.model.embedding import SkeletonEmbedding
 from mmn.model.fusion import MotionConsistencyFusion
+from mmn.model.kernels import single_precision
 from mmn.model.pyramid import TemporalPyramid
 from mmn.model.recompute import recomputed
 from mmn.model.sizes import check_input, check_sizes
@@ -103,7 +104,7 @@ class MMN(nn.Module):
     def features(self, clips: Tensor, times: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
         check_input(self.config, clips, times)
-        with torch.autocast(clips.device.type, enabled=False):  # motion is smaller than low precision can tell
+        with single_precision(clips):
             pyramid = self.pyramid(self.embedding(clips.float(), times.float()))  # (B, T / 2**i, V, C)
         return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
 

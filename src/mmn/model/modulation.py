@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from mmn.model.layers import Linear, TemporalConv, normalise_channels, tanh
+from mmn.model.kernels import centre, tanh
+from mmn.model.layers import Linear, TemporalConv, normalise_channels
 
 
 class SkeletalModulation(nn.Module):
@@ -53,12 +54,3 @@ def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """
     centred, spread = centre(x)
     return centred / spread * (1 + scale) + shift
-
-
-def centre(x: Tensor) -> tuple[Tensor, Tensor]:
-    """``x − mean (B, T, V, C)`` and ``std + 1e-6 (B, 1, 1, C)`` per clip and channel, float32; two sums, as
-    ``var_mean`` takes twenty times as long on a CPU.
-    """
-    centred = x - x.mean(dim=(1, 2), keepdim=True, dtype=torch.float32)
-    variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
-    return centred, variance.sqrt() + 1e-6

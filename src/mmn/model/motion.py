@@ -1,18 +1,9 @@
 """The motion branch: what changes from frame to frame."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmn.model.layers import TemporalConv, normalise_channels
-
-
-def frame_difference(x: Tensor) -> Tensor:
-    """Next minus current frame of ``x (B, T, V, C)``; the last difference is repeated, and is 0 in a one-frame clip."""
-    if x.shape[1] == 1:
-        return torch.zeros_like(x)
-    difference = x[:, 1:] - x[:, :-1]
-    return torch.cat([difference, difference[:, -1:]], dim=1)
 
 
 class MotionBranch(nn.Module):

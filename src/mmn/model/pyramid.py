@@ -2,7 +2,8 @@
 
 from torch import Tensor, nn
 
-from mmn.model.layers import TemporalConv, normalise_channels, pad_replicate
+from mmn.model.kernels import pad_replicate
+from mmn.model.layers import TemporalConv, normalise_channels
 
 
 class HalveFrames(nn.Module):

@@ -1,0 +1,52 @@
+"""Compiled blocks compute what the network computes."""
+
+import pytest
+import torch
+from test_fused import random_clips, random_network
+from torch import Tensor, nn
+
+
+@pytest.mark.slow
+def test_compiled_blocks_may_need_more_graphs_than_the_compiler_keeps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
+    torch.compiler.reset()
+    found = []
+    for compiled in (False, True):
+        network = random_network(drop_path=0.5, num_frames=16, scales=3).train()
+        network.recompute = True
+        if compiled:
+            network.compile_blocks(backend="eager")
+        torch.manual_seed(1)
+        nn.functional.cross_entropy(network(*random_clips(network)), torch.arange(5)).backward()
+        found.append({**{n: p.grad for n, p in network.named_parameters()}, **dict(network.named_buffers())})
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 2
+    for name, value in found[0].items():
+        torch.testing.assert_close(found[1][name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
+    network = random_network(drop_path=0.0, dropout=0.0, num_frames=16, scales=2).train()
+    clips, times = random_clips(network)
+    labels = torch.arange(5)
+
+    def step() -> tuple[Tensor, dict[str, Tensor]]:
+        network.zero_grad(set_to_none=True)
+        loss = nn.functional.cross_entropy(network(clips, times), labels)
+        loss.backward()
+        return loss.detach(), {name: p.grad for name, p in network.named_parameters()}  # type: ignore[misc]
+
+    loss, gradients = step()
+    network.compile_blocks()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    for _ in range(2):
+        compiled_loss, compiled = step()
+        torch.testing.assert_close(compiled_loss, loss, rtol=1e-5, atol=1e-6)
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(compiled[name], gradient, rtol=1e-3, atol=1e-5)
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 2  # one a scale
+    assert set(network.state_dict()) == set(random_network(num_frames=16, scales=2).state_dict())
