@@ -8,11 +8,16 @@ import pytest
 
 from mmn.cli.main import main
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.augment_joints import DropParts
+from mmn.data.pipeline.augment_space import Shear
 from mmn.data.pipeline.preprocess import prepare
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint, load_checkpoint
 from mmn.inference.infer import infer
 from mmn.inference.sliding import default_window, sliding_probabilities, window_starts
+from mmn.reporting.animation import find_clip
+from mmn.reporting.augmented import augmented
 from mmn.reporting.skeleton import front_view
 
 
@@ -84,3 +89,39 @@ def test_a_checkpoint_of_another_skeleton_is_refused(jhmdb_like: Path, tmp_path:
     with pytest.raises(SystemExit, match=r"is for 10 joints and .* has 15"):
         main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.gif"), "--checkpoint", str(official)])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_augmentation_makes_of_a_clip_is_shown(jhmdb_like: Path, tmp_path: Path, small: SkeletonData) -> None:
+    output = tmp_path / "x.gif"
+    main(["animate", str(jhmdb_like), "val0001", str(output), "--augmentation", "mixed", "--epochs", "1"])
+    assert output.read_bytes().startswith(b"GIF8")
+    clip = find_clip(small, "val0001")
+    plain, first, second = augmented(clip, small.layout, Augmentation([Shear(1.0, 0.5)]), "lean", 2)
+    height = clip.keypoints.max(axis=(0, 1)) - clip.keypoints.min(axis=(0, 1))
+    shown = plain.keypoints.max(axis=(0, 1)) - plain.keypoints.min(axis=(0, 1))
+    np.testing.assert_allclose(shown / height, 2 / height.max(), rtol=1e-4)  # the clip itself, its joints in place
+    centre = small.layout.centre
+    np.testing.assert_allclose(
+        (plain.keypoints[3] - plain.keypoints[3, centre]) * height.max() / 2,
+        clip.keypoints[3] - clip.keypoints[3, centre], rtol=1e-3, atol=1e-3,
+    )  # fmt: skip
+    assert np.abs(first.keypoints - plain.keypoints).max() > 0.02
+    assert np.abs(first.keypoints - second.keypoints).max() > 0.02
+    assert (first.title, second.title) == ("lean, epoch 0", "lean, epoch 1")
+    dropped = augmented(clip, small.layout, Augmentation([DropParts(1.0)]), "", 1)[1]
+    assert dropped.filled.all(axis=0).sum() == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--augmentation", "none_such"], "no augmentation none_such"),
+        (["--augmentation", "strong", "--checkpoint"], "give one"),
+    ],
+)
+def test_augmentations_that_cannot_be_shown_are_refused(
+    jhmdb_like, small_checkpoint, tmp_path, arguments, sentence
+) -> None:
+    checkpoint = [str(small_checkpoint)] if "--checkpoint" in arguments else []
+    with pytest.raises(SystemExit, match=sentence):
+        main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.gif"), *arguments, *checkpoint])

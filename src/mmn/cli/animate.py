@@ -5,7 +5,12 @@ Joints that were filled in are hollow.
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from mmn.errors import UserError
+
+if TYPE_CHECKING:
+    from mmn.data.pipeline.augment import Augmentation
 
 
 def register(commands: Any) -> None:
@@ -16,6 +21,8 @@ def register(commands: Any) -> None:
     parser.add_argument("output", type=Path, help="the .gif, .mp4 or .html file to write")
     parser.add_argument("--checkpoint", type=Path, help="draw the prediction of this network over time below each clip")
     parser.add_argument("--window", type=int, help="frames the network sees around each (default: half the clip, ≤ 64)")
+    parser.add_argument("--augmentation", help="show what training makes of a clip: official, strong, … or a YAML file")
+    parser.add_argument("--epochs", type=int, default=3, help="how many epochs of the augmentation (default: 3)")
     parser.add_argument("--fps", type=int, default=15, help="frames a second (default: 15)")
     parser.set_defaults(run=_run)
 
@@ -25,6 +32,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.inference.checkpoint import check_fit, load_checkpoint
     from mmn.inference.sliding import default_window, sliding_probabilities
     from mmn.reporting.animation import animate, find_clip
+    from mmn.reporting.augmented import augmented
     from mmn.reporting.prediction_strip import Prediction
 
     checkpoint = load_checkpoint(options.checkpoint) if options.checkpoint else None
@@ -32,6 +40,12 @@ def _run(options: argparse.Namespace) -> None:
     if checkpoint and checkpoint.stream:
         data = checkpoint.stream.view_of(options.file)[1].apply(data, str(options.file))
     clips = [find_clip(data, name) for name in options.names]
+    if options.augmentation:
+        if checkpoint:
+            raise UserError("--augmentation shows clips as training draws them, --checkpoint as they are; give one.")
+        name, augmentation = Path(options.augmentation).stem, _augmentation(options.augmentation)
+        shown = [augmented(clip, data.layout, augmentation, name, options.epochs) for clip in clips]
+        clips = [clip for row in shown for clip in row]
     if checkpoint:
         check_fit(options.checkpoint, checkpoint, data, options.file)
         for place, clip in enumerate(clips):
@@ -40,3 +54,21 @@ def _run(options: argparse.Namespace) -> None:
             clips[place] = clip._replace(prediction=Prediction(list(data.classes.names), chances, window))
     animate(clips, data.layout, options.output, options.fps)
     print(options.output)
+
+
+def _augmentation(name: str) -> "Augmentation":
+    """The augmentation of a YAML file, or of a name in ``configs/augmentation``.
+
+    Raises:
+        UserError: no such file.
+    """
+    from hydra import compose, initialize_config_dir
+    from hydra.utils import instantiate
+
+    path = Path(name) if name.endswith(".yaml") else Path(__file__).parents[3] / f"configs/augmentation/{name}.yaml"
+    if not path.is_file():
+        raise UserError(
+            f"there is no augmentation {name}; give the name of one in configs/augmentation or a YAML file."
+        )
+    with initialize_config_dir(str(path.parent.resolve()), version_base="1.3"):
+        return instantiate(compose(path.stem))

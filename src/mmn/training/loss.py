@@ -26,20 +26,56 @@ class MotionConsistencyLoss(nn.Module):
     Args:
         label_smoothing: probability mass spread over all classes.
         consistency_weight: weight of the mean Jensen–Shannon divergence between each scale and the fusion.
+        logit_adjustment: how far the network is spared learning how frequent classes are: their log frequencies in
+            training, times this, are added to the logits in the loss alone (Menon et al., ICLR 2021). 1 is the balanced
+            softmax.
     """
 
-    def __init__(self, label_smoothing: float = 0.1, consistency_weight: float = 0.0) -> None:
+    log_prior: Tensor | None
+
+    def __init__(
+        self, label_smoothing: float = 0.1, consistency_weight: float = 0.0, logit_adjustment: float = 0.0
+    ) -> None:
         super().__init__()
         self.label_smoothing, self.consistency_weight = label_smoothing, consistency_weight
+        self.logit_adjustment = logit_adjustment
+        self.register_buffer("log_prior", None, persistent=False)
 
     @property
     def needs_scales(self) -> bool:
         """Whether ``forward`` uses the scales' logits."""
         return self.consistency_weight != 0.0
 
-    def forward(self, logits: Tensor, labels: Tensor, scale_logits: Tensor | None = None) -> LossParts:
-        """``logits (B, K)``, ``labels (B,)``, ``scale_logits (S, B, K)`` if ``needs_scales``."""
-        classification = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+    def count(self, clips_per_class: Tensor) -> None:
+        """Be told how many training clips each class has, ``(K,)``; called once, before training."""
+        share = clips_per_class.clamp(min=1).float() / clips_per_class.sum()
+        self.log_prior = share.log()
+
+    def forward(
+        self, logits: Tensor, labels: Tensor, scale_logits: Tensor | None = None, partners: Tensor | None = None,
+        shares: Tensor | None = None,
+    ) -> LossParts:  # fmt: skip
+        """The loss of a batch.
+
+        Args:
+            logits: ``(B, K)``.
+            labels: ``(B,)``.
+            scale_logits: ``(S, B, K)`` where ``needs_scales``.
+            partners: ``(B,)`` the classes of what clips are mixed with; None where they are not.
+            shares: ``(B,)`` how much of a clip is of its own class.
+        """
+        adjusted = logits
+        if self.logit_adjustment:
+            if self.log_prior is None:
+                raise UserError("loss.logit_adjustment needs the clips of each class; call the loss's count() first.")
+            adjusted = logits + self.logit_adjustment * self.log_prior
+        classification = F.cross_entropy(adjusted, labels, label_smoothing=self.label_smoothing)
+        if partners is not None and shares is not None:
+            own, other = (
+                F.cross_entropy(adjusted, classes, label_smoothing=self.label_smoothing, reduction="none")
+                for classes in (labels, partners)
+            )
+            classification = (shares * own + (1 - shares) * other).mean()
         if not self.needs_scales or scale_logits is None:
             return LossParts(classification, classification.detach(), None)
         consistency = jensen_shannon(scale_logits, logits.expand_as(scale_logits)).mean()
@@ -64,10 +100,14 @@ def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Ten
                 "loss of the logits only, such as loss.consistency_weight=0."
             )
         logits, scale_logits = forward_scales(batch.clips, batch.times)
-        found = loss(logits, batch.labels, scale_logits)
+        given = [logits, batch.labels, scale_logits]
     else:
         logits = network(batch.clips, batch.times)
-        found = loss(logits, batch.labels)
+        given = [logits, batch.labels]
+    mixture = {} if batch.shares is None else {"partners": batch.partners, "shares": batch.shares}
+    if mixture and not isinstance(loss, MotionConsistencyLoss):
+        raise UserError(f"clips are mixed, and {type(loss).__name__} takes one class a clip; leave out the mix.")
+    found = loss(*given, **mixture)
     return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
 
 

@@ -140,6 +140,13 @@ class MMNModule(L.LightningModule):
         """Optimiser steps in an epoch of the attached trainer."""
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
+    def on_fit_start(self) -> None:
+        """Tell the loss how frequent classes are, if it asks."""
+        count: Any = getattr(self.loss, "count", None)
+        datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        if count is not None and datamodule is not None:
+            count(datamodule.clips_per_class.to(self.device))
+
     def on_train_start(self) -> None:
         """When resuming, apply the requested optimiser settings and schedule in place of the checkpoint's."""
         if self.resumed_at is None:

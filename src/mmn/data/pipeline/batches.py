@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
@@ -27,14 +28,21 @@ class BatchSampler(Sampler[BatchKey]):
         shuffle_seed: seed of the training order; None for evaluation.
         rank: this process.
         world_size: processes in all.
+        weights: ``(N,)`` how often each clip is drawn in comparison with others, for training; None: once an epoch.
 
     ``skip`` is how many batches the next epoch leaves out at its start: those an interrupted run has seen.
     """
 
     def __init__(
-        self, clips: Tensor, batch_size: int, shuffle_seed: int | None = None, rank: int = 0, world_size: int = 1
+        self,
+        clips: Tensor,
+        batch_size: int,
+        shuffle_seed: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+        weights: Tensor | None = None,
     ) -> None:
-        self.clips, self.batch_size, self.shuffle_seed = clips, batch_size, shuffle_seed
+        self.clips, self.batch_size, self.shuffle_seed, self.weights = clips, batch_size, shuffle_seed, weights
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
         self.skip = 0
@@ -51,7 +59,10 @@ class BatchSampler(Sampler[BatchKey]):
         clips = self.clips
         if self.shuffle_seed is not None:
             generator = np.random.default_rng([self.shuffle_seed, self.epoch])
-            clips = clips[torch.from_numpy(generator.permutation(len(clips)))]
+            order = generator.permutation(len(clips))
+            if self.weights is not None:
+                order = generator.permutation(_drawn(order, self.weights.numpy(), generator))
+            clips = clips[torch.from_numpy(order)]
         else:
             filler = -len(clips) % self.world_size
             clips = torch.cat([clips, clips.new_full((filler,), -1)])
@@ -59,6 +70,17 @@ class BatchSampler(Sampler[BatchKey]):
         first, self.skip = self.skip, 0
         for start in range(first * size, len(self) * size, size):
             yield self.epoch, clips[start : start + size].tensor_split(self.world_size)[self.rank]
+
+
+def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
+    """As many of ``order (N,)``, each as often as its weight says, but for less than one (systematic sampling).
+
+    Clips of one weight, those of a class, are taken together, so that a class too is as often as it should be.
+    """
+    order = order[np.argsort(weights[order], kind="stable")]
+    ends = np.cumsum(weights[order])
+    points = (np.arange(len(order)) + generator.random()) / len(order) * ends[-1]
+    return order[np.searchsorted(ends, points, side="right").clip(max=len(order) - 1)]
 
 
 class BatchDataset(Dataset[Batch]):

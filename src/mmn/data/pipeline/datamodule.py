@@ -8,6 +8,8 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmn.data.format.clips import Clips
@@ -47,6 +49,8 @@ class SkeletonDataModule(L.LightningDataModule):
         normalisation: ``official``, ``aspect`` or ``person``; see ``mmn.data.pipeline.normalise.boxes``.
         sampling: ``official``, ``strata`` or ``warp``; see ``mmn.data.pipeline.frames.Sampling``.
         sampling_strength: of ``warp``.
+        balance: how far training evens out its classes: 0 shows every clip once an epoch, 0.5 classes by the square
+            root of their clips, 1 all classes alike.
         view: what of the file is used; see ``View``.
 
     Raises:
@@ -71,6 +75,7 @@ class SkeletonDataModule(L.LightningDataModule):
         normalisation: str = "official",
         sampling: str = "official",
         sampling_strength: float = 0.5,
+        balance: float = 0.0,
         **view: Any,
     ) -> None:
         super().__init__()
@@ -78,13 +83,15 @@ class SkeletonDataModule(L.LightningDataModule):
         self.preprocessing = Preprocessing(modality, num_frames, normalisation, Sampling(sampling, sampling_strength))
         self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
         self.memory_limit_gb, self.on_device = memory_limit_gb, on_device
-        self.max_train_clips = max_train_clips
+        self.max_train_clips, self.balance = max_train_clips, balance
         self.name, self.get_it, self.maker = name, get_it, maker
         self.view = View(**view)
         self._data: SkeletonData | None = None
         self._stores: dict[tuple[str, torch.device], Store] = {}
         self.place = (0, 0)  # epochs, and batches of the next one, that a resumed run has done
         self._checked = False
+        if not 0.0 <= balance <= 1.0:
+            raise UserError(f"data.balance is {balance}; give 0 (clips as they are) to 1 (all classes alike).")
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
         if on_device and num_workers > 0:
@@ -168,6 +175,22 @@ class SkeletonDataModule(L.LightningDataModule):
         return self.data.splits[split]
 
     @property
+    def _training_clips(self) -> Tensor:
+        """Which clips of the train split are trained on."""
+        labels, count = self._clips("train").labels, self.max_train_clips
+        return torch.arange(len(labels)) if count is None else nested_subset(labels, count, self.seed)
+
+    @property
+    def clips_per_class(self) -> Tensor:
+        """How many clips of each class are trained on ``(K,)``."""
+        labels = self._clips("train").labels[self._training_clips]
+        return torch.from_numpy(np.bincount(labels, minlength=len(self.data.classes.names)))
+
+    def _weights(self, labels: NDArray[np.int64]) -> Tensor:
+        """How often clips of ``labels (N,)`` are drawn in comparison with each other."""
+        return torch.from_numpy(np.bincount(labels)[labels] ** -self.balance)
+
+    @property
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
 
@@ -192,8 +215,7 @@ class SkeletonDataModule(L.LightningDataModule):
             UserError: a split the file does not have, or one too small for a single training batch.
         """
         clips = self._clips(split)
-        count = self.max_train_clips if training else None
-        indices = torch.arange(len(clips)) if count is None else nested_subset(clips.labels, count, self.seed)
+        indices = self._training_clips if training else torch.arange(len(clips))
         random = Training(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
         fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
@@ -202,7 +224,8 @@ class SkeletonDataModule(L.LightningDataModule):
                 f"there are {len(indices)} training clips of {self.path}, fewer than one batch of {self.batch_size} "
                 f"on {world_size} processes; lower data.batch_size."
             )
-        sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size)
+        weights = self._weights(clips.labels[indices]) if training and self.balance else None
+        sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size, weights)
         return DataLoader(
             BatchDataset(fetcher),
             sampler=sampler,

@@ -32,16 +32,16 @@ class Batch(NamedTuple):
         times: ``(B, T)`` float32 frame times in [-1, 1].
         labels: ``(B,)`` int64, −1 = unknown.
         indices: ``(B,)`` int64, the clip's place in its split; −1 marks a filler that no figure may count.
-        partners: ``(B,)`` int64, the class a clip was mixed with, its own where it was not.
-        shares: ``(B,)`` float32, how much of a clip is of its own class.
+        partners: ``(B,)`` int64, the class a clip is mixed with; None where clips are not mixed.
+        shares: ``(B,)`` float32, how much of a clip is of its own class; None likewise.
     """
 
     clips: Tensor
     times: Tensor
     labels: Tensor
     indices: Tensor
-    partners: Tensor
-    shares: Tensor
+    partners: Tensor | None = None
+    shares: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -163,8 +163,6 @@ class ClipFetcher:
             times=sample.times,
             labels=labels.masked_fill(indices < 0, UNKNOWN),
             indices=indices,
-            partners=labels,
-            shares=torch.ones_like(labels, dtype=torch.float32),
         )
         return self._mixed(batch, real, epoch) if self._augmentation.mix else batch
 

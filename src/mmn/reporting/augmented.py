@@ -1,0 +1,36 @@
+"""What augmentation makes of a clip, as training draws it epoch by epoch."""
+
+import numpy as np
+import torch
+
+from mmn.data.format.clips import Clips
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, Training
+from mmn.reporting.animation import Shown
+
+
+def augmented(clip: Shown, layout: Layout, augmentation: Augmentation, name: str, epochs: int) -> list[Shown]:
+    """The clip as it is, in the box that all are shown in, and what some epochs make of it; lost joints are hollow.
+
+    Args:
+        clip: to show.
+        layout: its skeleton.
+        augmentation: of training.
+        name: its name, for the titles.
+        epochs: how many.
+    """
+    frames, _, coordinates = clip.keypoints.shape
+    preprocessing = Preprocessing(Modality("all"), frames, "aspect")  # several streams, of which some may be dropped
+    clips = Clips.from_arrays([clip.keypoints])
+    backwards = np.argsort(layout.order)  # from network order to the layout's
+
+    def show(training: Training | None, epoch: int, title: str) -> Shown:
+        batch = ClipFetcher(clips, layout, preprocessing, training).fetch(torch.tensor([0]), epoch)
+        poses = batch.clips[0, :, backwards, :coordinates].numpy()
+        return Shown(title, poses, (poses == 0).all(axis=2))
+
+    plain = show(None, 0, clip.title)
+    training = Training(1, augmentation, random_frames=False)
+    return [plain, *(show(training, epoch, f"{name}, epoch {epoch}") for epoch in range(epochs))]
