@@ -16,12 +16,14 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--against", type=Path, help="another folder: how far its runs over folds are behind, clip by clip"
     )
+    parser.add_argument("--latex", action="store_true", help="print LaTeX, and write compare.tex too")
+    parser.add_argument("--csv", action="store_true", help="print a line a run, and write compare.csv too")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.files import replacing, write_json
-    from mmn.reporting.compare import compare
+    from mmn.reporting.compare import Comparison, compare
     from mmn.reporting.compare_folds import compare_folds, of_folds
 
     comparison: Any
@@ -31,8 +33,16 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"{options.folder} has no runs over folds (data.folds), which --against compares.")
     else:
         comparison = compare(options.folder, options.metric, options.split)
-    text = comparison.markdown()
-    print(text)
-    with replacing(options.folder / "compare.md") as part:
-        part.write_text(text, encoding="utf-8")
+    texts = {"md": comparison.markdown()}
+    if isinstance(comparison, Comparison):
+        from mmn.reporting.compare_text import csv, latex
+
+        texts |= {"tex": latex(comparison)} if options.latex else {}
+        texts |= {"csv": csv(comparison)} if options.csv else {}
+    elif options.latex or options.csv:
+        raise UserError("runs over folds are written as Markdown and JSON alone; leave --latex and --csv out.")
+    print(texts[list(texts)[-1]])
+    for suffix, text in texts.items():
+        with replacing(options.folder / f"compare.{suffix}") as part:
+            part.write_text(text, encoding="utf-8")
     write_json(options.folder / "compare.json", comparison.as_dict())

@@ -1,92 +1,146 @@
-"""A sweep as a table: what differs between its runs, a column a seed, mean and spread, and the runs added up."""
+"""Runs compared: a row a setting with mean, spread and interval over its runs, what differs, and the runs added up."""
 
-import json
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmn.errors import UserError
 from mmn.evaluation.fit_weights import find_weights
-from mmn.evaluation.scores import Scores, combine, figures, read_scores
+from mmn.evaluation.paired import holm, paired
+from mmn.evaluation.scores import Scores, combine, figures
+from mmn.reporting.runs import Run, find_runs, names_of
 
-
-@dataclass(frozen=True)
-class Run:
-    """One finished run of a sweep."""
-
-    folder: Path
-    modality: str
-    seed: int
-    overrides: dict[str, str]  # what the command line said: "optimizer.lr" → "0.001"
-    figures: dict[str, dict[str, float]]  # split → figure → value
-
-    def scores(self, split: str) -> Scores | None:
-        """Scores of a split, None where the run left none."""
-        path = self.folder / f"scores_{split}.h5"
-        return read_scores(path) if path.exists() else None
+MOST_PAIRS = 15
+"""Of settings that are compared with each other; of more, each with the first alone."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in nothing but their seeds."""
+    """Runs that differ in nothing but their seeds.
+
+    Attributes:
+        name: the setting.
+        runs: seed and figure of each; a command that was run twice has two of one seed.
+        last: the last epoch's figure of each; empty where one is not known.
+    """
 
     name: str
-    values: dict[int, float]  # seed → figure
+    runs: list[tuple[int, float]]
+    last: list[float] = field(default_factory=list)
 
     @property
-    def summary(self) -> str:
-        """``mean ± sd``, or the one value."""
-        values = list(self.values.values())
-        spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
-        return f"{statistics.mean(values):.2f}{spread}"
+    def values(self) -> dict[int, float]:
+        """By seed; of several runs with one seed the last."""
+        return dict(self.runs)
+
+    @property
+    def mean(self) -> float:
+        """Over the runs."""
+        return statistics.mean(value for _, value in self.runs)
+
+    @property
+    def sd(self) -> float | None:
+        """The sample standard deviation; None of a single run."""
+        return statistics.stdev(value for _, value in self.runs) if len(self.runs) > 1 else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """95 % by Student's t, over training again; None of a single run."""
+        return t_interval([value for _, value in self.runs])
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of a mean by Student's t; None of fewer than two values."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return None
+    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values) - half, statistics.mean(values) + half
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What one setting has over another.
+
+    Attributes:
+        first: of the two settings.
+        second: of the two settings.
+        points: first minus second, of the means.
+        by_seed: 95 % of the difference of runs with the same seed; None with fewer than two of them.
+        p: by clip and, with several runs, by run; None where there are no scores.
+        p_holm: corrected for all pairs of the table.
+        tested: what the p value speaks of.
+    """
+
+    first: str
+    second: str
+    points: float
+    by_seed: tuple[float, float] | None
+    p: float | None
+    p_holm: float | None
+    tested: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """Runs on one file, or fold, whose epochs were chosen alike.
+
+    Attributes:
+        data: the file.
+        selected_on: what chose the epochs.
+        rows: one for each setting, then the settings of each seed added up.
+        pairs: settings compared.
+        weights: seed → what each row counts in the sum; empty where there is nothing to add up.
+        weights_from: where the weights come from, in words.
+        notes: what is missing, a sentence each.
+    """
+
+    data: str
+    selected_on: str
+    rows: list[Row]
+    pairs: list[Pair]
+    weights: dict[int, dict[str, float]]
+    weights_from: str
+    notes: list[str]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A sweep's table.
-
-    Attributes:
-        metric: the figure compared, such as ``"top1"``.
-        split: of which split.
-        rows: one for each setting, then the settings of each seed added up.
-        weights: seed → what each row counts in the sum; empty where there is nothing to add up.
-        weights_from: where the weights come from, in words.
-    """
+    """All tables of a folder, for one figure, such as ``"top1"``, of one split."""
 
     metric: str
     split: str
-    rows: list[Row]
-    weights: dict[int, dict[str, float]]
-    weights_from: str
+    tables: list[Table]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all tables."""
+        return [row for table in self.tables for row in table.rows]
+
+    @property
+    def weights_from(self) -> str:
+        """Of the first table."""
+        return self.tables[0].weights_from
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        rows = {row.name: {str(seed): value for seed, value in row.values.items()} for row in self.rows}
-        weights = {str(seed): w for seed, w in self.weights.items()}
-        return {"metric": self.metric, "split": self.split, "rows": rows, "weights": weights,
-                "weights_from": self.weights_from}  # fmt: skip
+        from mmn.reporting.compare_text import plain
+
+        return plain(self)
 
     def markdown(self) -> str:
-        """The table as Markdown."""
-        seeds = sorted({seed for row in self.rows for seed in row.values})
-        header = ["", *(f"seed {seed}" for seed in seeds), "mean ± sd", "best"]
-        lines = [f"{self.metric} on {self.split}, %", "", _line(header), _line(["---"] * len(header))]
-        for row in self.rows:
-            cells = [f"{row.values[seed]:.2f}" if seed in row.values else "" for seed in seeds]
-            lines.append(_line([row.name, *cells, row.summary, f"{max(row.values.values()):.2f}"]))
-        if self.weights:
-            lines += ["", f"Weights: {self.weights_from}."]
-            for seed, weights in self.weights.items():
-                lines.append(f"- seed {seed}: " + ", ".join(f"{name} {w:.2f}" for name, w in weights.items()))
-        return "\n".join(lines) + "\n"
+        """The tables as Markdown."""
+        from mmn.reporting.compare_text import markdown
+
+        return markdown(self)
 
 
 def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparison:
-    """Compare the finished runs below ``folder``.
+    """Compare the finished runs below ``folder``, those on one file and chosen alike in a table of their own.
 
     Rows are the settings that differ between runs, other than seeds. Where each seed has several, they are added up as
     an ensemble, with weights found on the val split; where a run has no scores of one, they count alike.
@@ -98,83 +152,94 @@ def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparis
     if not any(metric in run.figures.get(split, {}) for run in runs):
         have = sorted({f"{s} {m}" for run in runs for s, figures_of in run.figures.items() for m in figures_of})
         raise UserError(f"the runs in {folder} have no {split} {metric}; they have {', '.join(have) or 'no figures'}.")
-    runs = [run for run in runs if metric in run.figures.get(split, {})]
-    names = names_of(runs)
-    rows = []
-    for name in dict.fromkeys(names):
-        values = {run.seed: run.figures[split][metric] for run, n in zip(runs, names, strict=True) if n == name}
-        rows.append(Row(name, dict(sorted(values.items()))))
-    ensemble, weights, source = _ensemble(runs, names, metric, split)
-    return Comparison(metric, split, [*rows, *ensemble], weights, source)
+    named = list(zip(runs, names_of(runs), strict=True))
+    groups: dict[tuple[str, str], list[tuple[Run, str]]] = {}
+    for run, name in named:
+        if metric in run.figures.get(split, {}):
+            groups.setdefault((run.data, str(run.about.get("selected_on") or "")), []).append((run, name))
+    return Comparison(metric, split, [_table(key, members, metric, split) for key, members in groups.items()])
 
 
-def find_runs(folder: Path) -> list[Run]:
-    """Run folders with ``config.yaml`` and ``metrics.json``, in order of their names.
-
-    Raises:
-        UserError: none there.
-    """
-    runs = []
-    for path in sorted(folder.rglob("metrics.json")):
-        config, overrides = path.with_name("config.yaml"), path.parent / ".hydra" / "overrides.yaml"
-        if config.exists() and overrides.exists():
-            content = yaml.safe_load(config.read_text(encoding="utf-8"))
-            said = dict(line.split("=", 1) for line in yaml.safe_load(overrides.read_text(encoding="utf-8")))
-            result = json.loads(path.read_text(encoding="utf-8"))
-            runs.append(Run(path.parent, content["modality"]["name"], int(content["seed"]), said, result))
-    if not runs:
-        raise UserError(f"there are no finished runs in {folder}; give the folder of a sweep.")
-    return runs
+def _table(key: tuple[str, str], members: list[tuple[Run, str]], metric: str, split: str) -> Table:
+    by_name: dict[str, list[Run]] = {}
+    for run, name in members:
+        by_name.setdefault(name, []).append(run)
+    rows = [_row(name, runs, metric, split) for name, runs in by_name.items()]
+    sums, weights, source, notes = _ensemble(by_name, metric, split)
+    return Table(*key, [*rows, *sums], _pairs(rows, by_name, metric, split), weights, source, notes)
 
 
-def names_of(runs: Sequence[Run]) -> list[str]:
-    """A name for each run, of what differs in their command lines but the seed: ``bone``, or ``bone, lr=0.002``."""
-    keys = list(dict.fromkeys(key for run in runs for key in run.overrides))
-    differing = [
-        key
-        for key in keys
-        if key not in ("seed", "modality", "experiment") and len({run.overrides.get(key) for run in runs}) > 1
-    ]
-    several = len({run.modality for run in runs}) > 1
-
-    def name(run: Run) -> str:
-        settings = [f"{key.split('.')[-1]}={_short(run.overrides.get(key, 'default'))}" for key in differing]
-        return ", ".join([run.modality, *settings] if several or not settings else settings)
-
-    return [name(run) for run in runs]
+def _row(name: str, runs: list[Run], metric: str, split: str) -> Row:
+    runs = sorted(runs, key=lambda run: run.seed)
+    last = [((run.about.get("last_epoch") or {}).get(split) or {}).get(metric) for run in runs]
+    known = [value for value in last if value is not None]
+    return Row(name, [(run.seed, run.figures[split][metric]) for run in runs], known if len(known) == len(runs) else [])
 
 
-def _short(value: str) -> str:
+def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: str) -> list[Pair]:
+    """Settings compared with each other, or of many with the first; Holm's correction over all."""
+    chosen = list(combinations(rows, 2))
+    if len(chosen) > MOST_PAIRS:
+        chosen = [(rows[0], row) for row in rows[1:]]
+    found = []
+    for first, second in chosen:
+        seeds = sorted(set(first.values) & set(second.values))
+        by_seed = t_interval([first.values[seed] - second.values[seed] for seed in seeds])
+        p, tested = _p(by_name[first.name], by_name[second.name], metric, split)
+        found.append((first, second, by_seed, p, tested))
+    corrected = iter(holm([p for *_, p, _ in found if p is not None]) if any(f[3] is not None for f in found) else [])
+    return [
+        Pair(first.name, second.name, first.mean - second.mean, by_seed, p, None if p is None else next(corrected),
+             tested)
+        for first, second, by_seed, p, tested in found
+    ]  # fmt: skip
+
+
+def _p(first: list[Run], second: list[Run], metric: str, split: str) -> tuple[float | None, str]:
+    """The p value of a difference clip by clip, and what it speaks of."""
+    sides = [[run.scores(split) for run in side] for side in (first, second)]
+    there = [[one for one in side if one is not None] for side in sides]
+    if not all(there):
+        return None, "there are no scores"
+    name = {"action_f1_micro": "top1"}.get(metric, metric)
     try:
-        return f"{float(value):.3g}"
-    except ValueError:
-        return value
+        result = paired(there[0], there[1], draws=1000)
+    except UserError as error:
+        return None, str(error)
+    row = result["differences"].get(name)
+    return (None, f"{metric} is not tested") if row is None else (row.p, result["test"])
 
 
 def _ensemble(
-    runs: Sequence[Run], names: Sequence[str], metric: str, split: str
-) -> tuple[list[Row], dict[int, dict[str, float]], str]:
-    """The settings of each seed added up, and all runs together."""
-    values: dict[int, float] = {}
+    by_name: dict[str, list[Run]], metric: str, split: str
+) -> tuple[list[Row], dict[int, dict[str, float]], str, list[str]]:
+    """The settings of each seed added up, of seeds that have all of them; what is missing is named."""
+    values: list[tuple[int, float]] = []
     weights: dict[int, dict[str, float]] = {}
+    notes: list[str] = []
     source = "equal, since there are no scores of a val split to find them on"
-    reported: dict[int, dict[str, Scores]] = {}
-    judged: dict[int, dict[str, Scores]] = {}
-    for run, name in zip(runs, names, strict=True):
-        if (scores := run.scores(split)) is not None:
-            reported.setdefault(run.seed, {})[name] = scores
-        if split != "val" and (scores := run.scores("val")) is not None:
-            judged.setdefault(run.seed, {})[name] = scores
-    for seed, streams in sorted(reported.items()):
-        if len(streams) < 2:
+    seeds = sorted({run.seed for runs in by_name.values() for run in runs})
+    for seed in seeds if len(by_name) > 1 else ():
+        runs = {name: [run for run in runs if run.seed == seed] for name, runs in by_name.items()}
+        streams = {name: _scores(own, split) for name, own in runs.items()}
+        missing = [name for name, scores in streams.items() if scores is None]
+        if missing:
+            notes.append(f"seed {seed} is left out of the ensemble: {', '.join(missing)} is missing.")
             continue
-        found = [1.0 / len(streams)] * len(streams)
-        if set(judged.get(seed, {})) == set(streams):
-            found, source = find_weights([judged[seed][name] for name in streams]).weights, "found on the val split"
+        judged = [_scores(own, "val") for own in runs.values()] if split != "val" else []
+        try:
+            found = [1.0 / len(streams)] * len(streams)
+            if judged and all(scores is not None for scores in judged):
+                found, source = find_weights([s for s in judged if s is not None]).weights, "found on the val split"
+            total = combine([scores for scores in streams.values() if scores is not None], found)
+        except UserError as error:
+            notes.append(f"seed {seed} has no ensemble: {error}")
+            continue
         weights[seed] = dict(zip(streams, found, strict=True))
-        values[seed] = figures(combine(list(streams.values()), found))[metric]
-    return ([Row("ensemble", values)] if values else []), weights, source
+        values.append((seed, figures(total)[metric]))
+    return ([Row("ensemble", values)] if values else []), weights, source, notes
 
 
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _scores(runs: list[Run], split: str) -> Scores | None:
+    """Of the most recent of runs with one setting and seed; None where there is none."""
+    return runs[-1].scores(split) if runs else None

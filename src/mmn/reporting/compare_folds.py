@@ -14,7 +14,7 @@ from mmn.evaluation.intervals import intervals
 from mmn.evaluation.paired import paired
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, figures
-from mmn.reporting.compare import Run, find_runs, names_of
+from mmn.reporting.runs import Run, find_runs, names_of
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,125 @@
+"""A comparison as Markdown, LaTeX, CSV and plain values."""
+
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from mmn.reporting.compare import Comparison, Row, Table
+
+UNITS = {"loss": "nats, less is better"}
+"""Of figures that are no percentages, of which more is better."""
+
+
+def plain(comparison: Comparison) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    tables = [
+        {
+            "data": table.data,
+            "selected_on": table.selected_on,
+            "rows": {
+                row.name: {"n": len(row.runs), "runs": row.runs, "mean": row.mean, "sd": row.sd,
+                           "interval_95": row.interval, "last": row.last}
+                for row in table.rows
+            },
+            "pairs": [asdict(pair) for pair in table.pairs],
+            "weights": {str(seed): weights for seed, weights in table.weights.items()},
+            "weights_from": table.weights_from,
+            "notes": table.notes,
+        }
+        for table in comparison.tables
+    ]  # fmt: skip
+    return {"metric": comparison.metric, "split": comparison.split, "tables": tables}
+
+
+def frame(comparison: Comparison, table: Table) -> pd.DataFrame:
+    """One table, a row a setting: n, the figure of each seed, mean ± sd, its interval, and the last epoch's mean."""
+    seeds = sorted({seed for row in table.rows for seed, _ in row.runs})
+    records = []
+    for row in table.rows:
+        record: dict[str, Any] = {"setting": row.name, "n": len(row.runs)}
+        for seed in seeds:
+            record[f"seed {seed}"] = ", ".join(_number(value) for own, value in row.runs if own == seed)
+        record["mean ± sd"] = _number(row.mean) + ("" if row.sd is None else f" ± {_number(row.sd)}")
+        record["95 % (t)"] = "" if row.interval is None else " to ".join(_number(end) for end in row.interval)
+        record["last epoch"] = _number(sum(row.last) / len(row.last)) if row.last else ""
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def markdown(comparison: Comparison) -> str:
+    """The tables, each under what its runs share, with the settings compared below."""
+    unit = UNITS.get(comparison.metric, "%, more is better")
+    lines = [f"{comparison.metric} on {comparison.split}, {unit}"]
+    for table in comparison.tables:
+        lines += ["", _about(comparison, table), "", *_markdown(frame(comparison, table))]
+        if table.pairs:
+            lines += ["", *_markdown(_pairs(table))]
+            lines += [
+                "",
+                "p: of a difference as large where there is none, clip by clip; corrected for all (Holm).",
+            ]
+        if table.weights:
+            lines += ["", f"Weights: {table.weights_from}."]
+            for seed, weights in table.weights.items():
+                lines.append(f"- seed {seed}: " + ", ".join(f"{name} {w:.2f}" for name, w in weights.items()))
+        lines += ["", *table.notes] if table.notes else []
+    return "\n".join(lines) + "\n"
+
+
+def latex(comparison: Comparison) -> str:
+    """The tables for a paper, one ``tabular`` each, what they share as its comment."""
+    parts = []
+    for table in comparison.tables:
+        shown = frame(comparison, table).map(lambda cell: str(cell).replace("±", r"$\pm$"))
+        shown = shown.rename(columns=lambda name: name.replace("%", r"\%").replace("±", r"$\pm$"))
+        for sign in ("_", "&", "#"):
+            shown["setting"] = shown["setting"].str.replace(sign, f"\\{sign}")
+        parts.append(f"% {_about(comparison, table)}\n{shown.to_latex(index=False)}")
+    return "\n".join(parts)
+
+
+def csv(comparison: Comparison) -> str:
+    """A line a run: data, selection, setting, seed and figure."""
+    records = [
+        {"data": table.data, "selected_on": table.selected_on, "split": comparison.split, "setting": row.name,
+         "n": len(row.runs), "seed": seed, comparison.metric: value, f"{comparison.metric}_last_epoch": last}
+        for table in comparison.tables
+        for row in table.rows
+        for (seed, value), last in zip(row.runs, _last(row), strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(records).to_csv(index=False)
+
+
+def _last(row: Row) -> list[float | None]:
+    return [*row.last] or [None] * len(row.runs)
+
+
+def _about(comparison: Comparison, table: Table) -> str:
+    chosen = f"epochs chosen by {table.selected_on}" if table.selected_on else "how epochs were chosen is not known"
+    if table.selected_on.startswith(f"{comparison.split}/"):
+        chosen += ", which is what is compared here: too high"
+    return f"{table.data or 'data file unknown'}; {chosen}"
+
+
+def _pairs(table: Table) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "": f"{pair.first} − {pair.second}",
+            "points": f"{pair.points:+.2f}",
+            "95 % by seed": "" if pair.by_seed is None else " to ".join(f"{end:+.2f}" for end in pair.by_seed),
+            "p": "" if pair.p is None else f"{pair.p:.3f}",
+            "p, corrected": "" if pair.p_holm is None else f"{pair.p_holm:.3f}",
+            "of": pair.tested,
+        }
+        for pair in table.pairs
+    )
+
+
+def _markdown(content: pd.DataFrame) -> list[str]:
+    cells = [list(content.columns), ["---"] * len(content.columns), *content.astype(str).to_numpy().tolist()]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in cells]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}"
