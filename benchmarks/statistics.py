@@ -45,7 +45,7 @@ def coverage(
     skill = rng.uniform(0.3, 0.95, classes)
     many = 400_000
     truth = exact_figures(simulated(classes, many, skill, rng, many if people else 0, spread))
-    inside = {name: 0 for name in ROWS}
+    inside = dict.fromkeys(ROWS, 0)
     for _ in range(sets):
         bounds = intervals(simulated(classes, clips, skill, rng, people, spread), draws)
         for name in ROWS:
