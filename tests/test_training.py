@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import TINY, command, train
+from commands import TINY, command, in_process, train
 from conftest import FIXTURES
 
 import mmn
@@ -51,7 +51,7 @@ def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figure
     checkpoint = run / "checkpoints" / "best.ckpt"
     for size in (1, 7, 64):
         folder = tmp_path / str(size)
-        result = command(
+        result = in_process(
             "eval.py", f"ckpt_path={checkpoint}", f"hydra.run.dir={folder}", f"data.batch_size={size}", cwd=tmp_path
         )
         assert result.returncode == 0, result.stderr
@@ -66,7 +66,7 @@ def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figure
 @pytest.mark.slow
 def test_two_checkpoints_are_added_up(run: Path, tmp_path: Path) -> None:
     best, last = (run / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
-    result = command(
+    result = in_process(
         "eval.py", f"ckpt_path=[{best},{last}]", "weights=[1.0,0.0]", "hydra.run.dir=out", cwd=tmp_path
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -83,7 +83,7 @@ def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_
     write_scores(tmp_path / "scores_test.h5", shuffled)
     (tmp_path / "scores_val.h5").write_bytes((run / "scores_val.h5").read_bytes())
     best = run / "checkpoints" / "best.ckpt"
-    result = command(
+    result = in_process(
         "eval.py", f"ckpt_path=[{best},{tmp_path}/scores_test.h5]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
@@ -93,14 +93,14 @@ def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_
     assert {k: v for k, v in combined.items() if k != "loss"} == {k: v for k, v in alone.items() if k != "loss"}
     assert combined["loss"] == pytest.approx(alone["loss"], abs=1e-5)
     assert set(json.loads((tmp_path / "out" / "analysis.json").read_text())) >= {"intervals_95", "ece", "classes"}
-    wrong = command("eval.py", f"ckpt_path={run}/scores_val.h5", "hydra.run.dir=out", cwd=tmp_path)
+    wrong = in_process("eval.py", f"ckpt_path={run}/scores_val.h5", "hydra.run.dir=out", cwd=tmp_path)
     assert "is of split val; give scores of test" in wrong.stderr
 
 
 @pytest.mark.slow
 def test_several_views_of_each_clip_are_averaged_and_their_cost_told(run: Path, tmp_path: Path) -> None:
     best = run / "checkpoints" / "best.ckpt"
-    result = command(
+    result = in_process(
         "eval.py", f"ckpt_path={best}", "tta.samplings=2", "tta.flip=true", "hydra.run.dir=out", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
@@ -120,7 +120,8 @@ def test_without_val_the_test_clips_judge_and_it_is_said_once(tmp_path: Path) ->
 @pytest.mark.slow
 @pytest.mark.parametrize("debug", ["fast", "overfit", "profile"])
 def test_debug_runs_finish(tmp_path: Path, jhmdb_like: Path, debug: str) -> None:
-    result = train(tmp_path / "run", jhmdb_like, f"debug={debug}", "logger=none")
+    shorter = ["trainer.max_epochs=5"] if debug == "overfit" else []
+    result = train(tmp_path / "run", jhmdb_like, f"debug={debug}", "logger=none", *shorter)
     assert result.returncode == 0, result.stderr
     if debug == "profile":
         assert "run_training_epoch" in (tmp_path / "run" / "fit-profile.txt").read_text()
@@ -142,7 +143,7 @@ def test_two_processes_score_like_one(run: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_sweep_trains_every_modality_in_a_folder_of_its_own(tmp_path: Path, jhmdb_like: Path) -> None:
     modalities = ["joint", "bone", "joint_motion", "bone_motion"]
-    result = command(
+    result = in_process(
         "train.py", "-m", *TINY, f"data.path={jhmdb_like}", f"modality={','.join(modalities)}", "trainer.max_epochs=1",
         "scheduler.warmup_epochs=0", "hydra.sweep.dir=sweep", cwd=tmp_path,
     )  # fmt: skip
@@ -160,7 +161,7 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
         "classes": [f"c{i}" for i in range(7)],
     }))  # fmt: skip
     synthesize(tmp_path / "ten.h5", layout, clips_per_class=1, val_per_class=0, test_per_class=2)
-    result = command(
+    result = in_process(
         "eval.py", f"ckpt_path={FIXTURES / 'official_small.pt'}", "experiment=ma52_bone", "data.path=ten.h5",
         "hydra.run.dir=out", cwd=tmp_path,
     )  # fmt: skip
@@ -190,7 +191,7 @@ def test_mistakes_end_in_one_sentence(
     }
     for name, place in places.items():
         arguments = [argument.replace(name, place) for argument in arguments]
-    result = command(script, *arguments, cwd=tmp_path)
+    result = in_process(script, *arguments, cwd=tmp_path)
     assert result.returncode == 1
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr
