@@ -108,7 +108,8 @@ def _check_keys() -> None:
 def keys_read(config: Path) -> list[str]:
     """The keys of evaluation's config that it reads; the trainer's group is training's too and has more."""
     keys = [key for key in config_keys(config, ("paths", "trainer", "modality")) if key not in _INSTEAD]
-    return [*(k for k in keys if not k.startswith("trainer.") or k.partition(".")[2] in PLACEMENT), "experiment", "trainer"]
+    read = [key for key in keys if not key.startswith("trainer.") or key.partition(".")[2] in PLACEMENT]
+    return [*read, "experiment", "trainer"]
 
 
 def unread(key: str, known: Sequence[str]) -> UserError:
