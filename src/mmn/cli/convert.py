@@ -26,8 +26,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--format", help="the source's format, where it is not recognised; or module.function")
     labels = parser.add_argument_group("labels")
     labels.add_argument(
-        "--labels", help="CSV of name,label,split[,group]; or list files, as train=a.txt,val=b.txt", metavar="F"
+        "--labels",
+        "--segments",
+        help="CSV of name,label,split[,group]; list files, as train=a.txt,val=b.txt; or segments of long recordings: "
+        "CSV of name,start,end,label[,split,group] in frames, or seconds with --fps, or ELAN's .eaf",
+        metavar="F",
     )
+    labels.add_argument("--pad", type=float, help="seconds (frames without --fps) added to segments at either end")
+    labels.add_argument("--rest", help="keep what lies between segments as this class", metavar="NAME")
     labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
     labels.add_argument("--classes", help="a text file, one class name a line, in place of the layout's", metavar="F")
     labels.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
@@ -53,7 +59,7 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
     """What was given of them, as ``read_source`` takes it."""
     names = (
         *("format", "labels", "labels_from", "classes", "person", "channels", "missing", "min_score", "zeros"),
-        *("max_gap", "max_filled", "fps", "skip_bad"),
+        *("max_gap", "max_filled", "fps", "skip_bad", "pad", "rest"),
     )
     given = {name: value for name in names if (value := getattr(options, name)) is not None}
     return {**given, "splits": _splits(options.splits), "picture": _picture(options.picture)}

@@ -19,6 +19,7 @@ class Clip:
         label: class index or class name, where the source says so.
         split: train, val or test, where the source says so.
         group: the subject or recording, where labels say so.
+        where: the place in a table that says so, for sentences; empty where none does.
         left_out: how many other people were in view.
     """
 
@@ -30,6 +31,7 @@ class Clip:
     label: int | str | None = None
     split: str | None = None
     group: str = ""
+    where: str = ""
     left_out: int = 0
 
     def with_frames(self, frames: NDArray[np.int64], joints: NDArray[np.float32]) -> "Clip":

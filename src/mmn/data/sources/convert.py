@@ -1,7 +1,7 @@
 """From the files people have to the one HDF5 file."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +9,16 @@ import numpy as np
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import write_data
-from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.data.sources.auto_layout import AUTO, find_layout
-from mmn.data.sources.classes import find_classes
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.faults import usable
 from mmn.data.sources.fill import fill_missing
 from mmn.data.sources.formats import reader_of, recognise
 from mmn.data.sources.frame_numbers import common_step
-from mmn.data.sources.labels.index import class_indices
-from mmn.data.sources.labels.match import match_rows
-from mmn.data.sources.labels.table import Row, read_labels
+from mmn.data.sources.labels.apply import with_indices, with_rows
+from mmn.data.sources.labels.segments import Segment, cut, is_segments, read_segments
+from mmn.data.sources.labels.table import read_labels
 from mmn.data.sources.missing import lay_out, settle_zeros
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options
@@ -80,23 +78,30 @@ def read_source(
     asked = Options(**options)
     path = Path(source)
     read = reader_of(asked.format or recognise(path))
-    rows = None if asked.labels is None else read_labels(asked.labels)
+    segments = None if asked.labels is None else _segments(asked)
+    rows = None if asked.labels is None or segments is not None else read_labels(asked.labels)
     parsed = read(path, asked)
     skeleton, layout_name, recordings = find_layout(layout, parsed)
     steps = Steps(skeleton, layout_name, asked, parsed.published)
     clips, nobody = _clips(recordings, steps)
-    clips, classes, unnamed = _labelled(
-        clips, nobody, rows, layout_name, asked, parsed.published, auto=str(layout) == AUTO
-    )
-    skipped: list[str] = []
+    if rows is not None:
+        clips = with_rows(clips, nobody, rows, str(asked.labels))
+    notes = [*parsed.notes, *steps.notes()]
     if not parsed.published:
         step = common_step(clip.frames for clip in clips)
         clips = [lay_out(clip, step) for clip in settle_zeros(clips, asked.zeros, skeleton.joints)]
+    if segments is not None:
+        clips, left_out = cut(clips, segments, asked.fps, asked.pad, asked.rest, steps.counts_from)
+        notes += left_out
+    clips, classes, unnamed = with_indices(clips, layout_name, asked, str(layout) == AUTO, parsed.published)
+    notes += unnamed
+    if not parsed.published:
         clips, skipped = usable(clips, nobody, skeleton, asked)
+        notes += skipped
     splits = _splits(clips)
     if asked.missing == "interpolate":
         splits = {split: fill_missing(c, skeleton, f"{source}, split {split}") for split, c in splits.items()}
-    notes = [*parsed.notes, *steps.notes(), *unnamed, *skipped, *_notes(clips, splits, asked.person)]
+    notes += _notes(clips, splits, asked.person)
     data = SkeletonData(
         name=name or path.stem,
         source="; ".join([f"{parsed.kind} from {origin or path.name}", *notes]),
@@ -106,6 +111,12 @@ def read_source(
     )
     check_data(data, str(source))
     return Found(data, {clip.name: clip.left_out for clip in clips if clip.left_out})
+
+
+def _segments(asked: Options) -> list[Segment] | None:
+    """The table of segments, where labels are one."""
+    path = Path(str(asked.labels))
+    return read_segments(path, asked.fps) if path.exists() and is_segments(path) else None
 
 
 def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], list[str]]:
@@ -120,38 +131,6 @@ def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], l
     if not clips and not nobody:
         raise UserError("there are no clips; pass at least one array (frames, joints, coordinates).")
     return clips, nobody
-
-
-def _labelled(
-    clips: list[Clip],
-    nobody: Sequence[str],
-    rows: list[Row] | None,
-    layout: str,
-    options: Options,
-    published: bool,
-    auto: bool,
-) -> tuple[list[Clip], Classes, list[str]]:
-    """Clips with class indices and splits, in the order of the table of labels where there is one."""
-    where = [f"clip {clip.name}" for clip in clips]
-    if rows is not None:
-        names = list(dict.fromkeys([*(clip.recording for clip in clips), *nobody]))
-        by_name = match_rows(names, rows, nobody, str(options.labels))
-        place = {row.name: index for index, row in enumerate(rows)}
-        clips = sorted(clips, key=lambda clip: place[by_name[clip.recording].name])
-        found = [by_name[clip.recording] for clip in clips]
-        where = [f"{row.where}: clip {clip.name}" for row, clip in zip(found, clips, strict=True)]
-        clips = [
-            replace(clip, label=row.label, split=row.split, group=row.group)
-            for row, clip in zip(found, clips, strict=True)
-        ]
-    classes, notes = find_classes(
-        layout, options.classes, [clip.label for clip in clips], options.labels_from or 0, auto
-    )
-    labels = ["" if clip.label is None else clip.label for clip in clips]
-    if published and rows is None:  # checked with the rest of the file
-        return clips, classes, notes
-    indices = class_indices(labels, where, classes, options.labels_from)
-    return [replace(clip, label=index) for clip, index in zip(clips, indices, strict=True)], classes, notes
 
 
 def _splits(clips: Sequence[Clip]) -> dict[str, Clips]:

@@ -20,8 +20,8 @@ class Options:
 
     Attributes:
         format: one of ``formats.READERS``, or ``module.function`` of your own; None to recognise it.
-        labels: a CSV file of ``name,label,split[,group]``, or list files as ``train=a.txt,val=b.txt``, for sources
-            without labels of their own; None for clips without labels.
+        labels: a CSV file of ``name,label,split[,group]``, list files as ``train=a.txt,val=b.txt``, or segments of long
+            recordings (see ``labels.segments``), for sources without labels of their own; None for no labels.
         labels_from: the index of the first class, 0 or 1; None for 0, asking where that looks wrong.
         classes: a text file with a class name a line, in place of those the layout brings.
         splits: our split → its name in the source, for sources with split names of their own.
@@ -34,6 +34,8 @@ class Options:
         max_gap: the most frames in a row that are filled in; None for half a second.
         max_filled: the largest share of a clip that is filled in.
         fps: frames a second; None where it is not known.
+        pad: seconds (frames without ``fps``) that segments are made longer at either end.
+        rest: the class of what lies between two segments; None to leave it out.
         skip_bad: leave out clips that cannot be used, in place of refusing the source.
     """
 
@@ -51,6 +53,8 @@ class Options:
     max_gap: int | None = None
     max_filled: float = 0.5
     fps: float | None = None
+    pad: float = 0.0
+    rest: str | None = None
     skip_bad: bool = False
 
     def __post_init__(self) -> None:

@@ -31,6 +31,7 @@ class Steps:
 
     def __init__(self, layout: Layout, layout_name: str, options: Options, published: bool) -> None:
         self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
+        self._first = 1 << 62  # the lowest number of any frame
         self.alike: list[str] = []
         self.cut: list[str] = []
         self.selections: dict[str, Selection] = {}
@@ -40,7 +41,9 @@ class Steps:
         if self.published:
             yield self._clip(recording, recording.name, np.arange(len(recording.frames)), recording.points, None, 0)
             return
-        numbers = frame_numbers(recording.frames, recording.name)[recording.frame]
+        of_frames = frame_numbers(recording.frames, recording.name)
+        self._first = min(self._first, int(of_frames.min(initial=self._first)))
+        numbers = of_frames[recording.frame]
         if all_alike(recording.frames):
             self.alike.append(recording.name)
         seen = seen_points(recording.points, recording.scores)
@@ -67,6 +70,11 @@ class Steps:
             marked = np.where(found[mine][:, :, None], points[mine], np.nan)
             at_zero = None if zero is None else zero[there][mine]
             yield self._clip(recording, name, numbers[mine], marked, at_zero, others)
+
+    @property
+    def counts_from(self) -> int:
+        """The number that the source gives to a recording's first frame: 1 where its lowest is, else 0."""
+        return int(self._first == 1)
 
     def notes(self) -> list[str]:
         """What a user should know of the recordings that went through."""
@@ -103,7 +111,15 @@ class Steps:
                 self.selections[estimator.words] = selection
             points, zero = selection.points(points), None if zero is None else selection.any(zero)
         return Clip(
-            name, frames, points, zero, recording.name, recording.label, recording.split, recording.group, others
+            name=name,
+            frames=frames,
+            joints=points,
+            zero=zero,
+            recording=recording.name,
+            label=recording.label,
+            split=recording.split,
+            group=recording.group,
+            left_out=others,
         )
 
     def _known(self, count: int) -> Estimator | None:

@@ -90,13 +90,23 @@ def read_text(path: Path, what: str) -> str:
         ) from None
 
 
+def read_split(text: str, where: str) -> str:
+    """train, val or test, also by other names people give them.
+
+    Raises:
+        UserError: none of them.
+    """
+    split = _OTHER_NAMES.get(text.lower(), text.lower())
+    if split not in SPLITS:
+        raise UserError(f"{where} is in split {text!r}; splits are {', '.join(SPLITS)}.")
+    return split
+
+
 def _row(cells: dict[str, str], where: str) -> Row:
-    name, split = cells["name"], cells.get("split", "").lower()
-    split = _OTHER_NAMES.get(split, split)
+    name = cells["name"]
     if not name:
         raise UserError(f"{where}: the name '' is empty or there twice; each clip has one row.")
-    if split not in SPLITS:
-        raise UserError(f"{where}: clip {name} is in split {cells.get('split', '')!r}; splits are {', '.join(SPLITS)}.")
+    split = read_split(cells.get("split", ""), f"{where}: clip {name}")
     return Row(name, cells.get("label", ""), split, cells.get("group", ""), where)
 
 

@@ -1,0 +1,158 @@
+"""Long recordings with a table of segments: CSV of ``name,start,end,label[,split,group]``, or ELAN's ``.eaf``."""
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mmn.data.sources.clip import Clip
+from mmn.data.sources.labels.match import short_name
+from mmn.data.sources.labels.table import read_split, read_table
+from mmn.data.sources.words import some
+from mmn.errors import UserError
+from mmn.outside import from_outside
+
+COLUMNS = ("name", "start", "end", "label")
+
+
+class Segment(NamedTuple):
+    """One labelled stretch of a recording.
+
+    Attributes:
+        name: the recording's.
+        start: seconds, or the first frame.
+        end: seconds, or the last frame.
+        label: class name or index, as written.
+        split: train, val or test; train where the table does not say.
+        group: subject or recording, as the table says; else the recording.
+        where: the place of the row, for sentences.
+    """
+
+    name: str
+    start: float
+    end: float
+    label: str
+    split: str
+    group: str
+    where: str
+
+
+def read_segments(path: Path, fps: float | None) -> list[Segment]:
+    """The segments of a CSV file, an ``.eaf`` file, or a folder of them.
+
+    Raises:
+        UserError: a file that cannot be read, a row that means nothing, or seconds without ``fps``.
+    """
+    if path.suffix.lower() == ".csv":
+        segments = [_segment(cells, f"{path}, line {number}") for number, cells in read_table(path, COLUMNS)]
+    else:
+        segments = [s for file in (sorted(path.glob("*.eaf")) if path.is_dir() else [path]) for s in _read_eaf(file)]
+        if fps is None and segments:
+            raise UserError(f"{path} tells time in seconds; say how many frames one has, as in --fps 30.")
+    if not segments:
+        raise UserError(f"{path} has no segments; each needs {', '.join(COLUMNS)}.")
+    if fps is None and (broken := next((s for s in segments if s.start % 1 or s.end % 1), None)):
+        raise UserError(
+            f"{broken.where} has {broken.start:g} to {broken.end:g}, seconds it seems; say --fps 30 or its like."
+        )
+    return segments
+
+
+def is_segments(path: Path) -> bool:
+    """Whether labels are given as segments: an ``.eaf`` file, a folder, or a CSV file with start and end."""
+    if path.suffix.lower() == ".csv":
+        rows = read_table(path, ())
+        return bool(rows) and {"start", "end"} <= set(rows[0][1])
+    return path.suffix.lower() == ".eaf" or path.is_dir()
+
+
+def cut(
+    clips: Sequence[Clip], segments: Sequence[Segment], fps: float | None, pad: float, rest: str | None, first: int
+) -> tuple[list[Clip], list[str]]:
+    """A clip for each segment, and a note on recordings without any.
+
+    Args:
+        clips: whole recordings, laid out.
+        segments: times in seconds, the end excluded, where ``fps`` is known; else frames, the last one included.
+        fps: frames a second.
+        pad: seconds, or frames, that each segment is made longer at either end.
+        rest: the class of what lies between two segments; None to leave it out.
+        first: the number of a recording's first frame, 0 or 1, where times are seconds.
+
+    Raises:
+        UserError: segments of no recording.
+    """
+    by_name: dict[str, list[Segment]] = {}
+    for segment in segments:
+        by_name.setdefault(short_name(segment.name), []).append(segment)
+    names = {short_name(clip.recording) for clip in clips}
+    if lost := sorted({s.name for key, rows in by_name.items() if key not in names for s in rows}):
+        raise UserError(f"there are segments of {some(lost)}, of which there is no recording; correct the names.")
+    scale, origin = (fps, first) if fps else (1.0, 0)
+    found: list[Clip] = []
+    for clip in clips:
+        rows = sorted(by_name.get(short_name(clip.recording), []), key=lambda s: s.start)
+        if rest is not None:
+            rows = sorted([*rows, *_between(rows, rest, 0 if fps else 1)], key=lambda s: s.start)
+        for number, row in enumerate(rows, start=1):
+            wider = 0.0 if row.label == rest else pad
+            start, end = (row.start - wider) * scale + origin, (row.end + wider) * scale + origin
+            found.append(_part(clip, row, number, round(start), round(end) - (1 if fps else 0)))
+    without = [clip.name for clip in clips if short_name(clip.recording) not in by_name]
+    return found, [f"recordings without segments left out: {some(without)}"] if without else []
+
+
+def _part(clip: Clip, row: Segment, number: int, first: int, last: int) -> Clip:
+    inside = np.flatnonzero((clip.frames >= first) & (clip.frames <= last))
+    return replace(
+        clip,
+        name=f"{clip.name}/{number:04d}",
+        frames=clip.frames[inside],
+        joints=clip.joints[inside],
+        label=row.label,
+        split=row.split,
+        group=row.group or clip.group or clip.recording,
+        where=f"{row.where}: ",
+    )
+
+
+def _between(rows: Sequence[Segment], rest: str, one: int) -> list[Segment]:
+    """What lies between segments; ``one`` is 1 where an end is the last frame and not the one after it."""
+    gaps, reach = [], rows[0] if rows else None
+    for row in rows[1:]:
+        assert reach is not None
+        if row.start > reach.end + one:
+            gaps.append(row._replace(start=reach.end + one, end=row.start - one, label=rest))
+        reach = max(reach, row, key=lambda s: s.end)
+    return gaps
+
+
+def _segment(cells: dict[str, str], where: str) -> Segment:
+    try:
+        start, end = (float(cells[key].replace(",", ".")) for key in ("start", "end"))
+    except (KeyError, ValueError):
+        raise UserError(
+            f"{where}: start and end are {cells.get('start')!r} and {cells.get('end')!r}, no numbers."
+        ) from None
+    if not cells["name"] or end < start or start < 0:
+        raise UserError(f"{where}: segment {start:g} to {end:g} of {cells['name']!r} is none; end comes after start.")
+    split = read_split(cells.get("split") or "train", f"{where}: recording {cells['name']}")
+    return Segment(cells["name"], start, end, cells.get("label", ""), split, cells.get("group", ""), where)
+
+
+def _read_eaf(path: Path) -> list[Segment]:
+    """All annotations with a time, of all tiers; the recording is called as the file is."""
+    with from_outside(path, "ELAN file", "save it from ELAN again"):
+        root = ElementTree.fromstring(path.read_bytes())
+        times = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}
+        segments = []
+        for annotation in root.iter("ALIGNABLE_ANNOTATION"):
+            start, end = (times.get(annotation.get(f"TIME_SLOT_REF{i}")) for i in (1, 2))
+            label = (annotation.findtext("ANNOTATION_VALUE") or "").strip()
+            if start is not None and end is not None and label:
+                where = f"{path}, {annotation.get('ANNOTATION_ID')}"
+                segments.append(Segment(path.stem, int(start) / 1000, int(end) / 1000, label, "train", "", where))
+    return segments

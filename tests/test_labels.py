@@ -1,0 +1,141 @@
+"""Labels as they are given: list files, groups, segments of long recordings, and what is asked about."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmn.data.format.hdf5 import read_data
+from mmn.data.sources.convert import convert
+from mmn.errors import UserError
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two recordings of 60 frames, the first joint's x the number of the frame."""
+    x = np.ones((60, 17, 2), np.float32)
+    x[:, :, 0] = np.arange(60)[:, None] + 1
+    np.savez(tmp_path / "poses.npz", a=x, b=x + 1000)
+    return tmp_path / "poses.npz"
+
+
+def table(folder: Path, text: str, name: str = "labels.csv") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def clips_of(source: Path, labels: Path | str, **options) -> dict[str, tuple[str, float, float]]:
+    """Name → class, first and last frame."""
+    data = convert(source, source.with_name("x.h5"), "coco17", labels=labels, **options)
+    return {
+        f"{split} {name}": (data.classes.names[clips.labels[i]], *clips.clip(i)[[0, -1], 0, 0].tolist())
+        for split, clips in data.splits.items()
+        for i, name in enumerate(clips.names)
+    }
+
+
+def test_list_files_name_their_splits(source: Path) -> None:
+    train = table(source.parent, "videos/a.mp4 0\n", "train.txt")
+    val = table(source.parent, "b 60 1\n", "val.txt")  # with a number of frames, as MMAction's of raw frames
+    found = clips_of(source, f"train={train},val={val}")
+    assert {name: label for name, (label, *_) in found.items()} == {"train a": "class 0", "val b": "class 1"}
+    with pytest.raises(UserError, match=r"list files are given as train=a.txt,val=b.txt"):
+        clips_of(source, f"training={train}")
+    with pytest.raises(UserError, match=r"train.txt, line 2 is 'b'; a name and a class index"):
+        clips_of(source, f"train={table(source.parent, 'a 0' + chr(10) + 'b', 'train.txt')}")
+
+
+def test_groups_reach_the_file(source: Path) -> None:
+    labels = table(source.parent, "name,label,split,group\na,nod,train,anna\nb,wave,train,ben\n")
+    clips_of(source, labels)
+    assert read_data(source.with_name("x.h5")).splits["train"].groups == ["anna", "ben"]
+
+
+def test_segments_in_frames_are_cut_with_their_last_frame(source: Path) -> None:
+    rows = "name,start,end,label,split\na,10,19,nod,train\na,30,39,wave,train\nb,0,5,nod,test\n"
+    assert clips_of(source, table(source.parent, rows)) == {
+        "train a/0001": ("nod", 11, 20),
+        "train a/0002": ("wave", 31, 40),
+        "test b/0001": ("nod", 1001, 1006),
+    }
+
+
+def test_segments_in_seconds_are_padded_and_what_lies_between_is_kept(source: Path) -> None:
+    rows = "name;start;end;label\na;1,0;2,0;nod\na;4.0;5.0;wave\nb;0.0;1.0;nod\n"
+    found = clips_of(source, table(source.parent, rows), fps=10, pad=0.2, rest="nothing")
+    assert found == {
+        "train a/0001": ("nod", 9, 22),
+        "train a/0002": ("nothing", 21, 40),
+        "train a/0003": ("wave", 39, 52),
+        "train b/0001": ("nod", 1001, 1012),
+    }
+    assert read_data(source.with_name("x.h5")).splits["train"].groups == ["a", "a", "a", "b"]
+
+
+def test_a_recording_without_segments_is_left_out_and_said(source: Path) -> None:
+    data = convert(
+        source, source.with_name("x.h5"), "coco17", labels=table(source.parent, "name,start,end,label\na,1,9,nod\n")
+    )
+    assert data.splits["train"].names == ["a/0001"]
+    assert "recordings without segments left out: b" in data.source
+
+
+EAF = """<?xml version="1.0" encoding="UTF-8"?>
+<ANNOTATION_DOCUMENT><TIME_ORDER>
+<TIME_SLOT TIME_SLOT_ID="ts1" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="ts2" TIME_VALUE="2500"/>
+</TIME_ORDER><TIER TIER_ID="gesture"><ANNOTATION>
+<ALIGNABLE_ANNOTATION ANNOTATION_ID="a1" TIME_SLOT_REF1="ts1" TIME_SLOT_REF2="ts2">
+<ANNOTATION_VALUE>nod</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>
+"""
+
+
+def test_elan_files_are_tables_of_segments(source: Path) -> None:
+    (source.parent / "eaf").mkdir()
+    for name in "ab":
+        table(source.parent / "eaf", EAF, f"{name}.eaf")
+    found = clips_of(source, source.parent / "eaf", fps=10)
+    assert found == {"train a/0001": ("nod", 11, 25), "train b/0001": ("nod", 1011, 1025)}
+    with pytest.raises(UserError, match="tells time in seconds; say how many frames one has"):
+        clips_of(source, source.parent / "eaf" / "a.eaf")
+
+
+def test_seconds_count_from_the_first_frame_of_sources_that_count_from_1(tmp_path: Path) -> None:
+
+    frames = [
+        {"frame_id": t + 1, "instances": [{"keypoints": [[t + 1, 5]] * 17, "keypoint_scores": [1] * 17}]}
+        for t in range(20)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(frames))
+    labels = table(tmp_path, "name,start,end,label\na,0.5,1.0,nod\n")
+    assert clips_of(tmp_path / "a.json", labels, fps=10) == {"train a/0001": ("nod", 6, 10)}
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("name,start,end,label\na,1.5,2,nod\n", "line 2 has 1.5 to 2, seconds it seems; say --fps"),
+        ("name,start,end,label\na,9,2,nod\n", "segment 9 to 2 of 'a' is none"),
+        ("name,start,end,label\na,x,2,nod\n", "start and end are 'x' and '2'"),
+        ("name,start,end,label\nz,1,2,nod\n", "there are segments of z, of which there is no recording"),
+        ("name,start,end,label\na,70,80,nod\n", "clip a/0001 has nobody in any of its frames"),
+        ("name,start,end,label,split\na,1,2,nod,later\n", "recording a is in split 'later'"),
+        ("name,start,end\na,1,2\n", "it has to name the columns name, start, end and label"),
+    ],
+)
+def test_segments_that_mean_nothing_are_refused(source: Path, rows: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence) as error:
+        clips_of(source, table(source.parent, rows))
+    assert "\n" not in str(error.value)
+
+
+def test_all_clips_without_a_row_are_named_at_once(source: Path) -> None:
+    with pytest.raises(UserError, match=r"2 clips \(a, b\) have no row in .*labels.csv; add them"):
+        clips_of(source, table(source.parent, "name,label,split\nc,nod,train\n"))
+
+
+def test_class_names_may_begin_with_a_byte_order_mark(source: Path) -> None:
+    (source.parent / "names.txt").write_bytes(b"\xef\xbb\xbfnod\r\nwave\r\n")
+    labels = table(source.parent, "name,label,split\na,nod,train\nb,1,train\n")
+    found = clips_of(source, labels, classes=source.parent / "names.txt")
+    assert [label for label, *_ in found.values()] == ["nod", "wave"]
