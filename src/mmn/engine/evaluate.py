@@ -20,12 +20,13 @@ from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.fit_weights import find_weights
+from mmn.evaluation.folds import parts_of
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import write_probabilities
 from mmn.evaluation.record import of_streams
 from mmn.evaluation.scores import Scores, combine, figures, write_scores
 from mmn.files import write_json
-from mmn.reporting.table import print_figures, print_predicted, print_streams
+from mmn.reporting.table import print_by_group, print_figures, print_predicted, print_streams
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,9 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         folder = Path(cfg.paths.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "metrics.json", {**result, "about": total.source.record})
-        write_json(folder / "analysis.json", {**analyse(total), "likely_label_errors": likely_label_errors(streams)})
+        analysis = {**analyse(total), "likely_label_errors": likely_label_errors(streams)}
+        files = {file: figures(part) for file, part in parts_of(total, request.files).items()}
+        write_json(folder / "analysis.json", {**analysis, "by_file": files})
         write_scores(folder / "scores.h5", total)
         write_probabilities(folder / "probabilities.csv", total)
         write_predictions(folder, total)
@@ -82,7 +85,10 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
             print_predicted(total)
         known = labelled(total)
         guesses = baselines(known) if known.names else {}
+        if len(request.files) > 1:
+            print_streams({**files, "all": result[request.split]}, f"split {request.split}", "file")
         print_figures({**result, **guesses}, f"split {request.split}")
+        print_by_group(analysis.get("by_group") or {})
         print(f"written to {folder}")
     return result
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -41,6 +41,7 @@ class EvaluationRequest:
         weights: one for each, together 1; ``"auto"`` to find them on the val split.
         average: what of several streams is added up.
         split: of the data file.
+        files: to score, by their names without suffix; None for the one that a checkpoint was trained on.
         samplings: of frames, and whether mirrored ones as well.
         flip: see ``samplings``.
         precision: ``"32"`` or ``"bf16"``.
@@ -50,6 +51,7 @@ class EvaluationRequest:
     weights: list[float] | Literal["auto"]
     average: Literal["logits", "probabilities"]
     split: str
+    files: dict[str, str | None]
     samplings: int
     flip: bool
     precision: str
@@ -79,7 +81,19 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
     if asked == "auto" and cfg.split == "val" and len(paths) > 1:
         raise UserError("weights=auto fits them to the val split, which split=val would report; give another of them.")
     weights: list[float] | Literal["auto"] = "auto" if asked == "auto" else shares(asked, len(paths))
-    return EvaluationRequest(paths, weights, cfg.average, str(cfg.split), samplings, flip, precision)
+    return EvaluationRequest(
+        paths, weights, cfg.average, str(cfg.split), _files(cfg.data.path), samplings, flip, precision
+    )
+
+
+def _files(path: Any) -> dict[str, str | None]:
+    """The data files, by their names without suffix."""
+    if not isinstance(path, ListConfig):
+        return {"": path}
+    files: dict[str, str | None] = {Path(str(one)).stem: str(one) for one in path}
+    if len(files) != len(path) or not files:
+        raise UserError("data.path lists no files, or two of one name, by which their clips are told apart.")
+    return files
 
 
 def _file(path: str) -> str:

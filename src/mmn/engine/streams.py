@@ -18,6 +18,7 @@ from mmn.engine.evaluation_request import EvaluationRequest
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
 from mmn.errors import UserError
+from mmn.evaluation.folds import of_files
 from mmn.evaluation.record import record_of
 from mmn.evaluation.scores import Scores, figures, read_scores
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
@@ -26,15 +27,22 @@ log = logging.getLogger(__name__)
 
 
 def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
-    """Scores of a split by a checkpoint, over all views that are asked for; or those in a scores file.
+    """Scores of a split by a checkpoint, of all files and over all views that are asked for; or those in a scores file.
 
     Raises:
         UserError: a file that is missing, of another kind, or does not fit the data.
     """
     if path.endswith(".h5"):
         return read_scores(Path(path), split)
+    return of_files({name: _score(path, file, split, cfg, request, trainer) for name, file in request.files.items()})
+
+
+def _score(
+    path: str, file: str | None, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer
+) -> Scores:
+    """Scores by a checkpoint of one file."""
     checkpoint = load_checkpoint(path, named_networks(cfg.model))
-    datamodule = _datamodule(path, checkpoint, cfg)
+    datamodule = _datamodule(path, file, checkpoint, cfg)
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     views = test_time_views(request.samplings, request.flip)
@@ -62,18 +70,18 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
     return scores
 
 
-def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
+def _datamodule(path: str, file: str | None, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
     """The data a checkpoint was trained on; official weights do not say, so modality and recipe decide."""
     stream = checkpoint.stream
     asked = cfg.get("modality")
     if stream is not None:
         preprocessing = stream.preprocessing
-        data_path, view = stream.view_of(cfg.data.path)
+        data_path, view = stream.view_of(file)
         options = view.as_dict()
         if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != stream.modality.name:
             raise UserError(f"{path} sees {stream.modality.name}, and modality={asked.name} is asked; leave it out.")
     else:
-        modality, data_path, options = _recipe(path, cfg)
+        modality, data_path, options = _recipe(path, file, cfg)
         preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
     return SkeletonDataModule(
         data_path,
@@ -87,7 +95,7 @@ def _datamodule(path: str, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonD
     )
 
 
-def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:
+def _recipe(path: str, file: str | None, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:
     """Modality, data file and what makes it, of the experiment, or of the modality and data that are asked for."""
     if cfg.get("modality") is None:
         raise UserError(
@@ -95,7 +103,7 @@ def _recipe(path: str, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]
             "or modality=, and data.path=."
         )
     name = cfg.data.get("name")
-    if cfg.data.path is None and name is None:
+    if file is None and name is None:
         raise UserError(f"{path} holds official weights, which do not say their data; give data.path= as well.")
     options = {"get_it": cfg.data.get_it} if "get_it" in cfg.data else {}
-    return instantiate(cfg.modality), Path(cfg.data.path or f"{cfg.paths.data_dir}/{name}.h5"), options
+    return instantiate(cfg.modality), Path(file or f"{cfg.paths.data_dir}/{name}.h5"), options

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.evaluation.by_group import by_group
 from mmn.evaluation.calibration import calibration
+from mmn.evaluation.grades import grade_figures
 from mmn.evaluation.intervals import DRAWS, exact, exact_figures, intervals
 from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
@@ -27,16 +29,18 @@ def analyse(scores: Scores, draws: int = DRAWS) -> dict[str, Any]:
         "classes_present": classes_present(scores),
         "mean_class_accuracy": mean_class_accuracy(classes),
         **agreement(scores),
+        **grade_figures(scores),
         "baselines": baselines(scores),
         **{name: value for name, value in calibrated.items() if name != "bins"},
         "risk_coverage": risk_coverage(scores),
+        "by_group": by_group(scores),
         "classes": classes,
         "notes": notes(scores),
     }
 
 
 def per_class(scores: Scores) -> list[dict[str, Any]]:
-    """Precision, recall and F1 in percent, and clips (support) and predictions of each class.
+    """Precision, recall (sensitivity), specificity and F1 in percent, clips (support) and predictions of each class.
 
     As scikit-learn with ``zero_division=0``: a class that is never predicted has precision 0, one that is not there
     recall 0. ``f1_macro`` of the figures leaves out classes that are neither; here they are listed with zeros.
@@ -51,6 +55,7 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
         return 100.0 * part / np.maximum(whole, 1)
 
     precision, recall, f1 = share(hits, taken), share(hits, support), share(2 * hits, support + taken)
+    specificity = share(len(predicted) - support - (taken - hits), len(predicted) - support)
     return [
         {
             "name": name,
@@ -58,9 +63,11 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
             "predicted": int(taken[i]),
             "precision": float(precision[i]),
             "recall": float(recall[i]),
+            "specificity": float(specificity[i]),
             "f1": float(f1[i]),
             "precision_95": exact(precision[i] / 100, int(taken[i])),
             "recall_95": exact(recall[i] / 100, int(support[i])),
+            "specificity_95": exact(specificity[i] / 100, int(len(predicted) - support[i])),
         }
         for i, name in enumerate(scores.classes.names)
     ]

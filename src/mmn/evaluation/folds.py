@@ -1,11 +1,13 @@
-"""Scores of all folds as one: every training clip scored once, by a network that has not seen it."""
+"""Scores of other clips as one: of all folds, each clip by a network that has not seen it; or of several files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from mmn.data.view.view import View
 from mmn.errors import UserError
+from mmn.evaluation.predictions import chosen
 from mmn.evaluation.scores import Scores
 
 
@@ -39,3 +41,34 @@ def pooled(folds: Sequence[Scores]) -> Scores:
             view=replace(first.source.view, folds=None, fold=None),
         ),
     )
+
+
+def of_files(parts: Mapping[str, Scores]) -> Scores:
+    """The clips of several files, called ``file/name``, and their groups ``file/group``; a single file as it is.
+
+    Raises:
+        UserError: files of other classes.
+    """
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    named = [
+        replace(
+            scores,
+            names=[f"{file}/{name}" for name in scores.names],
+            groups=None if scores.groups is None else [f"{file}/{group}" for group in scores.groups],
+        )
+        for file, scores in parts.items()
+    ]
+    data = {file: scores.source.record.get("data", "") for file, scores in parts.items()}
+    record = {**named[0].source.record, "data": data}
+    source = replace(named[0].source, data="", view=View(), record=record)
+    return replace(pooled(named), source=source)
+
+
+def parts_of(scores: Scores, files: Iterable[str]) -> dict[str, Scores]:
+    """What ``of_files`` joined, file by file; nothing for a single file."""
+    names = list(files)
+    if len(names) < 2:
+        return {}
+    of = [name.partition("/")[0] for name in scores.names]
+    return {file: chosen(scores, np.array([i for i, own in enumerate(of) if own == file], np.int64)) for file in names}

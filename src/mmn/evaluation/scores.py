@@ -129,6 +129,7 @@ def write_scores(path: Path, scores: Scores) -> None:
         file.attrs["record"] = json.dumps(source.record)
         file.attrs.create("checkpoints", source.checkpoints, dtype=h5py.string_dtype())
         file.create_dataset("names", data=scores.names, dtype=h5py.string_dtype())
+        file.attrs["ordinal"] = scores.classes.ordinal
         file.create_dataset("class_names", data=scores.classes.names, dtype=h5py.string_dtype())
         if scores.classes.group_names:
             file["group_of_class"] = scores.classes.group_of_class
@@ -168,7 +169,12 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
             names=strings("names"),
             labels=content(file["labels"], np.int64),
             logits=content(file["logits"], np.float32),
-            classes=Classes(strings("class_names"), groups, strings("group_names") if grouped else []),
+            classes=Classes(
+                strings("class_names"),
+                groups,
+                strings("group_names") if grouped else [],
+                ordinal=bool(file.attrs.get("ordinal", False)),
+            ),
             source=source,
             groups=strings("groups") if "groups" in file else None,
         )

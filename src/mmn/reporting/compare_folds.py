@@ -40,7 +40,8 @@ class FoldComparison:
         metric: the figure.
         rows: one for each setting.
         notes: what was left out, in words.
-        against: by setting, the first seed's figure minus that of the other folder: points and a 95 % interval.
+        against: by setting, how far it is ahead of the other folder's: points and a 95 % interval, over clips and, of
+            several seeds, over seeds.
     """
 
     metric: str
@@ -111,10 +112,9 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
             if other is None:
                 notes.append(f"{row.name}: {against} has no such setting.")
                 continue
-            ours, theirs = (next(iter(one.scores.values())) for one in (row, other))
-            found = paired(ours, theirs)["differences"]
+            found = paired(list(row.scores.values()), list(other.scores.values()))["differences"]
             if metric in found:
-                differences[row.name] = [float(value) for value in list(found[metric])[:3]]
+                differences[row.name] = [found[metric].points, found[metric].low, found[metric].high]
     return FoldComparison(metric, rows, notes, differences)
 
 

@@ -1,6 +1,7 @@
 """A table of figures on the terminal."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -48,16 +49,27 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str
     return console.export_text()
 
 
-def print_streams(figures: Mapping[str, Mapping[str, float]], title: str) -> None:
-    """Print ``{stream: {figure: value}}``, a row a stream, the headline figures as columns."""
+def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: str = "stream") -> None:
+    """Print ``{stream: {figure: value}}``, a row a stream (or file), the headline figures as columns."""
     table = Table(title=title, title_justify="left")
-    table.add_column("stream", overflow="fold")
+    table.add_column(what, overflow="fold")
     names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in figures.values())]
     for name in names:
         table.add_column(TITLES[name], justify="right", no_wrap=True)
     for stream, row in figures.items():
         table.add_row(stream, *(_cell(name, row.get(name)) for name in names))
     Console().print(table)
+
+
+def print_by_group(found: Mapping[str, Any]) -> None:
+    """Print a line on how a figure differs between groups; nothing where there are none."""
+    if not found:
+        return
+    worst, interval = found["worst"], found["interval_95"]
+    span = f" (95 % {interval[0]:.2f} … {interval[1]:.2f})" if interval else ""
+    title = TITLES[found["figure"]]
+    worst_is = f"worst {worst['name']}, {worst['value']:.2f} %"
+    print(f"by subject: mean {title} of {found['groups']} {found['mean']:.2f} %{span}; {worst_is}")
 
 
 def print_predicted(scores: Scores) -> None:

@@ -86,6 +86,8 @@ def _write_classes(group: h5py.Group, classes: Classes) -> None:
         _write_strings(group, "group_names", classes.group_names)
     if classes.flips:
         group["flips"] = np.array(classes.flips, np.int64)
+    if classes.ordinal:
+        group.attrs["ordinal"] = True
 
 
 def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: float = 16e9) -> SkeletonData:
@@ -244,12 +246,13 @@ def _read_layout(group: h5py.Group, path: Path) -> Layout:
 def _read_classes(group: h5py.Group, path: Path) -> Classes:
     names = _strings(group, "names", path)
     flips = _array(group, "flips", path, "i", (len(names),)).tolist() if "flips" in group else []
+    ordinal = bool(group.attrs.get("ordinal", False))
     if not all(-1 <= flip < len(names) for flip in flips):
         raise UserError(f"{path}: classes/flips has classes beyond its {len(names)}; convert the data set again.")
     if "group_names" not in group and "group_of_class" not in group:
-        return Classes(names, [], [], flips)
+        return Classes(names, [], [], flips, ordinal)
     groups = _array(group, "group_of_class", path, "i", (len(names),))
-    return Classes(names, groups.tolist(), _strings(group, "group_names", path), flips)
+    return Classes(names, groups.tolist(), _strings(group, "group_names", path), flips, ordinal)
 
 
 def _read_groups(group: h5py.Group, clips: int, path: Path) -> list[str] | None:

@@ -171,12 +171,14 @@ class Classes:
         group_of_class: the group of each class, empty where there are no groups.
         group_names: G group names.
         flips: for each class the one that its mirrored clips are of, −1 where they are of none; empty where names say.
+        ordinal: they are grades, from least to most.
     """
 
     names: list[str]
     group_of_class: list[int]
     group_names: list[str]
     flips: list[int] = field(default_factory=list)
+    ordinal: bool = False
 
     @property
     def mirrored(self) -> list[int]:
@@ -203,7 +205,7 @@ def load_layout(layout: str | Path) -> Layout:
         UserError: an unknown name, an unreadable file, or a layout that does not hold together.
     """
     content = _read(layout)
-    for key in ("classes", "flip_classes"):
+    for key in ("classes", "flip_classes", "ordinal"):
         content.pop(key, None)
     return Layout.from_dict(content, str(layout))
 
@@ -223,7 +225,13 @@ def load_classes(layout: str | Path) -> Classes | None:
         found = Classes(names, groups, [str(group) for group in classes])
     else:
         found = Classes([str(name) for name in classes], [], [])
-    return replace(found, flips=_flips(content.get("flip_classes") or [], found, str(layout)))
+    ordinal = content.get("ordinal", False)
+    if not isinstance(ordinal, bool):
+        raise UserError(
+            f"the layout {layout} has {ordinal!r} in ordinal; it is true where classes are grades, or false."
+        )
+    flips = _flips(content.get("flip_classes") or [], found, str(layout))
+    return replace(found, flips=flips, ordinal=ordinal)
 
 
 def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:

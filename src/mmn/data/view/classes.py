@@ -86,7 +86,7 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
     of_class = []
     for name, among in zip(unique, groups, strict=bool(groups)):
         of_class.append(next(iter(among)) if len(among) == 1 else _own_group(group_names, name))
-    return _relabelling(classes, Classes(unique, of_class, group_names), place)
+    return _relabelling(classes, Classes(unique, of_class, group_names, ordinal=classes.ordinal), place)
 
 
 def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str) -> Relabelling:
@@ -112,7 +112,8 @@ def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str)
         names.append(rest)
         if groups:
             groups.append(_own_group(group_names, rest))
-    return _relabelling(classes, Classes(names, groups, group_names), place)
+    ordinal = classes.ordinal and rest is None
+    return _relabelling(classes, Classes(names, groups, group_names, ordinal=ordinal), place)
 
 
 def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
@@ -145,7 +146,7 @@ def _relabelling(old: Classes, new: Classes, place: NDArray[np.int64]) -> Relabe
     """
     used = sorted(set(new.group_of_class))
     groups = [used.index(group) for group in new.group_of_class]
-    alone = Classes(new.names, groups, [new.group_names[group] for group in used])
+    alone = replace(new, group_of_class=groups, group_names=[new.group_names[group] for group in used])
     to = np.array([-1 if flip < 0 else place[flip] for flip in old.mirrored])
     targets = [set(to[place == index].tolist()) for index in range(len(new.names))]
     flips = [max(targets_of.pop(), -1) if len(targets_of) == 1 else -1 for targets_of in targets]

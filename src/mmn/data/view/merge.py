@@ -106,7 +106,8 @@ def _classes(
         raise UserError(
             f"{' and '.join(sets)} have no class of the same name; rename them by --map, or take the union."
         )
-    target = Classes(wanted, *_groups(sets, called, wanted))
+    ordinal = all(data.classes.ordinal for data in sets.values())
+    target = Classes(wanted, *_groups(sets, called, wanted), ordinal=ordinal)
     flips = _flips(sets, called, wanted)
     target = target if flips == target.mirrored else replace(target, flips=flips)
     places = {}
