@@ -90,14 +90,14 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
 
 
 def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str) -> Relabelling:
-    """The classes ``indices`` in their own order, and the others left out, or as one more class ``rest``.
+    """The classes ``indices``, which rise, and the others left out, or as one more class ``rest``.
 
     Raises:
         UserError: a name for the rest that is taken, or no class that is left.
     """
     if not indices:
         raise UserError(f"data.classes and data.min_clips leave no class of {where}; ask for less.")
-    order = sorted(set(indices))
+    order = list(indices)
     names = [classes.names[i] for i in order]
     groups = [classes.group_of_class[i] for i in order] if classes.group_names else []
     group_names = list(classes.group_names)
