@@ -1,4 +1,4 @@
-"""Callbacks that tests name on the command line."""
+"""Callbacks that tests select on the command line."""
 
 import os
 import signal
@@ -9,12 +9,12 @@ from lightning.pytorch.callbacks import Callback
 
 
 class StopAfter(Callback):
-    """Sends SIGTERM to its own process at an optimiser step."""
+    """Sends SIGTERM to its own process after ``steps`` optimiser steps."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
 
     def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
-        """Count."""
+        """Stop at the given step."""
         if trainer.global_step == self.steps:
             os.kill(os.getpid(), signal.SIGTERM)

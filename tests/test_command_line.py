@@ -1,4 +1,4 @@
-"""What people type: each command ends in the work done, or in one sentence that names the remedy."""
+"""Command lines: normalisation, and one-sentence errors that name the remedy."""
 
 import logging
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from commands import TINY, Ended, in_process
 from conftest import FIXTURES, ROOT
 
-from mmn.engine.arguments import normalised
+from mmn.engine.arguments import normalise_arguments
 from mmn.errors import UserError
 
 OWN = ["experiment=own", "data.path=DATA"]
@@ -30,10 +30,10 @@ def ends(ended: Ended, sentence: str) -> None:
         (["scheduler=fast"], "scheduler=fast is now recipe=fast"),
         (["train=false"], "run `python eval.py ckpt_path=…`"),
         (["hparams_search=mmn_optuna"], "-m sweep=mmn_optuna"),
-        (["data=null"], "data=null: a run cannot do without; choose one of default, demo"),
+        (["data=null"], "data=null: this group is required; choose one of default, demo"),
         (["model.width=90", *OWN], "width is 90"),
         (["ckpt_path=nothing.ckpt", *OWN], "there is no checkpoint nothing.ckpt"),
-        (["ckpt_path=OFFICIAL", *OWN], "does not say what its run was made with; start from its weights by init_from="),
+        (["ckpt_path=OFFICIAL", *OWN], "does not record the settings of its run; start from its weights with"),
         (["init_from=OFFICIAL", *OWN], "does not fit the network to be trained"),
         (["data.batch_size=500", *OWN], "lower data.batch_size"),
         (["data.path=TYPO.h5"], "data.path is given without a recipe"),
@@ -43,7 +43,7 @@ def ends(ended: Ended, sentence: str) -> None:
         (["seed=null"], "seed is None"),
         (["seed=-1"], "seed is -1"),
         (["optimized_metric=val/acc"], "optimized_metric is val/acc, which validation does not measure"),
-        (["loss.label_smoothing=1.5"], "loss.label_smoothing is 1.5; it is a number from 0 to 1"),
+        (["loss.label_smoothing=1.5"], "loss.label_smoothing is 1.5; it must be a number from 0 to 1"),
         (["loss.label_smoothing=-0.1"], "loss.label_smoothing is -0.1"),
         (["optimizer.lr=nan"], "optimizer.lr is nan"),
         (["trainer.precision=64"], "trainer.precision=64 is not supported"),
@@ -51,15 +51,15 @@ def ends(ended: Ended, sentence: str) -> None:
         (["trainer.log_every_n_steps=0"], "trainer.log_every_n_steps is 0"),
         (["+trainer.limit_test_batches=1"], "trainer.limit_test_batches cannot be used here"),
         (["+trainer.overfit_batches=1"], "use debug=overfit"),
-        (["trainer=gpu", "trainer.accelerator=gpu"], "needs a GPU, and torch sees none here"),
-        (["paths.log_dir=s3://bucket/logs"], "paths.log_dir takes a folder of this machine"),
+        (["trainer=gpu", "trainer.accelerator=gpu"], "needs a GPU, and torch finds none"),
+        (["paths.log_dir=s3://bucket/logs"], "set paths.log_dir to a local folder"),
         (["hydra.job.chdir=true"], "hydra.job.chdir=true is not supported"),
         (["+callbacks.best.save_top_k=3"], "BestEpoch has no option 'save_top_k'"),
         (["logger=none", "+callbacks.lr._target_=lightning.pytorch.callbacks.LearningRateMonitor", *OWN, *TINY[2:]],
          "Cannot use `LearningRateMonitor`"),
     ],
 )  # fmt: skip
-def test_a_mistake_ends_in_one_sentence_and_leaves_no_folder(
+def test_a_user_error_ends_in_one_sentence_and_leaves_no_folder(
     arguments: list[str], sentence: str, jhmdb_like: Path, tmp_path: Path
 ) -> None:
     places = {"DATA": str(jhmdb_like), "OFFICIAL": str(FIXTURES / "official_small.pt")}
@@ -71,9 +71,9 @@ def test_a_mistake_ends_in_one_sentence_and_leaves_no_folder(
     assert not list(tmp_path.glob("logs/*/*/*"))
 
 
-def test_overrides_are_taken_in_any_order_and_spelling() -> None:
+def test_overrides_are_accepted_in_any_order_and_spelling() -> None:
     def taken(*arguments: str) -> list[str]:
-        return normalised(arguments, CONFIGS)
+        return normalise_arguments(arguments, CONFIGS)
 
     assert taken("seed=1", "-m", "--modality=joint,bone") == ["-m", "seed=1", "modality=joint,bone"]
     assert taken("-cn", "eval", "seed=2", "--cfg", "job") == ["-cn", "eval", "--cfg", "job", "seed=2"]
@@ -84,19 +84,19 @@ def test_overrides_are_taken_in_any_order_and_spelling() -> None:
 
 
 @pytest.mark.parametrize("path", ["my data/ü=[1].h5", "a b.h5", "x=y.h5", "it's.h5", "plain.h5"])
-def test_paths_with_special_characters_arrive_as_they_are(path: str) -> None:
+def test_paths_with_special_characters_are_unchanged(path: str) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    (override,) = normalised([f"data.path={path}"], CONFIGS)
+    (override,) = normalise_arguments([f"data.path={path}"], CONFIGS)
     assert OverridesParser.create().parse_override(override).value() == path
 
 
-def test_a_run_can_do_without_loggers_callbacks_and_recipe(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_run_needs_no_logger_callbacks_or_recipe(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = in_process(
         "train.py", "experiment=null", "logger=null", "callbacks=null", f"data.path={jhmdb_like}", *TINY[2:],
         "+trainer.fast_dev_run=true", "debug=null", cwd=tmp_path,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    assert "nothing is kept of it" in ended.stdout
+    assert "nothing is kept" in ended.stdout
     assert not list(tmp_path.glob("logs/*/*/*"))
     logging.getLogger("mmn").handlers.clear()

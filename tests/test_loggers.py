@@ -1,4 +1,4 @@
-"""Where the figures of a run go."""
+"""Loggers: CSV, W&B online and offline, TensorBoard."""
 
 import os
 from pathlib import Path
@@ -21,7 +21,7 @@ def quick(folder: Path, data: Path, *overrides: str, env: dict[str, str] | None 
     return in_process("train.py", *arguments, cwd=folder.parent, env=env)
 
 
-def test_an_offline_wandb_run_holds_everything_promised(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_an_offline_wandb_run_holds_all_metrics_and_the_config(jhmdb_like: Path, tmp_path: Path) -> None:
     result = quick(
         tmp_path / "run", jhmdb_like, "-m", "logger=csv_wandb", "logger.wandb.log_model=true",
         "logger.wandb.log_clips=true", "loss.consistency_weight=0.1",
@@ -39,7 +39,7 @@ def test_an_offline_wandb_run_holds_everything_promised(jhmdb_like: Path, tmp_pa
     assert "wandb sync" in result.stdout + result.stderr
 
 
-def test_an_unreachable_wandb_stops_nothing(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_an_unreachable_wandb_does_not_stop_training(jhmdb_like: Path, tmp_path: Path) -> None:
     wrong = {"WANDB_API_KEY": "0" * 40, "WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_INIT_TIMEOUT": "3"}
     result = command(
         "train.py", *QUICK, f"data.path={jhmdb_like}", "hydra.run.dir=run", "logger=wandb", "test=false", cwd=tmp_path,
@@ -50,20 +50,20 @@ def test_an_unreachable_wandb_stops_nothing(jhmdb_like: Path, tmp_path: Path) ->
     assert list((tmp_path / "run" / "wandb").glob("offline-run-*/*.wandb"))
 
 
-def test_wandb_switched_off_writes_nothing(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_disabled_wandb_writes_nothing(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = quick(tmp_path / "run", jhmdb_like, "logger=wandb", "test=false", env={"WANDB_MODE": "disabled"})
     assert ended.returncode == 0, ended.stderr
     assert not (tmp_path / "run" / "wandb").exists()
 
 
-def test_a_new_run_in_an_old_folder_is_another_wandb_run(tmp_path: Path) -> None:
+def test_a_new_run_in_an_old_folder_gets_a_new_wandb_run(tmp_path: Path) -> None:
     first = _run_id(str(tmp_path))
     assert _run_id(str(tmp_path)) == first  # resumed
     clear(tmp_path)
     assert _run_id(str(tmp_path)) != first
 
 
-def test_several_loggers_at_once(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_several_loggers_work_at_once(jhmdb_like: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     ended = quick(tmp_path / "run", jhmdb_like, "logger=[csv,tensorboard]", "test=false")
     assert ended.returncode == 0, ended.stderr

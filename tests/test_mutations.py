@@ -1,4 +1,4 @@
-"""The lists of mutations fit the code; running them is ``make mutations``."""
+"""The mutation lists match the code; ``tests/mutations/run.py`` runs them."""
 
 import sys
 
@@ -8,7 +8,7 @@ sys.path.insert(0, str(ROOT / "tests" / "mutations"))
 from run import misfit, read_mutations
 
 
-def test_every_mutation_changes_a_line_that_is_there() -> None:
+def test_every_mutation_matches_exactly_one_line() -> None:
     mutations = read_mutations()
     assert [reason for mutation in mutations if (reason := misfit(mutation))] == []
     assert all(mutation.old != mutation.new for mutation in mutations)

@@ -1,4 +1,4 @@
-"""Several processes do what one does; launchers of sweeps."""
+"""Several processes train like one; sweep launchers."""
 
 import json
 import re
@@ -14,20 +14,20 @@ pytestmark = pytest.mark.slow
 
 
 def train(folder: Path, data: Path, *overrides: str) -> str:
-    """Train in processes of their own; returns what they printed."""
+    """Train in separate processes and return their output."""
     result = command("train.py", *QUICK, f"data.path={data}", *overrides, cwd=folder)
     assert result.returncode == 0, result.stderr
     return result.stdout
 
 
 def rates_by_process(output: str) -> list[tuple[str, str]]:
-    """The learning rates that the two processes of each job said they had."""
-    said = re.findall(r"process (\d) of 2: lr (\S+),", output)
-    assert [number for number, _ in said[:2]] in (["1", "2"], ["2", "1"])
-    return [(said[i][1], said[i + 1][1]) for i in range(0, len(said), 2)]
+    """The learning rates logged by the two processes of each job."""
+    logged = re.findall(r"process (\d) of 2: lr (\S+),", output)
+    assert [number for number, _ in logged[:2]] in (["1", "2"], ["2", "1"])
+    return [(logged[i][1], logged[i + 1][1]) for i in range(0, len(logged), 2)]
 
 
-def test_two_processes_with_half_the_batch_each_follow_one(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_two_processes_with_half_the_batch_each_train_like_one(jhmdb_like: Path, tmp_path: Path) -> None:
     still = ["model.drop_path=0", "model.dropout=0", "trainer.max_epochs=3"]  # dropout differs by process
     for name, size, more in (("one", 8, ["trainer=cpu"]), ("two", 4, ["trainer=ddp_cpu"])):
         train(tmp_path, jhmdb_like, *still, *more, f"data.batch_size={size}", f"hydra.run.dir={name}")
@@ -54,7 +54,7 @@ def test_every_process_of_an_optuna_trial_has_its_hyper_parameters(jhmdb_like: P
 
 
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_launchers_run_a_sweep_that_compares(jhmdb_like: Path, tmp_path: Path, launcher: str) -> None:
+def test_a_launched_sweep_can_be_compared(jhmdb_like: Path, tmp_path: Path, launcher: str) -> None:
     train(
         tmp_path, jhmdb_like, "-m", "modality=joint,bone", f"hydra/launcher={launcher}",
         "hydra.sweep.dir=sweep",

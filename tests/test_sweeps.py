@@ -1,4 +1,4 @@
-"""Sweeps keep what they find: job by job, through failures, stops and resuming."""
+"""Sweeps keep the result of every job through failures, interruptions and resuming."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_trial_that_fails_is_named_and_left_out(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_failed_trial_is_recorded_and_ignored(jhmdb_like: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     ended = sweep(
         jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=4",
@@ -34,7 +34,7 @@ def test_a_trial_that_fails_is_named_and_left_out(jhmdb_like: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_value_that_was_never_measured_is_said(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_value_that_was_never_measured_is_an_error(jhmdb_like: Path, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     ended = sweep(
         jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=1",
@@ -45,13 +45,13 @@ def test_a_value_that_was_never_measured_is_said(jhmdb_like: Path, tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_the_same_command_with_resume_finishes_a_sweep(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_resume_finishes_a_sweep(jhmdb_like: Path, tmp_path: Path) -> None:
     overrides = ["modality=joint,bone", f"paths.log_dir={tmp_path}/logs"]
     ended = sweep(jhmdb_like, tmp_path, *overrides)
     assert ended.returncode == 0, ended.stderr
     (folder,) = tmp_path.glob("logs/sweep/*/*")
     first, second = sorted(folder.glob("*-seed1"))
-    # As if killed within the second job: it has begun and has saved nothing.
+    # As if killed in the second job before its first checkpoint.
     (second / "checkpoints" / "last.ckpt").unlink()
     (second / "run.json").unlink()
     before = (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns
@@ -64,7 +64,7 @@ def test_the_same_command_with_resume_finishes_a_sweep(jhmdb_like: Path, tmp_pat
 
 
 @pytest.mark.slow
-def test_a_grid_goes_on_after_a_job_that_fails(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_grid_continues_after_a_failed_job(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = sweep(jhmdb_like, tmp_path, "model.width=18,16", "hydra.sweep.dir=found")
     assert ended.returncode == 1
     assert "error in this job: the network's width is 18" in ended.stderr
@@ -72,7 +72,7 @@ def test_a_grid_goes_on_after_a_job_that_fails(jhmdb_like: Path, tmp_path: Path)
     assert [row["value"] != "" for row in rows(tmp_path / "found")] == [False, True]
 
 
-def test_hyper_parameters_are_not_chosen_on_test_clips_in_passing(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_selection_on_test_clips_is_refused_unless_requested(jhmdb_like: Path, tmp_path: Path) -> None:
     import h5py
 
     pytest.importorskip("optuna")

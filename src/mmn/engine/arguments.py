@@ -1,4 +1,4 @@
-"""The command line as people write it, made what Hydra's parser takes."""
+"""Normalise the command line as people type it into what Hydra's parser accepts."""
 
 import re
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ _WITH_VALUE = ("--config-name", "-cn", "--config-path", "-cp", "--config-dir", "
                "--cfg", "-c")  # fmt: skip
 
 
-def normalised(arguments: Sequence[str], configs: Path) -> list[str]:
-    """Hydra's own flags first, then the overrides, each of which it can parse.
+def normalise_arguments(arguments: Sequence[str], configs: Path) -> list[str]:
+    """Hydra's own flags first, then the overrides, each in a form that Hydra can parse.
 
-    ``--key=value``, as W&B's agents write it, is ``key=value``; flags such as ``-m`` may stand anywhere; a value that
-    Hydra's grammar cannot read (a path with spaces, ``=`` or brackets) is quoted; ``logger=null`` is ``logger=none``.
+    ``--key=value``, as W&B agents write it, becomes ``key=value``; flags such as ``-m`` may appear anywhere; a value
+    outside Hydra's grammar (a path with spaces, ``=`` or brackets) is quoted; ``logger=null`` becomes ``logger=none``.
 
     Args:
-        arguments: without the program's name.
+        arguments: without the program name.
         configs: the folder whose subfolders are the config groups.
 
     Raises:
-        UserError: null for a group that a run cannot do without.
+        UserError: null for a group that is required.
     """
     flags: list[str] = []
     overrides: list[str] = []
@@ -33,27 +33,27 @@ def normalised(arguments: Sequence[str], configs: Path) -> list[str]:
             if not has_value:
                 flags += [value for value in [next(rest, None)] if value is not None]
         elif argument.startswith("--") and has_value and re.fullmatch(r"--[+~]*\w[\w./@-]*", name):
-            overrides.append(_readable(_chosen(argument[2:], configs)))
+            overrides.append(_parsable(_none_for_null(argument[2:], configs)))
         elif argument.startswith("-"):
             flags.append(argument)
         else:
-            overrides.append(_readable(_chosen(argument, configs)))
+            overrides.append(_parsable(_none_for_null(argument, configs)))
     return [*flags, *overrides]
 
 
-def _chosen(override: str, configs: Path) -> str:
-    """``group=null``, which Hydra refuses, as the choice of that group that stands for nothing."""
+def _none_for_null(override: str, configs: Path) -> str:
+    """``group=null``, which Hydra rejects, as ``group=none``."""
     group, _, value = override.partition("=")
     if value not in ("null", "None") or not re.fullmatch(r"\w+", group) or not (configs / group).is_dir():
         return override
     if not (configs / group / "none.yaml").exists():
         choices = ", ".join(sorted(path.stem for path in (configs / group).glob("*.yaml")))
-        raise UserError(f"{override}: a run cannot do without; choose one of {choices}.")
+        raise UserError(f"{override}: this group is required; choose one of {choices}.")
     return f"{group}=none"
 
 
-def _readable(override: str) -> str:
-    """An override as it is, or with its value quoted where only that can be read."""
+def _parsable(override: str) -> str:
+    """An override unchanged if Hydra can parse it, else with its value quoted."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -70,7 +70,7 @@ def _readable(override: str) -> str:
             return candidate
         except HydraException:
             continue
-    return override  # Hydra says what is wrong with it
+    return override  # Hydra reports what is wrong with it
 
 
 def _quoted(value: str) -> str:

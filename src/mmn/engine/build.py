@@ -1,4 +1,4 @@
-"""What a composed training config asks for, built: data, network and its training, trainer."""
+"""Build the data, module and trainer of a composed training config."""
 
 import logging
 from functools import partial
@@ -11,7 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from omegaconf import DictConfig
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.engine.networks import build_network, set_up_training, stream_to_train
+from mmn.engine.networks import apply_training_options, build_network, stream_to_train
 from mmn.errors import UserError
 from mmn.inference.checkpoint import load_checkpoint
 from mmn.training.best import BestEpoch
@@ -24,21 +24,21 @@ log = logging.getLogger(__name__)
 
 
 def build_datamodule(cfg: DictConfig) -> SkeletonDataModule:
-    """The data; it is made where it is missing only at the place where it belongs, never at a mistyped one."""
-    own_place = Path(cfg.paths.data_dir, f"{cfg.data.name}.h5")
-    elsewhere = {} if Path(cfg.data.path) == own_place else {"maker": None}
-    return instantiate(cfg.data, **elsewhere)
+    """The data; a missing file is generated only at its default path, never at a mistyped one."""
+    default_path = Path(cfg.paths.data_dir, f"{cfg.data.name}.h5")
+    options = {} if Path(cfg.data.path) == default_path else {"maker": None}
+    return instantiate(cfg.data, **options)
 
 
 def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[str, Any] | None = None) -> MMNModule:
     """The module to train; joint, class and coordinate counts come from the data file."""
     stream = stream_to_train(cfg.model, datamodule)
     network = build_network(stream.target, **stream.arguments)
-    set_up_training(network, cfg.compile, cfg.recompute)
+    apply_training_options(network, cfg.compile, cfg.recompute)
     optimizer = dict(cfg.optimizer)
     reference_batch = optimizer.pop("reference_batch", None)
     if cfg.scale_lr and reference_batch is None:
-        raise UserError("scale_lr=true needs optimizer.reference_batch, the clips a step that optimizer.lr is for.")
+        raise UserError("scale_lr=true needs optimizer.reference_batch, the clips per step that optimizer.lr is for.")
     return MMNModule(
         network=network,
         loss=instantiate(cfg.loss),
@@ -52,10 +52,10 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
 
 
 def load_weights(module: MMNModule, path: str) -> None:
-    """Start from the weights of a checkpoint, ours or official, and nothing else of it.
+    """Load only the weights of a checkpoint, ours or official.
 
     Raises:
-        UserError: weights of a network of other sizes.
+        UserError: the checkpoint's network has other sizes.
     """
     own = {module.stream.target: partial(build_network, module.stream.target)}
     network = load_checkpoint(path, own).network
@@ -69,7 +69,7 @@ def load_weights(module: MMNModule, path: str) -> None:
         shapes = [tuple(state[name].shape) if name in state else "none" for state in (theirs, ours)]
         raise UserError(
             f"init_from={path} does not fit the network to be trained: {name} has shape {shapes[0]} there and "
-            f"{shapes[1]} here; give weights of the same joints, classes and model.* sizes."
+            f"{shapes[1]} here; use weights with the same joints, classes and model.* sizes."
         )
     module.network.load_state_dict(theirs)
     log.info("starting from the weights of %s", path)
@@ -87,7 +87,7 @@ def build_trainer(cfg: DictConfig, best_epoch: BestEpoch) -> L.Trainer:
     ]
     lines = [EpochLog(best_epoch, quiet=on_terminal()), *([ProgressBar()] if on_terminal() else [])]
     callbacks += [Throughput(), *lines]
-    callbacks.sort(key=lambda c: isinstance(c, SaveOnSignal))  # it saves what the others have done by then
+    callbacks.sort(key=lambda c: isinstance(c, SaveOnSignal))  # last: it saves the state of the others
     plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
     return instantiate(
         cfg.trainer,

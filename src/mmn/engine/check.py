@@ -1,4 +1,4 @@
-"""A composed training config, checked before anything is read or made."""
+"""Check a composed training config before anything is read or written."""
 
 import difflib
 import math
@@ -11,22 +11,22 @@ from omegaconf import DictConfig, OmegaConf
 from mmn.errors import UserError
 
 METRICS = ("top1", "top5", "loss", "action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro", "f1_mean")
-"""What validation measures, as ``val/NAME``; body figures where the classes have groups."""
+"""Validation metrics, as ``val/NAME``; ``body_*`` only if the classes have groups."""
 
-_ON_GPU_ALONE = ("16-true", "bf16-true", "16", "16-mixed")
+_GPU_ONLY = ("16-true", "bf16-true", "16", "16-mixed")
 
 
 def check_config(cfg: DictConfig) -> None:
-    """Refuse what would fail, or be left out, only after hours.
+    """Refuse settings that would fail, or turn out to be ignored, only after hours.
 
     Raises:
-        UserError: naming the key, its value and what it takes.
+        UserError: names the key, its value and the valid values.
     """
     _check_seed(cfg.seed)
     _check_metric(cfg.optimized_metric)
     for group in ("trainer", "data", "model", "loss", "optimizer", "scheduler", "modality"):
         if cfg.get(group) is None:
-            raise UserError(f"{group} is null, and no run can do without; choose one of configs/{group}.")
+            raise UserError(f"{group} is null and is required; choose one of configs/{group}.")
     _check_numbers(cfg)
     _check_trainer(cfg)
     _check_choices(cfg)
@@ -34,7 +34,7 @@ def check_config(cfg: DictConfig) -> None:
 
 def _check_seed(seed: Any) -> None:
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**32:
-        raise UserError(f"seed is {seed}; it is a whole number from 0 to {2**32 - 1}.")
+        raise UserError(f"seed is {seed}; it must be an integer from 0 to {2**32 - 1}.")
 
 
 def _check_metric(metric: Any) -> None:
@@ -48,7 +48,7 @@ def _check_metric(metric: Any) -> None:
 
 
 def _check_numbers(cfg: DictConfig) -> None:
-    """Ranges of the numbers that people change."""
+    """Check the ranges of commonly changed numbers."""
     ranges: tuple[tuple[str, float, float], ...] = (
         ("optimizer.lr", 0, math.inf),
         ("optimizer.weight_decay", 0, math.inf),
@@ -67,13 +67,13 @@ def _check_numbers(cfg: DictConfig) -> None:
             continue
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             span = f"a number of at least {low}" if high == math.inf else f"a number from {low} to {high}"
-            raise UserError(f"{key} is {value}; it is {span}.")
+            raise UserError(f"{key} is {value}; it must be {span}.")
 
 
 def _check_trainer(cfg: DictConfig) -> None:
     trainer = cfg.trainer
     for key, instead in (
-        ("limit_test_batches", "leave it out: every clip is scored after training, or none with test=false"),
+        ("limit_test_batches", "remove it: every clip is scored after training, or none with test=false"),
         ("overfit_batches", "use debug=overfit, which trains on one batch of clips"),
     ):
         if trainer.get(key) not in (None, 1.0, 0) or (isinstance(trainer.get(key), int) and trainer.get(key)):
@@ -81,24 +81,24 @@ def _check_trainer(cfg: DictConfig) -> None:
     cuda, accelerator = torch.cuda.is_available(), trainer.get("accelerator", "auto")
     if accelerator in ("gpu", "cuda") and not cuda:
         raise UserError(
-            "trainer.accelerator=gpu needs a GPU, and torch sees none here; use trainer=cpu or trainer=ddp_cpu."
+            "trainer.accelerator=gpu needs a GPU, and torch finds none; use trainer=cpu or trainer=ddp_cpu."
         )
     precision = str(trainer.get("precision", 32))
     if precision in ("64", "64-true"):
         raise UserError("trainer.precision=64 is not supported: batches are float32; use 32 or bf16.")
-    if precision in _ON_GPU_ALONE and (accelerator == "cpu" or not cuda):
+    if precision in _GPU_ONLY and (accelerator == "cpu" or not cuda):
         raise UserError(f"trainer.precision={precision} needs a GPU; on a CPU use 32 or bf16.")
     if precision in ("16-true", "bf16-true"):
         raise UserError(f"trainer.precision={precision} would keep the weights in low precision; use 32, bf16 or 16.")
     epochs = trainer.get("max_epochs")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
-        raise UserError(f"trainer.max_epochs is {epochs}; it is a whole number of at least 1.")
+        raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")
 
 
 def _check_choices(cfg: DictConfig) -> None:
-    """What the command line asks for beside values: recipes, folders, checkpoints."""
+    """Check choices that contradict each other: recipes, folders, checkpoints."""
     if cfg.ckpt_path is not None and cfg.init_from is not None:
-        raise UserError("ckpt_path resumes a run and init_from starts a new one from weights; give one of them.")
+        raise UserError("ckpt_path resumes a run and init_from starts a new one from its weights; give only one.")
     if cfg.resume and cfg.init_from is not None and cfg.ckpt_path is not None:
         raise UserError("resume=true takes its checkpoint from the run's own folder; leave ckpt_path out.")
     if not HydraConfig.initialized():
@@ -106,11 +106,11 @@ def _check_choices(cfg: DictConfig) -> None:
     hydra = HydraConfig.get()
     if hydra.job.chdir:
         raise UserError(
-            "hydra.job.chdir=true is not supported: paths are relative to where the command is typed; leave it out."
+            "hydra.job.chdir=true is not supported: paths are relative to the working directory; leave it out."
         )
     given = [override.lstrip("+").partition("=")[0] for override in hydra.overrides.task]
     if "data.path" in given and "experiment" not in given:
         raise UserError(
-            "data.path is given without a recipe, and the default is the synthetic demo's: add experiment=own for "
-            "your own data, or a published one, such as experiment=ma52_joint."
+            "data.path is given without a recipe, and the default recipe is for the synthetic demo: add "
+            "experiment=own for your own data, or a published one, such as experiment=ma52_joint."
         )

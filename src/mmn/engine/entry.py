@@ -1,4 +1,4 @@
-"""How every command ends: errors a user can cause in one sentence and exit status 1, others with their traceback."""
+"""How commands exit: one sentence and status 1 for user errors, a traceback for all others."""
 
 import inspect
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mmn.engine.arguments import normalised
+from mmn.engine.arguments import normalise_arguments
 from mmn.engine.folders import discard_unused
 from mmn.engine.sentences import sentence_of
 
@@ -21,22 +21,22 @@ def run(main: Callable[[], Any]) -> None:
 
 
 def run_hydra(main: Callable[[], Any]) -> None:
-    """Run a Hydra ``main`` with the command line's arguments, in any order and spelling that people use."""
-    # Hydra would print a shortened traceback of its own and hide the cause from us.
+    """Run a Hydra ``main`` with normalised command-line arguments."""
+    # Hydra would print its own shortened traceback and hide the cause.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     script = Path(inspect.unwrap(main).__code__.co_filename)
     config = script.parent / "configs" / f"{script.stem}.yaml"
     with one_sentence(config):
-        sys.argv[1:] = normalised(sys.argv[1:], config.parent)
+        sys.argv[1:] = normalise_arguments(sys.argv[1:], config.parent)
         main()
 
 
 @contextmanager
 def one_sentence(config: Path | None = None) -> Iterator[None]:
-    """Turn a user's mistake into its sentence on stderr and exit status 1.
+    """Turn a user error into one sentence on stderr and exit status 1.
 
-    Needed inside a Hydra job as well: Hydra announces every other exception of a job in a line of its own. A job of a
-    sweep says its sentence and fails alone: the others still run.
+    Also needed inside a Hydra job, where Hydra would print an extra line for the exception. A sweep job reports its
+    sentence and fails alone: the others still run.
 
     Args:
         config: the command's primary config, if it has one.
@@ -46,7 +46,7 @@ def one_sentence(config: Path | None = None) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit("interrupted")
     except SystemExit as stop:
-        if type(stop).__name__ == "SIGTERMException":  # Lightning's, outside training; by itself it would exit with 0
+        if type(stop).__name__ == "SIGTERMException":  # Lightning's, outside training; unhandled, it exits with 0
             sys.exit(128 + signal.SIGTERM)
         raise
     except Exception as error:

@@ -1,4 +1,4 @@
-"""Folders of runs and evaluations that came to nothing do not stay."""
+"""Remove the folders of runs and evaluations that produced nothing."""
 
 import os
 import shutil
@@ -7,13 +7,13 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 SWEEP_VARIABLE = "MMN_SWEEP_"
-"""Start of the environment variables that tell a sweep's processes its folder."""
+"""Prefix of the environment variables that pass a sweep's folder to its processes."""
 
 _BEFORE_ANY_RESULT = frozenset({".hydra", "config.yaml", "run.json", "multirun.yaml", ".submitit"})
 
 
 def discard_unused() -> None:
-    """Remove the folders made for this job or sweep, if no result, checkpoint or figure was written to them."""
+    """Remove the folders created for this job or sweep, if no result, checkpoint or plot was written to them."""
     from hydra.core.hydra_config import HydraConfig
 
     folders = [Path(folder) for name, folder in os.environ.items() if name.startswith(SWEEP_VARIABLE)]

@@ -1,4 +1,4 @@
-"""Which keys a command's config has."""
+"""The keys of a command's config."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,11 +7,11 @@ import yaml
 
 
 def config_keys(config: Path, groups: Sequence[str] | None = None) -> list[str]:
-    """Every key, in full, of a primary config and of the choices of its groups.
+    """All full keys of a primary config and of every choice of its groups.
 
     Args:
         config: ``…/train.yaml`` or ``eval.yaml``.
-        groups: those to look into; None for all in its defaults.
+        groups: the groups to include; None for all in its defaults.
     """
     if groups is None:
         defaults = yaml.safe_load(config.read_text(encoding="utf-8"))["defaults"]
@@ -21,7 +21,7 @@ def config_keys(config: Path, groups: Sequence[str] | None = None) -> list[str]:
 
 
 def _keys_in(file: Path, folder: Path) -> Iterator[str]:
-    """Keys of one file, with its group before them unless it speaks of the whole config."""
+    """Keys of one file, prefixed by its group unless its package is global."""
     text = file.read_text(encoding="utf-8")
     group = ".".join(file.relative_to(folder).parts[:-1])
     prefix = "" if not group or "@package _global_" in text.splitlines()[0] else f"{group}."

@@ -1,4 +1,4 @@
-"""Loggers that need a decision of ours."""
+"""Loggers with behaviour of our own: resuming, offline W&B."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class MetricsCsv(CSVLogger):
-    """``metrics.csv`` in the run folder; a resumed run goes on with it.
+    """``metrics.csv`` in the run folder; a resumed run appends to it.
 
     Args:
         save_dir: the run folder.
@@ -34,7 +34,7 @@ class MetricsCsv(CSVLogger):
         self.path = Path(save_dir) / "metrics.csv"
 
     def resume_from(self, step: int) -> None:
-        """Keep the rows up to ``step`` of what an interrupted run has written."""
+        """Keep the rows before ``step`` that an interrupted run wrote."""
         if not self.path.exists():
             return
         try:
@@ -50,16 +50,16 @@ class MetricsCsv(CSVLogger):
         self.experiment.save()
 
     def log_hyperparams(self, params: Any = None) -> None:
-        """Nothing: they are in ``config.yaml``."""
+        """Do nothing: they are in ``config.yaml``."""
 
 
 class WandbRun(WandbLogger):
-    """A W&B run, and what may be sent to it at the end.
+    """A W&B run with optional uploads at its end.
 
     Args:
-        log_clips: show the worst clips as moving skeletons.
-        upload: the checkpoints are sent as artifacts.
-        options: Lightning's.
+        log_clips: upload animations of the worst clips.
+        upload: upload the checkpoints as artifacts.
+        options: passed to ``WandbLogger``.
     """
 
     def __init__(self, log_clips: bool = False, upload: bool = False, **options: Any) -> None:
@@ -67,7 +67,7 @@ class WandbRun(WandbLogger):
         self.log_clips, self.upload = log_clips, upload
 
     def finish(self, checkpoints: Path) -> None:
-        """Upload ``checkpoints`` if asked to, and close the run: the next job in this process gets one of its own."""
+        """Upload ``checkpoints`` if requested, and close the run: the next job in this process starts its own."""
         if self.upload and checkpoints.is_dir():
             artifact = wandb.Artifact(f"checkpoints-{self.experiment.id}", type="model")
             artifact.add_dir(str(checkpoints))
@@ -78,50 +78,50 @@ class WandbRun(WandbLogger):
 def wandb_logger(
     save_dir: str, group: str | None = None, offline: bool = False, log_model: bool = False, **options: Any
 ) -> Logger:
-    """A Weights & Biases logger that never stops training: without a login or a network the run is kept offline.
+    """A Weights & Biases logger that never stops training: without a login or network, the run is kept offline.
 
     Args:
         save_dir: the run folder; W&B writes to ``wandb/`` in it.
-        group: of runs; the sweep's folder where None.
-        offline: never ask the network.
+        group: the group of runs; None for the sweep's folder name.
+        offline: never use the network.
         log_model: upload the checkpoints when the run ends.
-        options: passed on to ``WandbRun``.
+        options: passed to ``WandbRun``.
     """
     mode = os.environ.get("WANDB_MODE")
     if mode == "disabled":
         return DummyLogger()
     offline = offline or mode == "offline"
     Path(save_dir).mkdir(parents=True, exist_ok=True)
-    options |= {"save_dir": save_dir, "group": group or _sweep(), "id": _run_id(save_dir), "upload": log_model}
+    options |= {"save_dir": save_dir, "group": group or _sweep_name(), "id": _run_id(save_dir), "upload": log_model}
     kept = f"this run is kept offline; upload it later with `wandb sync {save_dir}/wandb/offline-run-*`."
     if not offline and not _logged_in():
         offline = True
         log.warning("No W&B login: %s", kept)
     if not offline:
-        logger = WandbRun(**options, settings=wandb.Settings(init_timeout=_seconds_to_wait()))
+        logger = WandbRun(**options, settings=wandb.Settings(init_timeout=_init_timeout()))
         try:
             _ = logger.experiment  # starts the run
             return logger
         except Exception as error:  # wrong key, no network, server trouble
             log.warning("W&B cannot be reached (%s): %s", str(error).splitlines()[0], kept)
             wandb.teardown()
-            (Path(save_dir) / "wandb_id").unlink()  # the run that failed to start has taken that one
+            (Path(save_dir) / "wandb_id").unlink()  # used up by the run that failed to start
             options["id"] = _run_id(save_dir)
     return WandbRun(**options, offline=True, settings=wandb.Settings(silent=True))
 
 
-def _seconds_to_wait() -> float:
-    """How long W&B may take to start a run; its own default would hold up training for a minute and a half."""
+def _init_timeout() -> float:
+    """Timeout for starting a W&B run; W&B's own default would delay training by 90 s."""
     return float(os.environ.get("WANDB_INIT_TIMEOUT", 30))
 
 
-def _sweep() -> str | None:
-    """The name of the sweep this job belongs to."""
+def _sweep_name() -> str | None:
+    """The folder name of the sweep this job belongs to, if any."""
     return Path(HydraConfig.get().sweep.dir).name if in_sweep() else None
 
 
 def _run_id(save_dir: str) -> str:
-    """The W&B run of this folder: a resumed run goes on with it."""
+    """The W&B run id of this folder, which a resumed run reuses."""
     path = Path(save_dir) / "wandb_id"
     if not path.exists():
         path.write_text(uuid.uuid4().hex[:8])
@@ -129,7 +129,7 @@ def _run_id(save_dir: str) -> str:
 
 
 def _logged_in() -> bool:
-    """Whether W&B would find a key where it documents to look: the environment or the netrc file."""
+    """Whether W&B would find an API key where it documents to look: the environment or the netrc file."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""

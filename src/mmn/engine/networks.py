@@ -1,4 +1,4 @@
-"""Networks that a config names."""
+"""Networks named by a config."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from mmn.inference.stream import Stream
 
 
 def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream:
-    """What the network of a config will be of; counts of joints and classes come from the data file."""
+    """The stream of the network to train; joint and class counts come from the data file."""
     data = datamodule.data
     options: Any = OmegaConf.to_container(model, resolve=True)
     arguments = {
@@ -40,32 +40,32 @@ def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream
 
 
 def build_network(target: str, **arguments: Any) -> nn.Module:
-    """The network of a class or factory ``target``; parts within its arguments stay plain values.
+    """Build the network of a class or factory ``target``; nested arguments stay plain values.
 
     Raises:
-        UserError: something that makes no ``torch.nn.Module``.
+        UserError: ``target`` does not return a ``torch.nn.Module``.
     """
     network = instantiate({"_target_": target, "_convert_": "all", "_recursive_": False}, **arguments)
     if not isinstance(network, nn.Module):
-        raise UserError(f"model._target_={target} makes a {type(network).__name__}, and not a torch.nn.Module.")
+        raise UserError(f"model._target_={target} returns a {type(network).__name__}, not a torch.nn.Module.")
     return network
 
 
 def named_networks(model: DictConfig | None) -> dict[str, Maker]:
-    """What checkpoints may be loaded with, since the config names it, by the name that checkpoints give it."""
+    """The network class that the config allows checkpoints to load, by the name checkpoints record."""
     target = None if model is None else model.get("_target_")
     return {target: partial(build_network, target)} if target else {}
 
 
-def set_up_training(network: nn.Module, compiled: bool, recompute: bool) -> None:
-    """Carry out ``compile=`` and ``recompute=``.
+def apply_training_options(network: nn.Module, compiled: bool, recompute: bool) -> None:
+    """Apply ``compile=`` and ``recompute=``.
 
     Raises:
-        UserError: a network that cannot.
+        UserError: the network does not support it.
     """
     if recompute:
         if not hasattr(network, "recompute"):
-            raise UserError(f"recompute=true needs a network that has it, and {type(network).__name__} has not.")
+            raise UserError(f"recompute=true is not supported by {type(network).__name__}; leave it out.")
         network.recompute = True  # type: ignore[assignment]
     if compiled:
         torch.compiler.reset()  # the graphs of an earlier job in this process count against the compiler's limit

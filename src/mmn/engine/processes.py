@@ -1,4 +1,4 @@
-"""What Hydra and Lightning's processes need of each other: every rank has to be the same job."""
+"""Make every process that Lightning starts run the same Hydra job."""
 
 import os
 import sys
@@ -16,11 +16,11 @@ _LAUNCHER_VARIABLES = ("LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "RANK", "WORLD_S
 
 @contextmanager
 def same_job_in_every_process() -> Iterator[None]:
-    """While the block runs, processes that Lightning starts run this very job: its overrides, its folder.
+    """Within the block, processes that Lightning starts run this job: the same overrides, the same folder.
 
-    Lightning starts the other ranks by running ``sys.argv`` again, which in a sweep would be the whole sweep, and with
-    a sweeper that draws its parameters another job (hydra issue 2070). Afterwards the next job of a sweep finds the
-    process as it was: no process group, none of the launcher's variables.
+    Lightning starts the other ranks by re-running ``sys.argv``, which in a sweep would be the whole sweep, and with a
+    sweeper that samples parameters another job (hydra issue 2070). Afterwards the process is restored for the next
+    job of the sweep: no process group, none of the launcher's variables.
     """
     if not HydraConfig.initialized():  # called from Python, without Hydra
         yield
@@ -35,7 +35,7 @@ def same_job_in_every_process() -> Iterator[None]:
     try:
         yield
         if dist.is_available() and dist.is_initialized():
-            dist.barrier()  # nobody leaves while another still talks: a rank that fails takes the others with it
+            dist.barrier()  # a rank that exits during a collective would take the others with it
     finally:
         sys.argv = arguments
         with read_write(hydra), open_dict(hydra):

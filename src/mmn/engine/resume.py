@@ -1,4 +1,4 @@
-"""What is asked and what a checkpoint was made with: each difference is carried out, or refused by name."""
+"""Resuming: each difference between the requested settings and the checkpoint's is applied, or refused by name."""
 
 import logging
 from collections.abc import Iterator
@@ -20,24 +20,24 @@ _PARTS = (
     "seed", "scale_lr", "optimized_metric", "data", "modality", "augmentation", "model", "loss", "optimizer",
     "scheduler", "trainer",
 )  # fmt: skip
-"""Parts of a config that decide what a run computes; the others (paths, loggers, …) may change freely."""
+"""Config parts that determine what a run computes; the others (paths, loggers, …) may change freely."""
 
-_FREE = (
+_IGNORED = (
     "data.path", "data.name", "data.get_it", "data.maker", "data.num_workers", "data.memory_limit_gb", "data.on_device",
-    "data.modality", "data.augmentation", "data.seed",  # said by the parts they are taken from
-    "data.target", "data.draw_seed", "data.train_splits", "data.fold_seed",  # said by the clips and classes
+    "data.modality", "data.augmentation", "data.seed",  # covered by the groups they come from
+    "data.target", "data.draw_seed", "data.train_splits", "data.fold_seed",  # covered by the data's digest
     "trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.plugins",
     "trainer.log_every_n_steps", "trainer.enable_model_summary", "trainer.profiler", "trainer.default_root_dir",
     "trainer.num_sanity_val_steps", "trainer.sync_batchnorm", "trainer.deterministic", "trainer.callbacks",
 )  # fmt: skip
 
-_CARRIED_OUT = (
+_CHANGEABLE = (
     "patience", "scale_lr", "augmentation", "loss", "optimizer", "scheduler", "data.batch_size", "processes",
     "trainer.max_epochs", "trainer.max_steps", "trainer.precision", "trainer.gradient_clip_val",
     "trainer.accumulate_grad_batches", "trainer.limit_train_batches", "trainer.limit_val_batches",
     "trainer.val_check_interval", "trainer.check_val_every_n_epoch",
 )  # fmt: skip
-"""What a run may go on with otherwise than it began."""
+"""Keys that may change when a run is resumed."""
 
 _NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
 """What Lightning keeps to go on from."""
@@ -45,52 +45,52 @@ _NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callback
 _NEEDS_WHOLE_EPOCH = ("data.batch_size", "processes", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 
 
-def record_of(cfg: dict[str, Any], data: SkeletonData, processes: int) -> dict[str, Any]:
-    """What a run is made with, as plain values that a checkpoint keeps."""
+def run_record(cfg: dict[str, Any], data: SkeletonData, processes: int) -> dict[str, Any]:
+    """The settings of a run, as plain values to keep in its checkpoints."""
     config = {part: cfg[part] for part in _PARTS if part in cfg}
-    averaged = (cfg.get("callbacks") or {}).get("ema")  # the only callback that changes the weights
+    averaged = (cfg.get("callbacks") or {}).get("ema")  # the only callback that affects the weights
     config["callbacks"] = {"ema": averaged} if averaged else {}
     config["patience"] = ((cfg.get("callbacks") or {}).get("best") or {}).get("patience")
     return {"config": config, "data": digest(data, ["train"]), "processes": processes}
 
 
 def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], str]:
-    """Compare what is asked with what the checkpoint's run was made with.
+    """Compare the requested settings with those of the checkpoint's run.
 
     Args:
         path: the checkpoint to resume from.
-        record: of the run that is asked for; see ``record_of``.
+        record: the requested settings; see ``run_record``.
 
     Returns:
-        Where the run stands (epochs done, batches of the next one), and in words what it goes on with otherwise.
+        The position (epochs done, batches of the next one), and a description of the changed settings.
 
     Raises:
-        UserError: a checkpoint of official weights, or of a run that differs in what cannot change on the way.
+        UserError: official weights, or a difference in a setting that cannot change when resuming.
     """
     content = read_checkpoint(path)
     made = content.get(KEY, {}).get("run")
     if not made or "config" not in made:
-        raise UserError(f"{path} does not say what its run was made with; start from its weights by init_from=.")
+        raise UserError(f"{path} does not record the settings of its run; start from its weights with init_from=.")
     if missing := sorted(_NEEDED - content.keys()):
-        raise UserError(f"{path} lacks {missing[0]} and cannot be resumed; start from its weights by init_from=.")
+        raise UserError(f"{path} lacks {missing[0]} and cannot be resumed; start from its weights with init_from=.")
     check_weights(content["state_dict"], str(path))
     epoch, batch = made["place"]
     changed = dict(_differences(made, record))
     for key, (before, now) in changed.items():
-        if not _is_under(key, _CARRIED_OUT) or key.endswith("_target_"):
+        if not _is_under(key, _CHANGEABLE) or key.endswith("_target_"):
             raise UserError(
-                f"{key} is {_shown(now)} and the run of {path} has {_shown(before)}, which cannot change on the way: "
-                f"ask for {key}={_shown(before)}, or start from its weights by init_from=."
+                f"{key} is {_shown(now)} and the run of {path} has {_shown(before)}, which resuming cannot change: "
+                f"set {key}={_shown(before)}, or start from its weights with init_from=."
             )
         if batch and _is_under(key, _NEEDS_WHOLE_EPOCH) and _global_batch(made) != _global_batch(record):
             raise UserError(
-                f"{key} is {_shown(now)} and the run of {path}, which stopped within an epoch, has {_shown(before)}: "
+                f"{key} is {_shown(now)} and the run of {path}, which stopped mid-epoch, has {_shown(before)}: "
                 f"resume with {_shown(before)} until that epoch ends."
             )
     if made["data"] != record["data"]:
         raise UserError(
-            f"{path} was trained on other clips than {record['config']['data']['path']} holds; give data.path its own "
-            "file, or start from its weights by init_from=."
+            f"{path} was trained on other clips than those in {record['config']['data']['path']}; set data.path to its "
+            "own file, or start from its weights with init_from=."
         )
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
@@ -98,14 +98,14 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
 def _differences(made: dict[str, Any], record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
     before = {**_flat(made["config"]), "processes": made["processes"]}
     now = {**_flat(record["config"]), "processes": record["processes"]}
-    # The name of a choice before what follows from it.
+    # Names of group choices first, before the keys that follow from them.
     for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith((".name", "._target_")), key)):
-        if before.get(key) != now.get(key) and not _is_under(key, _FREE):
+        if before.get(key) != now.get(key) and not _is_under(key, _IGNORED):
             yield key, (before.get(key), now.get(key))
 
 
 def _global_batch(record: dict[str, Any]) -> tuple[Any, ...]:
-    """Clips of a batch over all processes, and what else decides where an epoch stands."""
+    """Clips per batch over all processes, and what else determines the position within an epoch."""
     config = record["config"]
     trainer = config["trainer"]
     return (
@@ -120,7 +120,7 @@ def _is_under(key: str, parts: tuple[str, ...]) -> bool:
 
 
 def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
-    """Nested tables and lists as ``{"a.b.0": value}``."""
+    """Nested dicts and lists as ``{"a.b.0": value}``."""
     if isinstance(content, dict):
         items = content.items()
     elif isinstance(content, list):
@@ -135,7 +135,7 @@ def _shown(value: Any) -> str:
 
 
 def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
-    """The checkpoint to resume from: the one given, or with ``resume`` this folder's own, if any."""
+    """The checkpoint to resume from: the given one, or with ``resume`` the one in this folder, if any."""
     if cfg.ckpt_path is not None:
         path = Path(cfg.ckpt_path)
         path = last_checkpoint(path) if path.is_dir() else path
@@ -150,9 +150,9 @@ def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
     return None
 
 
-def place_of(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: Path) -> tuple[int, int] | None:
-    """Epochs and batches that the run to resume has done; None where it has ended and left its results."""
-    own = is_own(resume, folder)
+def resume_position(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: Path) -> tuple[int, int] | None:
+    """Epochs and batches done by the run to resume; None if it is already finished."""
+    own = is_in_run(resume, folder)
     (epoch, batch), changed = check_resume(resume, record)
     over = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epoch
     if own and is_finished(folder):
@@ -165,11 +165,11 @@ def place_of(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: P
     if over and not own:
         raise UserError(
             f"nothing is left to train: {resume} is at epoch {epoch} of {trainer.max_epochs}; raise "
-            "trainer.max_epochs, or start from its weights by init_from=."
+            "trainer.max_epochs, or start from its weights with init_from=."
         )
     log.info("resuming %s in epoch %d%s", folder if own else resume, epoch + 1, f", with {changed}" if changed else "")
     return epoch, batch
 
 
-def is_own(checkpoint: Path, folder: Path) -> bool:
+def is_in_run(checkpoint: Path, folder: Path) -> bool:
     return checkpoint.resolve().parent == last_checkpoint(folder).resolve().parent

@@ -1,4 +1,4 @@
-"""Which folder a run or a sweep writes to; importing this teaches configs ``run_folder`` and ``sweep_folder``."""
+"""The folder of a run or sweep; importing this registers the resolvers ``run_folder`` and ``sweep_folder``."""
 
 import os
 import zlib
@@ -16,21 +16,21 @@ from mmn.errors import UserError
 
 
 def run_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
-    """A new folder ``base/now``, or with ``resume`` the one that the same command has written to before.
+    """A new folder ``base/now``, or with ``resume`` an earlier folder of the same command.
 
-    Of several, the most recent interrupted run is preferred to the most recent finished one. Folders are created
-    exclusively: of two runs started in the same second the later one gets ``base/now-2``. Where a launcher starts the
-    processes (torchrun, srun), its job's name stands in for the time, since all of them have to share one folder.
+    The most recent interrupted run takes precedence over the most recent finished one. Folders are created
+    exclusively: of two runs started in the same second, the later one gets ``base/now-2``. Under a launcher (torchrun,
+    srun) its job name replaces the time, since all processes have to share one folder.
     """
     return _run_folder(base, now, bool(resume), tuple(_root_.hydra.overrides.task))
 
 
 def sweep_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
-    """The same for the folder of a sweep, whose jobs have folders of their own in it."""
+    """The same for a sweep, whose jobs have subfolders in it."""
     return _sweep_folder(base, now, bool(resume), tuple(_root_.hydra.overrides.task))
 
 
-@cache  # a run that has begun is no longer the most recent interrupted one
+@cache  # once started, a run is no longer the most recent interrupted one
 def _run_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -> str:
     if resume:
         before = list(_by_command(base, overrides, lambda folder: folder / ".hydra" / "overrides.yaml"))
@@ -38,13 +38,13 @@ def _run_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -
             for folder in before:
                 if wanted(folder):
                     return str(folder)
-    if launched := _launched_as():
+    if launched := _launcher_job():
         return f"{base}/{launched}"
     return str(exclusive_folder(base, now))
 
 
 def _sweep_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -> str:
-    # The processes of a launcher resolve this again, with a job's overrides: they inherit what the sweep has found.
+    # A launcher's processes resolve this again, with a job's overrides; they inherit the sweep's folder instead.
     variable = f"{SWEEP_VARIABLE}{zlib.crc32(f'{base} {now}'.encode()):x}"
     if variable not in os.environ:
         found = next(_by_command(base, overrides, _sweeps_overrides), None) if resume else None
@@ -53,13 +53,13 @@ def _sweep_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...])
 
 
 def exclusive_folder(base: str, name: str) -> Path:
-    """Create ``base/name``, or ``base/name-2`` and so on where others were faster.
+    """Create ``base/name``, or ``base/name-2`` and so on if it exists.
 
     Raises:
-        UserError: a base that is not a local path, or cannot be written to.
+        UserError: ``base`` is not a local path, or cannot be written to.
     """
     if "://" in base:
-        raise UserError(f"runs cannot be written to {base}; paths.log_dir takes a folder of this machine.")
+        raise UserError(f"runs cannot be written to {base}; set paths.log_dir to a local folder.")
     number = 1
     while True:
         folder = Path(base) / (name if number == 1 else f"{name}-{number}")
@@ -69,39 +69,39 @@ def exclusive_folder(base: str, name: str) -> Path:
             return folder
         except FileExistsError:
             if not folder.is_dir():  # the base itself is a file
-                raise UserError(f"{base} is not a folder; give paths.log_dir another one.") from None
+                raise UserError(f"{base} is not a folder; set paths.log_dir to another one.") from None
             number += 1
         except OSError as error:
             raise UserError(
-                f"{folder} cannot be created ({error.strerror}); give paths.log_dir another place."
+                f"{folder} cannot be created ({error.strerror}); set paths.log_dir to another folder."
             ) from None
 
 
 def command(overrides: Any) -> frozenset[str]:
-    """What a command asks for, apart from resuming it."""
+    """The overrides that identify a command, without those about resuming."""
     return frozenset(o for o in overrides if not o.startswith(("resume=", "hydra.")))
 
 
 def _by_command(base: str, overrides: Any, where: Callable[[Path], Path]) -> Iterator[Path]:
-    """Folders below ``base`` that the same command has written to, the most recent first."""
+    """Folders in ``base`` written by the same command, most recent first."""
     wanted = command(overrides)
     for folder in sorted(Path(base).glob("*/"), key=lambda f: f.stat().st_mtime, reverse=True):
-        said = where(folder)
+        record = where(folder)
         try:
-            content = yaml.safe_load(said.read_text(encoding="utf-8"))
+            content = yaml.safe_load(record.read_text(encoding="utf-8"))
             content = content["hydra"]["overrides"]["task"] if isinstance(content, dict) else content
             if command(content) == wanted:
                 yield folder
         except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
-            continue  # not a run, or one that was damaged
+            continue  # not a run folder, or damaged
 
 
 def _sweeps_overrides(folder: Path) -> Path:
     return folder / "multirun.yaml"
 
 
-def _launched_as() -> str | None:
-    """A name that all processes of a launcher's job share; None for a process that starts the others itself."""
+def _launcher_job() -> str | None:
+    """A name shared by all processes of a launcher's job; None without an external launcher."""
     if int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "SLURM_PROCID" in os.environ:
         return f"slurm-{os.environ['SLURM_JOB_ID']}-{os.environ.get('SLURM_STEP_ID', '0')}"
     if "TORCHELASTIC_RUN_ID" in os.environ:

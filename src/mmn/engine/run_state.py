@@ -1,4 +1,4 @@
-"""``run.json``: how far a run is, and its best epoch."""
+"""``run.json``: the state of a run and its best epoch."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ FILE = "run.json"
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """The content of a run's ``run.json``; empty where there is none, or a damaged one."""
+    """The content of a run's ``run.json``; empty if missing or damaged."""
     try:
         content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -20,27 +20,27 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def write_state(folder: Path, **changes: Any) -> None:
-    """Change some of the entries."""
+    """Update some of the entries."""
     write_json(folder / FILE, {**read_state(folder), **changes})
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether the run in ``folder`` has ended by itself."""
+    """Whether the run in ``folder`` has completed."""
     return read_state(folder).get("state") == "finished"
 
 
 def is_interrupted(folder: Path) -> bool:
-    """Whether a run in ``folder`` has been begun, has saved a checkpoint, and has not ended by itself."""
+    """Whether the run in ``folder`` has saved a checkpoint and has not completed."""
     return last_checkpoint(folder).exists() and not is_finished(folder)
 
 
 def last_checkpoint(folder: Path) -> Path:
-    """Where a run keeps what it resumes from."""
+    """The checkpoint that a run resumes from."""
     return folder / "checkpoints" / "last.ckpt"
 
 
 def clear(folder: Path) -> None:
-    """Remove what an earlier run left in a folder that a new one starts in."""
+    """Remove what an earlier run left in the folder of a new one."""
     for name in (FILE, "metrics.json", "metrics.csv", "curves.png", "config.yaml", "wandb_id", "nonfinite_batch.pt"):
         (folder / name).unlink(missing_ok=True)
     for scores in folder.glob("scores_*.h5"):

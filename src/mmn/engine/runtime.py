@@ -1,4 +1,4 @@
-"""Settings of the process that make training and evaluation fast; nothing happens on import."""
+"""Process settings for fast training and evaluation; importing this has no effect."""
 
 import ctypes
 import logging
@@ -8,14 +8,14 @@ import warnings
 
 import torch
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 _THRESHOLD = 1 << 30
 
 
 def tune_runtime() -> None:
-    """Use the processors this process may run on, and keep freed memory; safe to call twice.
+    """Use only the CPUs available to this process, and keep freed memory; safe to call twice.
 
-    By default glibc maps and unmaps every large tensor anew, and page faults cost up to half of a step on CPU.
+    By default glibc maps and unmaps every large tensor, and page faults take up to half of a step on CPU.
     """
     if hasattr(os, "sched_getaffinity") and "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(torch.get_num_threads(), len(os.sched_getaffinity(0))))
@@ -27,7 +27,7 @@ def tune_runtime() -> None:
 
 
 def quiet_libraries() -> None:
-    """Leave out what libraries print that no user of ours can act on."""
+    """Silence library messages that users cannot act on."""
     for library in ("lightning.pytorch", "lightning.fabric", "matplotlib"):
         logging.getLogger(library).setLevel(logging.WARNING)
     for message in (
@@ -35,8 +35,8 @@ def quiet_libraries() -> None:
         "The number of training batches.*is smaller than the logging interval",  # small data sets are fine
         "Experiment logs directory.*exists and is not empty",  # a resumed or repeated run
         "Checkpoint directory.*exists and is not empty",
-        "The dirpath has changed from",  # a run that is resumed in a new folder
-        "You're resuming from a checkpoint that ended before the epoch ended",  # our sampler goes on within it
+        "The dirpath has changed from",  # a run resumed in a new folder
+        "You're resuming from a checkpoint that ended before the epoch ended",  # our sampler resumes mid-epoch
         "Grad strides do not match bucket view strides",  # of depthwise convolutions; costs nothing here
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -1,4 +1,4 @@
-"""Scoring a split with Lightning: any device, precision and number of processes, every clip once."""
+"""Score a split with Lightning: any device, precision and number of processes, each clip once."""
 
 from collections.abc import Sequence
 
@@ -46,13 +46,13 @@ class ScoringModule(L.LightningModule):
         self.logits: Tensor | None = None
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score one batch; fillers are left out."""
+        """Score one batch, ignoring padding clips."""
         logits = infer(self.network, batch.clips, batch.times, self.precision)
         real = batch.indices >= 0
         self.collector.update(logits[real], batch.indices[real])
 
     def on_test_epoch_end(self) -> None:
-        """Bring the clips of all processes into the order of the file."""
+        """Gather all processes' clips in the order of the file."""
         logits, index = self.collector.compute()
         self.logits = torch.empty_like(logits).index_copy_(0, index, logits).cpu()
         self.collector.reset()
@@ -77,7 +77,7 @@ def score_views(
     precision: str,
     views: Sequence[Training | None],
 ) -> list[Scores]:
-    """The scores of one split for each of several views of its clips; None is the plain one.
+    """The scores of one split for each test-time view of its clips; None is the unaugmented view.
 
     Raises:
         UserError: a split the file does not have.
@@ -94,7 +94,7 @@ def score_views(
         trainer.test(module, datamodule.loader(split, view=view), verbose=False)
         assert module.logits is not None
         logits = module.logits.numpy()
-        if mirrors:  # what the mirrored clip shows on one side, the clip shows on the other
+        if mirrors:  # a mirrored left-hand action is a right-hand action
             logits = logits[:, [other if other >= 0 else own for own, other in enumerate(classes.mirrored)]]
         clips = datamodule.data.splits[split]
         scores.append(Scores(clips.names, clips.labels, logits, classes, source, clips.groups))
@@ -102,7 +102,7 @@ def score_views(
 
 
 def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
-    """Views of a clip to average: evenly spaced frames, more samplings drawn as in training, each mirrored too."""
+    """Test-time views: evenly spaced frames, then random samplings as in training; with ``flip``, mirrored too."""
     views: list[Training | None] = [None]
     views += [Training(seed, Augmentation()) for seed in range(1, samplings)]
     if flip:

@@ -1,4 +1,4 @@
-"""Exceptions that a user can cause, each in one sentence: what is wrong, where, what to do."""
+"""One-sentence messages for exceptions that a user can cause: what is wrong, where, what to do."""
 
 import difflib
 import errno
@@ -14,24 +14,23 @@ _MOVED = {
     "scheduler=fast": "recipe=fast",
     "scheduler.clips_a_step": "optimizer.reference_batch",
 }
-"""Old spellings → new ones."""
-
+"""Old keys and choices → new ones."""
 
 _ELSEWHERE = {
-    "hparams_search": "searches for hyper-parameters are the group sweep: -m sweep=mmn_optuna.",
+    "hparams_search": "use the group sweep for hyper-parameter search: -m sweep=mmn_optuna.",
     "train": "to score a checkpoint without training, run `python eval.py ckpt_path=…`.",
-    "extras.print_config": "`--cfg job --resolve` prints the whole config.",
-    "task_name": "runs are found by tags=[…], and their folder by hydra.run.dir=.",
+    "extras.print_config": "`--cfg job --resolve` prints the full config.",
+    "task_name": "use tags=[…] to label a run, and hydra.run.dir= to set its folder.",
 }
-"""Keys that lightning-hydra-template has → what does the same here."""
+"""Keys of lightning-hydra-template → their equivalents here."""
 
 
 def sentence_of(error: BaseException, config: Path | None = None) -> str | None:
-    """The sentence of a user's mistake; None for any other error.
+    """The message for a user error; None for any other error.
 
     Args:
-        error: what was raised.
-        config: the command's primary config, to find the key that was probably meant.
+        error: the exception.
+        config: the command's primary config, to suggest the key that was probably meant.
     """
     for cause in _causes(error):
         if isinstance(cause, UserError):
@@ -60,31 +59,31 @@ def _sentence(error: BaseException, config: Path | None) -> str | None:
     if isinstance(error, OSError):
         return _file_sentence(error)
     if isinstance(error, ValueError) and "No trials are completed yet" in str(error):  # Optuna's
-        return "no trial of this sweep came to a value; results.csv in its folder says why, trial by trial."
+        return "no trial of this sweep returned a value; see results.csv in its folder for each trial's error."
     if isinstance(error, RuntimeError) and "srun" in str(error):
-        return "SLURM is not installed here (no srun); use hydra/launcher=joblib, or submit from the cluster."
+        return "SLURM is not installed (no srun); use hydra/launcher=joblib, or submit from the cluster."
     return None
 
 
 def _file_sentence(error: OSError) -> str | None:
-    """What could not be read or written."""
+    """A file that cannot be read or written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         place = f" to write {error.filename}" if error.filename else ""
         return f"there is no space left{place}: free some, and resume an interrupted run with resume=true."
     if error.filename is not None and error.errno in (
         errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
     ):  # fmt: skip
-        return f"{error.filename} cannot be used ({error.strerror}); give another place, such as by paths.log_dir."
+        return f"{error.filename} cannot be used ({error.strerror}); choose another path, such as paths.log_dir=."
     return None
 
 
 def _instantiation_sentence(error: BaseException) -> str:
-    """A part of the config whose ``_target_`` refuses its arguments."""
+    """A ``_target_`` in the config that rejects its arguments."""
     lines = str(error).splitlines()
     key = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), "the config")
     reason = str(error.__cause__).splitlines()[0].rstrip(".")
     reason = re.sub(r"^\S*?(\w+)\.__init__\(\) got an unexpected keyword argument", r"\1 has no option", reason)
-    return f"{key} cannot be made: {reason}; correct what the command gives it."
+    return f"{key} cannot be created: {reason}; correct its options."
 
 
 def _is_bug(cause: BaseException) -> bool:
@@ -96,10 +95,10 @@ def _first_sentence(error: BaseException) -> str:
 
 
 def _config_sentence(error: BaseException, config: Path | None) -> str:
-    """Hydra's and OmegaConf's paragraphs on one line, without the search path, with what was probably meant."""
+    """Hydra's or OmegaConf's message on one line, without the search path, with a suggestion."""
     lines = [line.strip() for line in str(error).split("Config search path")[0].splitlines()]
-    said = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append to your"))]
-    text = " ".join(said).rstrip(".")
+    kept = [line for line in lines if line and not line.startswith(("full_key:", "object_type=", "To append to your"))]
+    text = " ".join(kept).rstrip(".")
     for old, new in _MOVED.items():
         group, _, choice = old.partition("=")
         if choice and f"'{group}/{choice}'" in text:
@@ -114,5 +113,5 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
     known = config_keys(config) if config else []
     if name and name[1] not in known:
         near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
-        return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (`--help` lists all of them).'}"
-    return f"{text} (see `--help` for what can be configured)."
+        return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (see `--help`).'}"
+    return f"{text} (see `--help`)."

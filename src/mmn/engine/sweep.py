@@ -1,4 +1,4 @@
-"""What a job of a sweep owes to it: a line of results, and a value that was not chosen on test clips unsaid."""
+"""Sweep jobs: a row of results per job, and no silent selection on test clips."""
 
 import csv
 import fcntl
@@ -17,10 +17,10 @@ FILE = "results.csv"
 COLUMNS = ("job", "folder", "value", "overrides", "error")
 
 
-def recorded(cfg: DictConfig, job: Callable[[], float | None]) -> float | None:
-    """The job's value; in a sweep it is written to ``results.csv`` in the sweep's folder as soon as it is known.
+def run_and_record(cfg: DictConfig, job: Callable[[], float | None]) -> float | None:
+    """Run the job and return its value; in a sweep, append it to ``results.csv`` in the sweep's folder.
 
-    A job that fails is written down with the reason, so that what the sweep has found is not lost with it.
+    A failed job is recorded with its error, so that the sweep's results are not lost with it.
     """
     if not in_sweep():
         return job()
@@ -28,7 +28,7 @@ def recorded(cfg: DictConfig, job: Callable[[], float | None]) -> float | None:
         value = job()
         if value is None and optimises():
             raise UserError(
-                f"{cfg.optimized_metric} was never measured, so that this job cannot be judged; validate at least once."
+                f"{cfg.optimized_metric} was never measured, so this job has no result; validate at least once."
             )
     except Exception as error:
         _append(cfg, None, sentence_of(error) or f"{type(error).__name__}: {error}")
@@ -38,22 +38,22 @@ def recorded(cfg: DictConfig, job: Callable[[], float | None]) -> float | None:
 
 
 def optimises() -> bool:
-    """Whether this is a job of a sweeper that looks for the best value, such as Optuna, and not of a grid."""
+    """Whether this job belongs to an optimising sweeper, such as Optuna, rather than a grid."""
     return in_sweep() and not str(HydraConfig.get().sweeper["_target_"]).endswith("BasicSweeper")
 
 
 def refuse_selection_on_test(cfg: DictConfig, datamodule: SkeletonDataModule) -> None:
-    """Hyper-parameters are not chosen on test clips in passing.
+    """Refuse to choose hyper-parameters on test clips unless requested.
 
     Raises:
-        UserError: a sweeper that optimises, on a file without a val split, unless ``select_on_test=true``; or on none.
+        UserError: an optimising sweeper without a val split, unless ``select_on_test=true``, or without any split left.
     """
     if optimises() and datamodule.val_split is None:
-        raise UserError("data.train_splits leaves this sweep nothing to choose by; leave val out of it.")
+        raise UserError("data.train_splits leaves this sweep no split to select on; remove val from it.")
     if optimises() and datamodule.val_split == "test" and not cfg.select_on_test:
         raise UserError(
             f"{datamodule.path} has no val split, so this sweep would choose hyper-parameters on its test clips: make "
-            "a val split, or ask for it with select_on_test=true and say so beside every figure."
+            "a val split, or set select_on_test=true and say so beside every result."
         )
 
 
@@ -62,7 +62,7 @@ def _append(cfg: DictConfig, value: float | None, error: str) -> None:
     path = Path(hydra.sweep.dir) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", newline="", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # jobs may run side by side
+        fcntl.flock(file, fcntl.LOCK_EX)  # jobs may run in parallel
         rows = csv.writer(file)
         if path.stat().st_size == 0:
             rows.writerow(COLUMNS)

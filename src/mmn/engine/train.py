@@ -16,10 +16,10 @@ from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.results import report
-from mmn.engine.resume import checkpoint_to_resume, is_own, place_of, record_of
+from mmn.engine.resume import checkpoint_to_resume, is_in_run, resume_position, run_record
 from mmn.engine.run_state import clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
-from mmn.engine.sweep import recorded, refuse_selection_on_test
+from mmn.engine.sweep import refuse_selection_on_test, run_and_record
 from mmn.errors import UserError
 from mmn.inference.weights_only import read_checkpoint
 from mmn.provenance import provenance
@@ -39,13 +39,13 @@ def train(cfg: DictConfig) -> float | None:
     ``curves.png``, ``metrics.json`` and the scores it comes from.
 
     Returns:
-        The best value of ``cfg.optimized_metric``, for Hydra's sweepers; None where nothing was validated.
+        The best value of ``cfg.optimized_metric``, for Hydra's sweepers; None if nothing was validated.
 
     Raises:
-        UserError: anything wrong with the config, the data or the checkpoint to resume from.
+        UserError: an error in the config, the data or the checkpoint to resume from.
     """
     with same_job_in_every_process():
-        return recorded(cfg, lambda: _train(cfg))
+        return run_and_record(cfg, lambda: _train(cfg))
 
 
 def _train(cfg: DictConfig) -> float | None:
@@ -59,10 +59,10 @@ def _train(cfg: DictConfig) -> float | None:
     refuse_selection_on_test(cfg, datamodule)
     best_epoch = build_best_epoch(cfg)
     trainer = build_trainer(cfg, best_epoch)
-    record = record_of(_plain(cfg), datamodule.data, trainer.world_size)
+    record = run_record(_plain(cfg), datamodule.data, trainer.world_size)
     resume = checkpoint_to_resume(cfg, folder)
     if resume is not None:
-        place = place_of(resume, record, trainer, folder)
+        place = resume_position(resume, record, trainer, folder)
         if place is None:
             log.info("%s is finished; nothing to resume", folder)
             return (read_state(folder).get("best") or {}).get("value")
@@ -70,14 +70,14 @@ def _train(cfg: DictConfig) -> float | None:
     module = build_module(cfg, datamodule, record)
     module.resumed_at = datamodule.place if resume else None
     if resume is None and cfg.init_from is not None:
-        if is_own(Path(cfg.init_from), folder):
-            raise UserError(f"init_from={cfg.init_from} lies in the folder this run would empty; give another.")
+        if is_in_run(Path(cfg.init_from), folder):
+            raise UserError(f"init_from={cfg.init_from} is in the folder that this run empties; give another.")
         load_weights(module, str(cfg.init_from))
     if trainer.is_global_zero:
-        if resume is None or not is_own(resume, folder):
+        if resume is None or not is_in_run(resume, folder):
             clear(folder)
-        judged = datamodule.val_split
-        selected_on = judged and f"{judged}/{cfg.optimized_metric.partition('/')[2]}"
+        val_split = datamodule.val_split
+        selected_on = val_split and f"{val_split}/{cfg.optimized_metric.partition('/')[2]}"
         fold = {} if cfg.data.folds is None else {key: cfg.data[key] for key in ("folds", "fold", "fold_seed")}
         write_state(folder, state="running", selected_on=selected_on, **fold)
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
@@ -111,7 +111,7 @@ def _fit(
     with memory_explained(datamodule.batch_size, str(cfg.trainer.precision)):
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
-        log.info("one batch of everything ran; nothing is kept of it")
+        log.info("one batch of each stage ran; nothing is kept")
         discard_unused()
         return None
     if trainer.is_global_zero and (folder / "metrics.csv").exists():
