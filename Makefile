@@ -1,6 +1,6 @@
-# make demo    environment, synthetic data, a short training, its evaluation and report: minutes on two CPU cores
-# make test    environment and the whole test suite
-# make check   formatting, lint, types, and which package may import which
+# make demo    environment, synthetic data, short training, evaluation and report: minutes on two CPU cores
+# make test    environment and the full test suite
+# make check   lint, formatting, types, import contracts
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make setup   environment only, in .venv, from pinned constraints
 PYTHON ?= python3
@@ -12,7 +12,7 @@ READY := .venv/.ready
 setup: $(READY)
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is needed; name one with PYTHON=…")'
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "error: Python 3.11 or newer is required; choose one with PYTHON=…")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@

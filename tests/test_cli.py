@@ -17,13 +17,13 @@ from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.layout import NAMED, Layout, load_layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.format.summary import duplicates, shared_groups, summarise
-from mmn.data.synthetic.rest_pose import standing
+from mmn.data.synthetic.rest_pose import rest_position
 from mmn.data.synthetic.synthesize import rest_pose, synthesize
 from mmn.engine.entry import one_sentence
 from mmn.errors import UserError
 
 
-def test_synthesize_writes_every_class_and_is_seeded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_synthesize_writes_every_class_and_is_deterministic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--layout", "imigue", "--clips-per-class", "2", "--val-per-class", "1", "--test-per-class", "1"]
     for name in ("a.h5", "b.h5"):
         main(["synthesize", str(tmp_path / name), *arguments])
@@ -34,18 +34,18 @@ def test_synthesize_writes_every_class_and_is_seeded(tmp_path: Path, capsys: pyt
     assert "synthetic" in a.source
 
 
-def test_synthetic_splits_share_classes_but_no_clip(tmp_path: Path) -> None:
+def test_synthetic_splits_share_classes_but_no_clips(tmp_path: Path) -> None:
     data = synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=2, val_per_class=2, test_per_class=2)
     first = {split: clips.clip(0).tobytes() for split, clips in data.splits.items()}
     assert len(set(first.values())) == 3
 
 
-def test_impossible_synthetic_data_is_refused(tmp_path: Path) -> None:
+def test_invalid_synthetic_counts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="use positive counts"):
         synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=0)
 
 
-def test_inspect_tells_what_is_inside(jhmdb_like: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_summarises_a_file(jhmdb_like: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["inspect", str(jhmdb_like)])
     text = capsys.readouterr().out
     assert "15 joints in 2D" in text
@@ -57,7 +57,7 @@ def test_inspect_tells_what_is_inside(jhmdb_like: Path, capsys: pytest.CaptureFi
     assert summary["duplicates"] == []
 
 
-def test_synthetic_classes_can_be_uneven_and_joints_occluded(tmp_path: Path, capsys) -> None:
+def test_synthetic_classes_can_be_imbalanced_and_joints_occluded(tmp_path: Path, capsys) -> None:
     path = tmp_path / "x.h5"
     main(["synthesize", str(path), "--layout", "jhmdb", "--clips-per-class", "20", "--imbalance", "10",
           "--occlusion", "0.2", "--frames", "20", "40"])  # fmt: skip
@@ -76,17 +76,17 @@ def test_synthetic_classes_can_be_uneven_and_joints_occluded(tmp_path: Path, cap
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_synthetic_people_stand_upright_and_face_us(name: str) -> None:
+def test_synthetic_people_stand_upright_facing_the_viewer(name: str) -> None:
     layout = load_layout(name)
     pose = dict(zip(layout.joints, rest_pose(layout, np.random.default_rng(0)), strict=True))
-    assert all(standing(joint) for joint in layout.joints)
+    assert all(rest_position(joint) for joint in layout.joints)
     assert pose[layout.joints[layout.centre]].tolist() == [0, 0]
     assert pose["left_shoulder"][0] > 0 > pose["right_shoulder"][0]
     head = pose["face" if name == "jhmdb" else "nose"]
     assert head[1] < pose["neck"][1] < pose["left_elbow"][1] < pose["left_wrist"][1]  # y points down
 
 
-def test_joints_of_other_names_follow_along_the_bones() -> None:
+def test_joints_with_unknown_names_extend_along_the_bones() -> None:
     layout = Layout(["a", "neck", "c"], [(0, 1), (1, 2)], {"all": [0, 1, 2]}, 1, [])
     unknown = Layout(["a", "b", "c"], [(0, 1), (1, 2)], {"all": [0, 1, 2]}, 1, [])
     for one in (layout, unknown):

@@ -1,8 +1,8 @@
-"""The one exception that means "the user can fix this"."""
+"""The exception for errors that the user can fix."""
 
 
 class UserError(Exception):
-    """A mistake in the input, told in one sentence: what is wrong, where, what to do.
+    """An error in the input, described in one sentence: what is wrong, where, what to do.
 
-    The command line prints the message alone and exits with status 1; library users may catch it.
+    The command line prints only the message and exits with status 1; library users may catch it.
     """

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Atomic file writes."""
 
 import errno
 import json
@@ -21,12 +21,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Write a file beside ``path``, flush it to the disk, and rename it at the end: never a file half written.
+    """Write a temporary file beside ``path``, flush it to disk, then rename it: ``path`` is never half written.
 
-    What processes that were killed have left half written in this folder goes away.
+    Also removes temporary files that killed processes left in the folder.
 
     Raises:
-        UserError: a folder that cannot be written to, or a full disk.
+        UserError: the folder cannot be written to, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(part, path)
         _flush_folder(path.parent)
     except OSError as error:
-        if error.filename not in (None, str(part)):  # of another file
+        if error.filename not in (None, str(part)):  # about another file
             raise
         raise _unwritable(path, error) from error
     finally:
@@ -49,7 +49,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON, whole or not at all; null where a number is not finite, since JSON has no NaN."""
+    """Write indented JSON atomically; non-finite numbers become null, since JSON has no NaN."""
     with replacing(path) as part:
         part.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -63,7 +63,7 @@ def _finite(content: Any) -> Any:
 
 
 def clear_abandoned(folder: Path) -> None:
-    """Remove what processes that are no more have left half written in ``folder``."""
+    """Remove temporary files of ended processes from ``folder``."""
     for part in folder.glob(".*.part"):
         with suppress(OSError):
             handle = os.open(part, os.O_RDWR)
@@ -75,7 +75,7 @@ def clear_abandoned(folder: Path) -> None:
 
 
 def locked(handle: int) -> bool:
-    """Lock an open file for this process, until it is closed or the process ends; False where another one has it."""
+    """Lock an open file until it is closed or this process ends; False if another process holds the lock."""
     if sys.platform == "win32":
         return False
     try:
@@ -86,18 +86,18 @@ def locked(handle: int) -> bool:
 
 
 def _part(path: Path) -> tuple[Path, int]:
-    """A new file beside ``path``, with the mode that the umask leaves, locked for as long as it is written."""
+    """A new temporary file beside ``path``, with the umask's mode, locked while it is written."""
     while True:
         part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
         handle = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         locked(handle)
-        if os.fstat(handle).st_nlink:  # else another process took it for an abandoned one, just before the lock
+        if os.fstat(handle).st_nlink:  # else another process removed it as abandoned just before the lock
             return part, handle
         os.close(handle)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename last through a loss of power."""
+    """Make a rename survive a power failure."""
     if sys.platform != "win32":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -108,5 +108,5 @@ def _flush_folder(folder: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> UserError:
     if error.errno in _FULL:
-        return UserError(f"there is no space left to write {path}: free some, and run the same command again.")
-    return UserError(f"{path} cannot be written ({error.strerror or error}); choose another place.")
+        return UserError(f"there is no space left to write {path}; free some and run the same command again.")
+    return UserError(f"{path} cannot be written ({error.strerror or error}); choose another path.")

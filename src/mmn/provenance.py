@@ -1,4 +1,4 @@
-"""Which code made a result."""
+"""The code versions behind a result."""
 
 import subprocess
 from importlib.metadata import version
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def provenance() -> dict[str, str | None]:
-    """Versions, and the commit of the code, where it is a git checkout."""
+    """Package versions, and the git commit if the code is in a checkout."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         result = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10)

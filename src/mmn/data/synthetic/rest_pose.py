@@ -1,4 +1,4 @@
-"""Where the joints of a person stand who faces the viewer: what synthetic clips start from."""
+"""Joint positions of a standing person facing the viewer, from which synthetic clips start."""
 
 from mmn.data.sources.points import FINGERS
 
@@ -52,10 +52,10 @@ _LEFT = {
 _LEFT |= {f"finger_{number}": _LEFT[f"{finger}_tip"] for number, finger in enumerate(FINGERS, start=1)}
 
 
-def standing(joint: str) -> tuple[float, float] | None:
-    """The place of a joint in torso lengths from the hips, x to the viewer's right and y down; None for other names.
+def rest_position(joint: str) -> tuple[float, float] | None:
+    """The position of a joint in torso lengths from the hips, x to the viewer's right, y down; None for unknown names.
 
-    Names are those of the layouts that come with the package; left is the subject's.
+    Names are those of the built-in layouts; left is the subject's.
     """
     side, _, name = joint.partition("_")
     if side in ("left", "right") and name in _LEFT:

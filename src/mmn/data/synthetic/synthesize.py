@@ -1,8 +1,8 @@
-"""Synthetic micro-actions: seeded, for any layout; for demonstration, tests and benchmarks, never for results.
+"""Synthetic micro-actions: seeded, for any layout; for demos, tests and benchmarks, never for results.
 
-A class is a small set of joints of one body part that moves briefly, in a direction and rhythm of its own.
-Around it the body sways as a whole, every joint trembles, and the person differs in size, place and proportions, so
-that the action is small against what else moves.
+A class is a small set of joints of one body part that moves briefly, in its own direction and rhythm. Meanwhile the
+whole body sways, every joint jitters, and people differ in size, position and proportions, so that the action is small
+relative to other motion.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from mmn.data.format.hdf5 import write_data
 from mmn.data.format.layout import Layout, load_classes, load_layout
 from mmn.data.format.skeletons import SPLITS, SkeletonData
 from mmn.data.sources.fill import fill_missing
-from mmn.data.synthetic.rest_pose import standing
+from mmn.data.synthetic.rest_pose import rest_position
 from mmn.errors import UserError
 
 
@@ -27,9 +27,9 @@ class Action:
     """How one class moves.
 
     Attributes:
-        joints: weight of the movement at each joint ``(V,)``, 0 for most.
+        joints: amplitude of the movement at each joint ``(V,)``, 0 for most.
         direction: unit vector ``(2,)``.
-        cycles: oscillations in the action; a half cycle moves there and back once.
+        cycles: oscillations per action; half a cycle moves out and back once.
         hold: share of the action spent at its extreme, 0–1.
     """
 
@@ -41,7 +41,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Scene:
-    """What every clip has in common; lengths in frames, reaches in torso lengths."""
+    """Settings shared by all clips; lengths in frames, amplitudes in torso lengths."""
 
     frames: tuple[int, int]
     amplitude: float
@@ -69,34 +69,34 @@ def synthesize(
 
     Args:
         output: the HDF5 file.
-        layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file that brings class names.
-        clips_per_class: training clips of each class; of the most frequent one, where classes are imbalanced.
-        val_per_class: the same of validation clips.
-        test_per_class: the same of test clips.
+        layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file with class names.
+        clips_per_class: training clips per class; if classes are imbalanced, of the most frequent one.
+        val_per_class: the same for validation clips.
+        test_per_class: the same for test clips.
         frames: shortest and longest clip.
-        amplitude: reach of an action, in torso lengths.
-        sway: reach of the whole body's movement, in torso lengths.
-        noise: standard deviation of every joint in every frame, in torso lengths.
-        occlusion: share of joints that are lost for a stretch of frames and filled in, as ``mmn convert`` does.
-        imbalance: how many times as many clips the most frequent class has as the rarest; exponential between them.
-        seed: equal seeds are equal files.
+        amplitude: amplitude of an action, in torso lengths.
+        sway: amplitude of the whole body's sway, in torso lengths.
+        noise: standard deviation of the jitter per joint and frame, in torso lengths.
+        occlusion: mean fraction of missing joints, each lost for a run of frames and filled in as by ``mmn convert``.
+        imbalance: clips of the most frequent class over those of the rarest; exponential in between.
+        seed: equal seeds give equal files.
 
     Returns:
         What was written.
 
     Raises:
-        UserError: counts or lengths that make no data set, or a layout without classes.
+        UserError: invalid counts or lengths, or a layout without classes.
     """
     counts = {"train": clips_per_class, "val": val_per_class, "test": test_per_class}
     if min(counts.values()) < 0 or clips_per_class < 1 or not 2 <= frames[0] <= frames[1]:
         raise UserError(
-            f"no data set has {counts} clips a class of {frames[0]}–{frames[1]} frames; use positive counts."
+            f"{counts} clips per class of {frames[0]}–{frames[1]} frames make no data set; use positive counts."
         )
     if not 0.0 <= occlusion <= 0.5 or imbalance < 1.0:
-        raise UserError(f"occlusion is {occlusion} and imbalance {imbalance}; they are 0 to 0.5, and 1 or more.")
+        raise UserError(f"occlusion is {occlusion} and imbalance {imbalance}; use 0 to 0.5 and at least 1.")
     skeleton, classes = load_layout(layout), load_classes(layout)
     if classes is None:
-        raise UserError(f"the layout {layout} brings no class names, which synthetic data needs; add classes to it.")
+        raise UserError(f"the layout {layout} has no class names, which synthetic data needs; add classes to it.")
     rng = np.random.default_rng(seed)
     pose = rest_pose(skeleton, rng)
     actions = [_action(skeleton, rng) for _ in classes.names]
@@ -117,10 +117,10 @@ def synthesize(
 def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
     """A standing pose ``(V, 2)`` in torso lengths around the centre joint.
 
-    Joints with the names of our layouts stand as a person's do; others follow along the bones, away from the centre.
+    Joints named as in the built-in layouts are placed anatomically; others extend along the bones from the centre.
     """
     pose = rng.normal(0.0, 0.5, (layout.num_joints, 2))
-    known = {joint: place for joint, name in enumerate(layout.joints) if (place := standing(name))}
+    known = {joint: place for joint, name in enumerate(layout.joints) if (place := rest_position(name))}
     for joint, place in known.items():
         pose[joint] = place
     centre = pose[layout.centre].copy()
@@ -173,7 +173,7 @@ def _split(
 
 
 def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[np.bool_]:
-    """Joints ``(T, V)`` out of sight: some are, each for one stretch of half the clip on average; never all of them."""
+    """Occluded joints ``(T, V)``: some, each for one run of on average half the clip; never all joints at once."""
     frames, joints = shape
     start, length = rng.uniform(0, 1, joints), rng.uniform(0, 1, joints)
     hit = rng.uniform(0, 1, joints) < 2 * share
@@ -183,7 +183,7 @@ def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[n
 
 
 def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:
-    """One person swaying as a whole ``(T, V, 2)``: slow, smooth, the same for every joint but for a slight lean."""
+    """One person swaying ``(T, V, 2)``: slow, smooth, and equal for all joints apart from a slight lean."""
     person = pose * rng.normal(1.0, 0.08, (1, 2)) + rng.normal(0.0, 0.02, pose.shape)
     time = np.linspace(0.0, 1.0, length)[:, None]
     waves = sum(
@@ -195,7 +195,7 @@ def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -
 
 
 def _movement(action: Action, length: int, rng: Generator) -> NDArray[np.float64]:
-    """The action's displacement ``(T, V, 2)``: nothing outside a brief window somewhere in the clip."""
+    """The action's displacement ``(T, V, 2)``: zero outside a brief window at a random time."""
     duration = max(4, int(length * rng.uniform(0.3, 0.5)))
     start = int(rng.integers(0, max(1, length - duration)))
     phase = np.clip((np.arange(length) - start) / duration, 0.0, 1.0)
@@ -206,6 +206,6 @@ def _movement(action: Action, length: int, rng: Generator) -> NDArray[np.float64
 
 
 def make_demo(path: Path, **options: Any) -> None:
-    """Write the demo's data set and say so; what ``configs/data/demo.yaml`` calls where it is missing."""
-    print(f"making a synthetic data set for the demo: {path}", flush=True)
+    """Write the demo data set; ``configs/data/demo.yaml`` calls this if the file is missing."""
+    print(f"generating the synthetic demo data set: {path}", flush=True)
     synthesize(path, **options)
