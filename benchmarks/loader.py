@@ -1,8 +1,8 @@
-"""How fast clips become batches: python benchmarks/loader.py
+"""Throughput of the data pipeline: python benchmarks/loader.py
 
-Training path at MA-52's shape (44 joints, clips of 20 to 200 frames, batches of 64, official augmentation), ours
-against a plain pipeline that takes one clip at a time with numpy and does the same steps, in one run. Then one pass
-over a synthetic file of MA-52's size (11,250 training clips), opened, checked and read, in memory and from the file.
+Training batches at MA-52's shape (44 joints, clips of 20 to 200 frames, batches of 64, official augmentation), ours
+against a plain numpy pipeline that processes one clip at a time in the same steps. Then one pass over a synthetic file
+of MA-52's size (11,250 training clips), opened, checked and read, both in memory and lazily.
 """
 
 import argparse
@@ -33,7 +33,7 @@ BATCH, FRAMES, P = 64, 64, 0.2
 
 
 def plain_clip(clip: np.ndarray, layout: Layout, modality: str, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """One training sample, step by step as DESIGN has them: ``(T, V, C)`` and frame times ``(T,)``."""
+    """One training sample, in the official order of steps: ``(T, V, C)`` and frame times ``(T,)``."""
     x = clip - clip[0, layout.centre]
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     x = (x - low) / (high - low + 1e-6) * 2 - 1
@@ -59,7 +59,7 @@ def plain_clip(clip: np.ndarray, layout: Layout, modality: str, rng: np.random.G
 
 
 def plain_batches(clips: Clips, layout: Layout, modality: str, count: int) -> None:
-    """``count`` batches, collated."""
+    """Collate ``count`` batches."""
     rng = np.random.default_rng(0)
     for _ in range(count):
         samples = [plain_clip(clips.clip(i), layout, modality, rng) for i in rng.integers(0, len(clips), BATCH)]
@@ -67,14 +67,14 @@ def plain_batches(clips: Clips, layout: Layout, modality: str, count: int) -> No
 
 
 def training_loader(clips: Clips, layout: Layout, modality: str, device: str = "cpu") -> DataLoader:
-    """What training iterates over."""
+    """The loader that training iterates over."""
     training = Training(seed=1, augmentation=Augmentation([ZeroAxis(P), ZeroFrames(P)]))
     fetcher = ClipFetcher(clips, layout, Preprocessing(Modality(modality), FRAMES), training, device)
     return DataLoader(BatchDataset(fetcher), sampler=BatchSampler(torch.arange(len(clips)), BATCH, 1), batch_size=None)
 
 
 def one_pass(loader: DataLoader, epoch: int = 0) -> None:
-    """Every batch of an epoch."""
+    """Iterate over every batch of an epoch."""
     loader.sampler.set_epoch(epoch)  # type: ignore[attr-defined]
     for _ in loader:
         pass
@@ -88,11 +88,11 @@ def seconds(function: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    """Measure, print Markdown, and write JSON where asked to."""
+    """Measure, print Markdown, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeat", type=int, default=7, help="measurements of each figure, of which the median counts")
+    parser.add_argument("--repeat", type=int, default=7, help="repetitions of each measurement; the median is reported")
     parser.add_argument("--clips", type=int, default=11_250, help="training clips in the file")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     options = parser.parse_args()
     tune_runtime()
     figures: dict[str, object] = {
@@ -121,7 +121,7 @@ def main() -> None:
             loader = training_loader(train, data.layout, modality)
             one_pass(loader)
             plain, ours = [], []
-            for repeat in range(options.repeat):  # by turns, so that a busy machine slows both
+            for repeat in range(options.repeat):  # alternately, so that a busy machine slows both
                 plain.append(BATCH * 4 / seconds(lambda m=modality: plain_batches(train, data.layout, m, 4)))
                 ours.append(len(loader) * BATCH / seconds(lambda e=repeat, lo=loader: one_pass(lo, e + 1)))
             ratio = statistics.median(o / p for o, p in zip(ours, plain, strict=True))
@@ -132,7 +132,7 @@ def main() -> None:
         lazy = training_loader(read_data(path, memory_limit=0).splits["train"], data.layout, "joint")
         figures["from_file_clips_s"] = len(lazy) * BATCH / seconds(lambda: one_pass(lazy))
         print(f"\nopened and checked in {figures['open_and_check_s']:.2f} s, "
-              f"left in the file and checked in {figures['open_and_check_lazy_s']:.2f} s; "
+              f"opened lazily and checked in {figures['open_and_check_lazy_s']:.2f} s; "
               f"joints read from the file batch by batch: {figures['from_file_clips_s']:,.0f} clips/s")  # fmt: skip
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")

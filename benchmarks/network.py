@@ -1,8 +1,8 @@
-"""How fast the network is: python benchmarks/network.py [--device cuda] [--quick]
+"""Throughput of the network: python benchmarks/network.py [--device cuda] [--quick]
 
-Clips a second of evaluation and of the training step, against the plain formulation (plain.py, float32, eager, memory
-allocator as it comes) in one run, and what share of the machine's multiplication peak that is. Each figure is measured
-in a process of its own, by turns with the one it is compared with; medians count.
+Clips per second of evaluation and of training steps, compared with the plain implementation (plain.py, float32, eager,
+default memory allocator), and as a share of the machine's peak throughput. Each measurement runs in its own process,
+alternating with its baseline; medians are reported.
 """
 
 import argparse
@@ -44,13 +44,13 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
 
 
 def synchronise(device: str) -> None:
-    """Wait for the device."""
+    """Wait until the device is idle."""
     if device == "cuda":
         torch.cuda.synchronize()
 
 
 def seconds(function: Callable[[], object], device: str, budget: float) -> float:
-    """Median time of a call, over at least three calls and about ``budget`` seconds, after two that do not count."""
+    """Median seconds per call, over at least three calls and about ``budget`` seconds, after two warm-up calls."""
     times: list[float] = []
     for count in range(100):
         start = time.perf_counter()
@@ -64,7 +64,7 @@ def seconds(function: Callable[[], object], device: str, budget: float) -> float
 
 
 def peak(device: str) -> dict[str, float]:
-    """Multiplications, GFLOP/s, of a large matrix product and of a 1×1 convolution, whichever is faster."""
+    """Peak GFLOP/s by precision: of a large matrix product or a 1×1 convolution, whichever is faster."""
     found = {}
     for name, dtype in (("32", torch.float32), ("bf16", torch.bfloat16)):
         size = 2048 if device == "cpu" else 8192
@@ -78,7 +78,7 @@ def peak(device: str) -> dict[str, float]:
 
 
 def work(spec: dict[str, Any]) -> dict[str, float]:
-    """One measurement, in this process: clips a second, GFLOP a clip, peak memory in MB."""
+    """One measurement, in this process: clips per second, GFLOP per clip, peak memory in MB."""
     device, batch, training = spec["device"], spec["batch"], spec["what"] == "training"
     if spec.get("tuned") or spec["which"] == "ours":
         mmn.tune_runtime()
@@ -122,17 +122,17 @@ def work(spec: dict[str, Any]) -> dict[str, float]:
 
 
 def measure(spec: dict[str, Any]) -> dict[str, float] | None:
-    """One measurement in a process of its own; None where it did not end well, as for want of memory."""
+    """One measurement in its own process; None if it failed, for example out of memory."""
     command = [sys.executable, __file__, "--work", json.dumps(spec)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        print(f"did not end well: {spec}\n{done.stderr[-500:]}", file=sys.stderr)
+        print(f"failed: {spec}\n{done.stderr[-500:]}", file=sys.stderr)
         return None
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def table(what: str, joints: int, batch: int, peaks: dict[str, float], options: Any) -> Iterator[dict[str, Any]]:
-    """Rows of every variant, measured by turns."""
+    """Rows of every variant, measured alternately."""
     common = {"what": what, "joints": joints, "batch": batch, "device": options.device, "budget": options.budget}
     variants = [v for v in VARIANTS[what] if options.device == "cpu" or not v.get("tuned")]
     if options.quick:
@@ -154,13 +154,13 @@ def table(what: str, joints: int, batch: int, peaks: dict[str, float], options: 
 
 
 def name(row: dict[str, Any]) -> str:
-    """What a row is of."""
+    """The label of a row."""
     extras = [row.get("precision", "32")] + [key for key in ("compiled", "tuned") if row.get(key)]
     return f"{row['which']} {' '.join(extras)}"
 
 
 def growth(options: Any) -> dict[str, list[tuple[int, float]]]:
-    """Milliseconds a clip of evaluation as one size grows."""
+    """Evaluation time in milliseconds per clip as one size grows."""
     base = {"what": "evaluation", "which": "ours", "joints": 44, "batch": 32, "device": options.device}
     sizes = {
         "batch": (1, 8, 32, 128, 256),
@@ -176,17 +176,17 @@ def growth(options: Any) -> dict[str, list[tuple[int, float]]]:
 
 
 def main() -> None:
-    """Measure, print Markdown, and write JSON where asked to."""
+    """Measure, print Markdown, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--what", nargs="+", choices=tuple(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--joints", type=int, nargs="+", default=[44, 22])
     parser.add_argument("--batches", type=int, nargs="+", help="default: 16, 64 and 256; on CPU, training without 256")
-    parser.add_argument("--repeat", type=int, default=3, help="processes a figure, of which the median counts")
-    parser.add_argument("--budget", type=float, default=4.0, help="seconds a process measures")
-    parser.add_argument("--quick", action="store_true", help="44 joints, batch 64, nothing compiled")
-    parser.add_argument("--growth", action="store_true", help="cost against batch, frames, joints and width as well")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--repeat", type=int, default=3, help="processes per measurement; the median is reported")
+    parser.add_argument("--budget", type=float, default=4.0, help="seconds that each process measures")
+    parser.add_argument("--quick", action="store_true", help="only 44 joints and batch 64, nothing compiled")
+    parser.add_argument("--growth", action="store_true", help="also measure cost by batch, frames, joints and width")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
@@ -194,7 +194,7 @@ def main() -> None:
         return
     mmn.tune_runtime()
     peaks = peak(options.device)
-    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads; multiplication peak "
+    print(f"torch {torch.__version__}, {options.device}, {torch.get_num_threads()} threads; peak "
           f"{peaks['32']:,.0f} GFLOP/s in float32, {peaks['bf16']:,.0f} in bf16\n")  # fmt: skip
     print("| what | joints | batch | network | clips/s | ratio | share of peak | memory, MB |\n" + "|---" * 8 + "|")
     rows: list[dict[str, Any]] = []
@@ -211,7 +211,7 @@ def main() -> None:
     grown = growth(options) if options.growth else {}
     for key, values in grown.items():
         cells = " | ".join(f"{v}: {ms:.2f}" for v, ms in values)
-        print(f"\nms a clip by {key}: {cells}")
+        print(f"\nms per clip by {key}: {cells}")
     if options.json:
         options.json.write_text(json.dumps({"peak": peaks, "rows": rows, "growth": grown}, indent=2) + "\n")
 

@@ -1,7 +1,7 @@
-"""The network as its description reads, for comparison: channels first, a loop over heads, a step at a time.
+"""A direct implementation of the network as a reference: channels first, a loop over heads, one operation at a time.
 
-Same parameters under the same names as ``mmn.MMN``, same logits (tests/test_plain.py). Nothing here is tuned, and
-nothing of ours is used, so that it also is a second opinion on what the network computes.
+Same parameter names and logits as ``mmn.MMN``. Nothing here is optimised, and no code is shared with ``mmn``, so that
+it is also an independent check of what the network computes.
 """
 
 import math
@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 
 def pointwise(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
-    """A linear map of the channels."""
+    """A linear map over channels."""
     return nn.Conv2d(inputs, outputs, 1, bias=bias)
 
 
@@ -23,7 +23,7 @@ def over_time(inputs: int, outputs: int, kernel: int = 3, **options: object) -> 
 
 
 class Embedding(nn.Module):
-    """1×1 maps with GELU between, plus sinusoids of the frame time, times a table."""
+    """1×1 maps with GELU in between, plus sinusoids of the frame time multiplied by a learned table."""
 
     def __init__(self, coordinates: int, joints: int, width: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Embedding(nn.Module):
 
 
 class Spatial(nn.Module):
-    """Each head's matrix mixes the joints of its channels."""
+    """Mix joints by one matrix per head."""
 
     def __init__(self, joints: int, heads: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Motion(nn.Module):
 
 
 class MSM(nn.Module):
-    """Scale and shift from motion, each joint times the column sum of the graph."""
+    """Scale and shift from motion; each joint is multiplied by its column sum of the graph."""
 
     def __init__(self, channels: int, joints: int) -> None:
         super().__init__()
@@ -87,7 +87,7 @@ class MSM(nn.Module):
 
 
 class MTM(nn.Module):
-    """Scale and shift from motion through a convolution over time."""
+    """Scale and shift from motion by a convolution over time."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """One block, channels first between its parts."""
+    """One block; its parts exchange channels-first tensors."""
 
     def __init__(self, width: int, joints: int, heads: int, ratio: float, drop: float) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class Block(nn.Module):
 
 
 class Halve(nn.Module):
-    """A step of the pyramid."""
+    """Halve the frames: one step of the pyramid."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class Halve(nn.Module):
 
 
 class Align(nn.Module):
-    """A scale brought to the length of the coarsest."""
+    """Reduce a scale to the length of the coarsest."""
 
     def __init__(self, width: int, factor: int) -> None:
         super().__init__()
@@ -217,7 +217,7 @@ class ScaleGate(nn.Module):
 
 
 class Fusion(nn.Module):
-    """The weighted sum of the scales plus a map of the coarsest."""
+    """The weighted sum of the scales plus a linear map of the coarsest."""
 
     def __init__(self, width: int, scales: int, dropout: float) -> None:
         super().__init__()
@@ -276,7 +276,7 @@ class PlainMMN(nn.Module):
 
 
 def plain_network(network: nn.Module) -> PlainMMN:
-    """The plain formulation with the parameters of an ``mmn.MMN``, in the same mode."""
+    """The reference network with the parameters of an ``mmn.MMN``, in the same mode."""
     plain = PlainMMN(network.config)  # type: ignore[arg-type]
     state = network.state_dict()
     plain.load_state_dict({name: state[name].reshape(value.shape) for name, value in plain.state_dict().items()})
