@@ -15,18 +15,19 @@ from test_analysis import random_scores
 from mmn.cli.main import main
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.layout import load_classes
+from mmn.data.format.layout import Classes, load_classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
-from mmn.evaluation.gates import gate_weights
+from mmn.evaluation.gates import Gates, gate_weights
 from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
 from mmn.model.mmn import MMN
+from mmn.reporting import report_clips
 from mmn.reporting.report import write_report
 from mmn.reporting.report_clips import worst_clips
-from mmn.reporting.result import Result
+from mmn.reporting.result import Result, load_result
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +75,7 @@ def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(folder: P
     other = replace(scores, names=[scores.names[i] for i in order], labels=scores.labels[order], logits=better)
     write_scores(tmp_path / "scores.h5", other)
     main(["report", str(tmp_path), "--against", str(folder)])
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / f"report-against-{folder.name}.html").read_text()
     result = paired(other, scores, 50)
     assert result["right"]["second"] == 0
     assert sum(result["right"].values()) == 56
@@ -119,15 +120,77 @@ def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(folder
     assert '<section id="gates">' in page
 
 
-def test_folders_that_cannot_be_reported_are_refused(tmp_path: Path) -> None:
+def test_folders_that_cannot_be_reported_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no scores"):
         write_report(tmp_path, tmp_path / "r.html")
     scores = random_scores(5)
     scores.labels[:] = -1
     write_scores(tmp_path / "scores.h5", scores)
     with pytest.raises(UserError, match="has no labelled clip"):
-        write_report(tmp_path, tmp_path / "r.html")
+        write_report(tmp_path, tmp_path / "r.html", folder)
     assert not (tmp_path / "r.html").exists()
+
+
+def test_clips_without_labels_are_listed_the_least_sure_first(tmp_path: Path) -> None:
+    logits = np.float32([[0, 3, 0], [0, 0, 9], [0, 1, 0]])
+    classes = Classes(["sit", "stand", "<wave>"], [], [])
+    write_scores(tmp_path / "scores.h5", Scores(["x", "y", "z"], np.full(3, -1), logits, classes))
+    main(["report", str(tmp_path)])
+    page = (tmp_path / "report.html").read_text()
+    rows = re.findall(r"<tr><td>(.*?)</td><td>(.*?)</td>", page)
+    assert rows[:2] == [("stand", "2"), ("&lt;wave&gt;", "1")]
+    assert [row[0] for row in rows[2:]] == ["z", "x", "y"]
+    assert rows[2][1] == "stand 57.6 %"
+    assert "3 clips without labels" in page
+
+
+def test_a_comparison_does_not_replace_the_page_of_the_result(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "one")
+    shutil.copytree(folder, tmp_path / "two")
+    (tmp_path / "one" / "report.html").write_text("kept")
+    main(["report", str(tmp_path / "one"), "--against", str(tmp_path / "two")])
+    assert (tmp_path / "one" / "report.html").read_text() == "kept"
+    assert "two" in (tmp_path / "one" / "report-against-two.html").read_text()
+
+
+def test_the_worst_clips_are_those_whose_class_has_least(small: SkeletonData) -> None:
+    clips = small.splits["test"]
+    logits = np.zeros((28, 14), np.float32)
+    logits[np.arange(28), clips.labels] = 5
+    for rank, i in enumerate((20, 3, 11)):  # ever less wrong
+        logits[i] = 0
+        logits[i, (clips.labels[i] + 1) % 14] = 9 - 3 * rank
+    scores = Scores(clips.names, clips.labels, logits, small.classes)
+    shown, _ = worst_clips(Result(Path(), "test", scores, [], small, None), scores)
+    assert [row["name"] for row in shown] == [clips.names[i] for i in (20, 3, 11)]
+    assert [row["predicted"] for row in shown] == [small.classes.names[(clips.labels[i] + 1) % 14] for i in (20, 3, 11)]
+    assert [chance for _, chance in shown[0]["top"]] == sorted((c for _, c in shown[0]["top"]), reverse=True)
+
+
+def test_each_joint_shows_its_own_weight(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = load_result(folder)
+    layout = result.data.layout
+    in_order = torch.arange(15.0).expand(1, 3, 15) / 100  # the weight of the joint in each place of the network's order
+    gates = Gates(in_order, torch.zeros(1, 3, 16), torch.full((1, 4), 0.25))
+    monkeypatch.setattr(report_clips, "gate_weights", lambda *_: gates)
+    drawn = report_clips.gates_on_a_clip(result, [])
+    titles = re.findall(r"<title>(.*?)</title>", drawn["skeletons"][0][1])
+    expected = [layout.order.index(joint) / 100 for joint in range(15)]
+    assert [float(title) for title in titles] == pytest.approx(expected, abs=1e-3)
+    assert drawn["scales"] == "1/1 0.25, 1/2 0.25, 1/4 0.25, 1/8 0.25"
+
+
+def test_labels_are_not_doubted_by_who_has_learnt_them_and_all_streams_have_to_be_sure() -> None:
+    scores = random_scores(30, skill=30.0)
+    wrong = scores.labels.copy()
+    wrong[4] = (wrong[4] + 1) % 52
+    streams = [Scores(scores.names, wrong, logits, scores.classes) for logits in (scores.logits, scores.logits / 4)]
+    chances = [torch.from_numpy(one.logits[4]).double().softmax(dim=0).max() for one in streams]
+    (found,) = likely_label_errors(streams)
+    assert found["probability"] == pytest.approx(100 * min(chances).item())
+    assert likely_label_errors(streams, least=0.999) == []
+    trained = [replace(one, source=Source(split="train")) for one in streams]
+    assert likely_label_errors(trained) == []
 
 
 def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> None:

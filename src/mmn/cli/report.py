@@ -11,13 +11,16 @@ def register(commands: Any) -> None:
     parser.add_argument("folder", type=Path, help="of train.py or eval.py")
     parser.add_argument("--against", type=Path, help="another such folder, to stand beside it, compared clip by clip")
     parser.add_argument("--split", help="val or test (default: test where there is one)")
-    parser.add_argument("--output", type=Path, help="the HTML file (default: report.html in the folder)")
+    parser.add_argument(
+        "--output", type=Path, help="the HTML file (default: report.html in the folder, or report-against-OTHER.html)"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.reporting.report import write_report
 
-    output = options.output or options.folder / "report.html"
+    other = "" if options.against is None else f"-against-{options.against.resolve().name}"
+    output = options.output or options.folder / f"report{other}.html"
     write_report(options.folder, output, options.against, options.split)
     print(output)

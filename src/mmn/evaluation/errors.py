@@ -45,11 +45,15 @@ def motion(clips: Clips, index: int) -> float:
 def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: int = 20) -> list[dict[str, Any]]:
     """Clips that every stream is sure of and that are labelled otherwise, the surest first.
 
+    None of training clips: a network has learnt their labels, right or wrong.
+
     Args:
         streams: scores of the same clips; several make an error of the label likelier than of the network.
         least: the least probability of the class in each stream.
         count: how many to list.
     """
+    if streams[0].source.split == "train":
+        return []
     logits, labels = aligned(streams)
     together = softmax(logits).min(axis=0)  # (N, K): what all streams agree on at least
     taken = together.argmax(axis=1)

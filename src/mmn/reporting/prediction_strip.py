@@ -23,8 +23,9 @@ class Prediction(NamedTuple):
 
     @property
     def likeliest(self) -> list[int]:
-        """The classes that are ever likeliest."""
-        return np.argsort(-self.probabilities.max(axis=0), kind="stable")[:_SHOWN].tolist()
+        """The classes that are likeliest at some frame, those of the highest probability first; the first few."""
+        ever = np.unique(self.probabilities.argmax(axis=1))
+        return ever[np.argsort(-self.probabilities.max(axis=0)[ever], kind="stable")][:_SHOWN].tolist()
 
 
 def class_colours(predictions: Sequence[Prediction]) -> dict[int, tuple[float, float, float, float]]:

@@ -19,6 +19,7 @@ from mmn.provenance import provenance
 from mmn.reporting.result import Result, load_result
 from mmn.reporting.side import Side, side
 from mmn.reporting.table import MORE_TITLES, TITLES
+from mmn.reporting.unlabelled import unlabelled_content
 
 
 def write_report(folder: Path, output: Path, against: Path | None = None, split: str | None = None) -> None:
@@ -31,12 +32,18 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
         split: which; test where there is one.
 
     Raises:
-        UserError: a folder without scores.
+        UserError: a folder without scores, or nothing labelled to compare.
     """
     results = [load_result(folder, split)]
     if against is not None:
         results.append(load_result(against, results[0].split))
     names = _names(results)
+    unlabelled = [name for name, result in zip(names, results, strict=True) if not (result.scores.labels >= 0).any()]
+    if unlabelled and against is not None:
+        raise UserError(f"{unlabelled[0]} has no labelled clip, so that nothing can be compared; leave --against out.")
+    if unlabelled:
+        write_page(output, "unlabelled.html", unlabelled_content(results[0], names[0], _provenance(results[0])))
+        return
     sides = [side(number, result, names[number]) for number, result in enumerate(results)]
     drawings = {f"{name}{one.number}": plot for one in sides for name, plot in one.drawings.items()}
     script, parts = components(drawings)
@@ -52,14 +59,20 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
         "parts": parts,
         "players": json.dumps([one.players for one in sides], separators=(",", ":")).replace("</", "<\\/"),
         "suspects": suspects,
+        "trained_on": results[0].split == "train",
         "streams": len(streams),
         "provenance": [(one.name, _provenance(result)) for one, result in zip(sides, results, strict=True)],
         "bokeh_resources": Resources(mode="inline", components=["bokeh"]).render(),
         "bokeh_script": script,
         **_difference(results),
     }
+    write_page(output, "report.html", content)
+
+
+def write_page(output: Path, template: str, content: dict[str, Any]) -> None:
+    """Fill in one of the package's templates."""
     templates = jinja2.Environment(loader=jinja2.PackageLoader("mmn.reporting"), autoescape=True)
-    page = templates.get_template("report.html").render(**content)
+    page = templates.get_template(template).render(**content)
     with replacing(output) as part:
         part.write_text(page, encoding="utf-8")
 

@@ -57,7 +57,7 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     """The scores in a run's or an evaluation's folder, and the data and checkpoint they came from, if still there.
 
     Raises:
-        UserError: a folder without scores of that split, or with no labelled clip.
+        UserError: a folder without scores of that split.
     """
     paths = [folder / "scores.h5"] + [folder / f"scores_{name}.h5" for name in ("test", "val")]
     if split is not None:
@@ -67,8 +67,6 @@ def load_result(folder: Path, split: str | None = None) -> Result:
         wanted = f" of {split}" if split else ""
         raise UserError(f"{folder} holds no scores{wanted}; give a folder of train.py or eval.py.")
     scores = read_scores(path, split)
-    if not (scores.labels >= 0).any():
-        raise UserError(f"{path} has no labelled clip, so that there is nothing to report.")
     streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
     networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
     checkpoint = load_checkpoint(networks[0]) if networks else None

@@ -1,0 +1,37 @@
+"""The report of clips without labels: what was predicted, and how surely."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from mmn.evaluation.figures import top_classes
+from mmn.evaluation.predictions import predictions, probabilities
+from mmn.reporting.result import Result
+
+PLACES = 3
+
+
+def unlabelled_content(result: Result, name: str, provenance: str) -> dict[str, Any]:
+    """What the page shows: clips a predicted class, and each clip's likeliest classes, the least sure clip first."""
+    scores = result.scores
+    chances, taken = probabilities(scores), predictions(scores)
+    names = scores.classes.names
+    best = top_classes(torch.from_numpy(scores.logits), PLACES).tolist()
+    counts = np.bincount(taken, minlength=len(names))
+    classes = [
+        {"name": names[k], "clips": int(counts[k]), "sure": float(100 * chances[taken == k, k].mean())}
+        for k in np.argsort(-counts, kind="stable")
+        if counts[k]
+    ]
+    clips = [
+        {"name": scores.names[i], "guesses": [(names[k], float(100 * chances[i, k])) for k in best[i]]}
+        for i in np.argsort(chances.max(axis=1), kind="stable")
+    ]
+    return {
+        "title": f"{name}: {result.split}",
+        "classes": classes,
+        "clips": clips,
+        "places": range(1, min(PLACES, len(names)) + 1),
+        "provenance": provenance,
+    }
