@@ -1,6 +1,9 @@
 """The official data sets from the Hugging Face Hub."""
 
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from mmn.data.format.skeletons import SPLITS, SkeletonData
 from mmn.data.sources.convert import convert
@@ -9,6 +12,7 @@ from mmn.errors import UserError
 REPO = "Geo2425/MMN"
 FOLDERS = {"ma52": "MA52", "imigue": "iMiGUE"}
 """Data sets there → the folder of each."""
+_PATIENCE = 5.0  # seconds
 
 
 def download(
@@ -54,12 +58,14 @@ def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) ->
         f"or download the folder {FOLDERS[name]} by hand from {page} and run "
         f"`mmn convert {FOLDERS[name]} OUT.h5 --layout {name}`"
     )
-    folder, commit = Path(), revision
+    folder, commit, cached = Path(), revision, not _reachable()
     for split in SPLITS:
         for kind in ("data", "label"):
             file = f"{FOLDERS[name]}/{split}_{kind}.pkl"
             try:
-                path = Path(hf_hub_download(repo, file, repo_type="dataset", revision=commit, cache_dir=cache_dir))
+                found = hf_hub_download(
+                    repo, file, repo_type="dataset", revision=commit, cache_dir=cache_dir, local_files_only=cached
+                )
             except GatedRepoError:
                 raise UserError(
                     f"{repo} is gated: accept its terms on {page}, run `hf auth login` and try again; {by_hand}."
@@ -77,9 +83,24 @@ def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) ->
                 raise UserError(
                     f"{file} of {repo} at {commit} was not downloaded ({_first_line(error)}): try again; {by_hand}."
                 ) from None
-            folder = path.parent
+            folder = Path(found).parent
             commit = folder.parent.name  # the cache keeps snapshots/COMMIT/FOLDER/FILE
     return folder, commit
+
+
+def _reachable() -> bool:
+    """Whether the Hub answers, asked once: its own client would try again for half a minute, with a warning each time."""
+    from huggingface_hub.constants import ENDPOINT
+
+    address = urlsplit(ENDPOINT)
+    if address.hostname is None or address.scheme in getproxies():
+        return True
+    try:
+        port = address.port or (80 if address.scheme == "http" else 443)
+        socket.create_connection((address.hostname, port), timeout=_PATIENCE).close()
+    except OSError:
+        return False
+    return True
 
 
 def _first_line(error: Exception) -> str:
