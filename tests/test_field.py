@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import in_process
 from conftest import FIXTURES
 
 from mmn.data.format.skeletons import SkeletonData
@@ -195,3 +196,25 @@ def test_all_clips_nobody_is_in_are_named_at_once_and_can_be_left_out(field: Pat
     data = convert(source, tmp_path / "x.h5", "ma52", labels=labels, skip_bad=True)
     assert len(data.splits["train"]) == 8
     assert "4 clips left out" in data.source
+
+
+def test_inspect_names_the_clips_most_filled_and_counts_zeros(field: Path, tmp_path: Path) -> None:
+    case = "case92_mostly_missing/src"
+    converted(field, tmp_path, case, "ma52", **FILL, max_filled=1.0, max_gap=60)
+    shown = in_process("mmn", "inspect", "x.h5", cwd=tmp_path).stdout
+    assert "most filled clips: clip1 93%, clip2 87%" in shown
+    assert "exactly 0" not in shown
+    converted(field, tmp_path, "case22_pyskl_zero_joint_noscore/custom.pkl", COCO, zeros="keep")
+    assert "exactly 0, train: 3 joints in 1 clips" in in_process("mmn", "inspect", "x.h5", cwd=tmp_path).stdout
+
+
+def test_an_output_that_is_there_is_kept_unless_it_may_be_overwritten(field: Path, tmp_path: Path) -> None:
+    arguments = ["convert", str(field / "case10_alphapose_idx_all_zero" / "src"), "x.h5", "--layout", "ma52"]
+    (tmp_path / "x.h5").write_text("mine")
+    refused = in_process("mmn", *arguments, cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "x.h5 is there already; give another name, or --overwrite" in refused.stderr
+    assert (tmp_path / "x.h5").read_text() == "mine"
+    done = in_process("mmn", *arguments, "--overwrite", "--list-people", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "clipA: 1 other people" in done.stdout

@@ -65,6 +65,10 @@ def _print(summary: dict[str, Any]) -> None:
             f"[yellow]filled in, {split}:[/] {filled['joints']:,} missing joints ({filled['share']:.1%}) in "
             f"{filled['clips']:,} clips; most of all {most}"
         )
+        clips = ", ".join(f"{name} {share:.0%}" for name, share in filled["most"].items())
+        console.print(f"  most filled clips: {clips}")
+    for split, zeros in summary["zeros"].items():
+        console.print(f"[yellow]exactly 0, {split}:[/] {zeros['joints']:,} joints in {zeros['clips']:,} clips")
     if summary["clip_groups"]:
         counts = ", ".join(f"{split} {count}" for split, count in summary["clip_groups"].items())
         console.print(f"clips are of so many groups (subjects or recordings): {counts}")

@@ -1,6 +1,7 @@
 """What is inside a data set, in numbers."""
 
 import hashlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
         "filled": {
             split: filled for split, clips in data.splits.items() if (filled := _filled(clips, data.layout.joints))
         },
+        "zeros": {split: zeros for split, clips in data.splits.items() if (zeros := _zeros(clips))},
         "clip_groups": {split: len(set(c.groups)) for split, c in data.splits.items() if c.groups is not None},
         "shared_groups": shared_groups(data),
         "duplicates": duplicates(data),
@@ -85,16 +87,24 @@ def _summarise_split(clips: Clips, counts: np.ndarray) -> dict[str, Any]:
     }
 
 
+def _zeros(clips: Clips) -> dict[str, int] | None:
+    """How many joints are exactly 0 in all coordinates, which many estimators write for "not found"."""
+    counts = [int((clips.clip(i) == 0).all(axis=2).sum()) for i in range(len(clips))]
+    return {"joints": sum(counts), "clips": sum(count > 0 for count in counts)} if any(counts) else None
+
+
 def _filled(clips: Clips, joints: list[str]) -> dict[str, Any] | None:
-    """How many joints were filled in, in how many clips, and which."""
+    """How many joints were filled in, in how many clips, which, and the ten clips with the largest shares."""
     if clips.filled is None:
         return None
     mask = np.asarray(clips.filled)
     by_joint = mask.sum(axis=0)
     frames = np.flatnonzero(mask.any(axis=1))
+    shares = np.array([mask[a:b].mean() for a, b in pairwise(clips.offsets)])
     return {
         "joints": int(by_joint.sum()),
         "share": float(mask.mean()),
         "clips": len(np.unique(np.searchsorted(clips.offsets, frames, side="right"))),
+        "most": {clips.names[i]: float(shares[i]) for i in np.argsort(-shares, kind="stable")[:10] if shares[i]},
         "by_joint": {joints[i]: int(by_joint[i]) for i in np.argsort(-by_joint, kind="stable") if by_joint[i]},
     }

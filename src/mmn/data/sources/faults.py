@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mmn.data.format.layout import Layout
 from mmn.data.sources.clip import Clip
-from mmn.data.sources.fill import DEFAULT_MAX_GAP, faults, missing_joints
+from mmn.data.sources.fill import DEFAULT_MAX_GAP, LONG, MOSTLY, faults, missing_joints
 from mmn.data.sources.request import Options
 from mmn.data.sources.words import some
 from mmn.errors import UserError
@@ -48,8 +48,11 @@ def usable(
 def _sentence(bad: dict[str, str], total: int, options: Options, max_gap: int) -> str:
     whole = len(bad) == total
     remedies = [] if whole else ["leave them out with --skip-bad"]
-    if set(bad.values()) - {_NOBODY}:
-        remedies.append(f"raise --max-filled {options.max_filled:g} or --max-gap {max_gap}")
+    whys = set(bad.values())
+    if any(why.endswith(MOSTLY) for why in whys):
+        remedies.append(f"raise --max-filled {options.max_filled:g}")
+    if any(why.endswith(LONG) for why in whys):
+        remedies.append(f"raise --max-gap {max_gap}")
     if not remedies:
         remedies.append("check that the source is what was meant")
     if len(bad) == 1 and _NOBODY in bad.values():

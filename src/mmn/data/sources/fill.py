@@ -12,6 +12,8 @@ from mmn.errors import UserError
 
 DEFAULT_MAX_GAP = 15
 """Frames: half a second at 30 frames a second."""
+MOSTLY, LONG = "missing", "frames in a row"
+"""How the two kinds of fault end in words."""
 
 
 def missing_joints(joints: NDArray[np.float32]) -> NDArray[np.bool_]:
@@ -78,5 +80,5 @@ def faults(joints: NDArray[np.float32], names: Sequence[str], max_gap: int, max_
     gap, joint = longest_gap(missing)
     share = float(missing.mean())
     if share > max_filled:
-        return f"{share:.0%} missing"
-    return f"{names[joint]} {gap} frames in a row" if gap > max_gap else ""
+        return f"{share:.0%} {MOSTLY}"
+    return f"{names[joint]} missing in {gap} {LONG}" if gap > max_gap else ""

@@ -89,7 +89,7 @@ def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) ->
 
 
 def _reachable() -> bool:
-    """Whether the Hub answers, asked once: its own client would try again for half a minute, with a warning each time."""
+    """Whether the Hub answers, asked once: its own client tries again for half a minute, with a warning each time."""
     from huggingface_hub.constants import ENDPOINT
 
     address = urlsplit(ENDPOINT)

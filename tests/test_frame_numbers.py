@@ -1,0 +1,116 @@
+"""Which frame each frame is: numbers in names, one step for a source, gaps, padding, and what contradicts itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmn.data.sources.convert import convert
+from mmn.data.sources.frame_numbers import common_step, frame_numbers
+from mmn.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("keys", "numbers"),
+    [
+        (["cam2_000011_1080p.png", "cam2_000009_1080p.png", "cam2_000010_1080p.png"], [11, 9, 10]),
+        (["10_keypoints", "9_keypoints", "8_keypoints"], [10, 9, 8]),
+        (["f_99", "f_100", "f_101"], [99, 100, 101]),
+        (["1_t033.jpg", "2_t066.jpg", "3_t099.jpg"], [1, 2, 3]),  # a time runs along; frames run closer
+        (["0001.mp4.jpg", "0002.mp4.jpg"], [1, 2]),
+        (["img7.png", "other_3_8.png"], [7, 8]),  # names of two shapes: the last number
+        ([5, 3, 4], [5, 3, 4]),
+        ([2.0, 1.0], [2, 1]),
+        ([None, None, None], [0, 1, 2]),
+        ([7, 7, 7], [0, 1, 2]),  # all alike: as they stand
+        (["a", "a"], None),
+        ([], []),
+    ],
+)
+def test_the_number_that_varies_is_the_frames(keys: list, numbers: list[int] | None) -> None:
+    if numbers is None:
+        with pytest.raises(UserError, match="clip x has a frame 'a', which names no frame number"):
+            frame_numbers(keys, "x")
+    else:
+        assert frame_numbers(keys, "x").tolist() == numbers
+
+
+def test_two_frames_of_one_number_are_refused() -> None:
+    with pytest.raises(UserError, match="clip x has 2 frames of the number 1, a_1 and a_01; give each frame"):
+        frame_numbers(["a_1", "a_01", "a_2"], "x")
+
+
+def test_one_step_for_the_whole_source() -> None:
+    assert common_step([np.array([0, 10, 20]), np.array([3, 8, 18])]) == 5
+    assert common_step([np.array([0, 29]), np.array([0, 1])]) == 1
+    assert common_step([np.array([4])]) == 1
+
+
+def arrays(folder: Path, **clips: np.ndarray) -> Path:
+    np.savez(folder / "x.npz", **clips)
+    return folder / "x.npz"
+
+
+def test_padding_at_either_end_is_no_frame_and_a_gap_inside_is_missing(tmp_path: Path) -> None:
+    x = np.full((12, 17, 2), np.nan, np.float32)
+    x[2:10] = np.arange(8)[:, None, None] + 1
+    x[5] = np.nan
+    source = arrays(tmp_path, a=x)
+    with pytest.raises(UserError, match="frame 3, joint 0"):
+        convert(source, tmp_path / "x.h5", "coco17")
+    data = convert(source, tmp_path / "x.h5", "coco17", missing="interpolate")
+    assert data.splits["test"].clip(0)[:, 0, 0].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_minus_one_and_infinity_are_missing(tmp_path: Path) -> None:
+    x = np.arange(1, 6, dtype=np.float32)[:, None, None] + np.zeros((5, 17, 2), np.float32)
+    x[1, 3], x[2, 4, 0], x[3, 5, 0] = -1, np.inf, -1  # the last is a place: one coordinate alone is −1
+    data = convert(arrays(tmp_path, a=x), tmp_path / "x.h5", "coco17", missing="interpolate")
+    clips = data.splits["test"]
+    assert np.argwhere(clips.filled).tolist() == [[1, 3], [2, 4]]
+    assert clips.clip(0)[1, 3].tolist() == [2, 2]
+    assert clips.clip(0)[3, 5].tolist() == [-1, 4]
+
+
+def test_a_joint_that_is_always_at_zero_is_the_origin(tmp_path: Path) -> None:
+    x = np.ones((5, 17, 2), np.float32)
+    x[:, 11] = 0
+    convert(arrays(tmp_path, a=x, b=x), tmp_path / "x.h5", "coco17")
+    y = x.copy()
+    y[2, 11] = 1  # not always
+    with pytest.raises(UserError, match=r"9 joints in 2 of 2 clips are exactly 0.*frame 0, joint 11 \(left_hip"):
+        convert(arrays(tmp_path, a=x, b=y), tmp_path / "x.h5", "coco17")
+
+
+def test_a_clip_of_zeros_alone_is_nobody_among_others(tmp_path: Path) -> None:
+    source = arrays(tmp_path, a=np.ones((5, 17, 2)), b=np.zeros((5, 17, 2)))
+    with pytest.raises(UserError, match="clip b has nobody in any of its frames; leave it out with --skip-bad"):
+        convert(source, tmp_path / "x.h5", "coco17")
+
+
+@pytest.mark.parametrize(
+    ("options", "fits"),
+    [({}, True), ({"max_gap": 14}, False), ({"fps": 20}, False), ({"fps": 60}, True), ({"max_filled": 0.3}, False)],
+)
+def test_how_much_is_filled_in_is_limited(tmp_path: Path, options: dict, fits: bool) -> None:
+    x = np.ones((40, 17, 2), np.float32)
+    x[10:25] = np.nan
+    source = arrays(tmp_path, a=x)
+    if fits:
+        convert(source, tmp_path / "x.h5", "coco17", missing="interpolate", **options)
+        return
+    remedy = "--max-filled 0.3" if "max_filled" in options else "--max-gap"
+    with pytest.raises(UserError, match=f"1 of 1 clips cannot be used: a .*; raise {remedy}"):
+        convert(source, tmp_path / "x.h5", "coco17", missing="interpolate", **options)
+
+
+def test_scores_up_to_the_least_are_missing_and_channels_may_leave_z_out(tmp_path: Path) -> None:
+    x = np.concatenate([np.full((3, 17, 3), 7.0), np.full((3, 17, 1), 0.5)], axis=2)
+    x[1, 4, 3] = 0.3
+    options = {"min_score": 0.3, "missing": "interpolate"}
+    data = convert(arrays(tmp_path, a=x), tmp_path / "x.h5", "coco17", **options)
+    assert data.coordinates == 3
+    assert np.argwhere(data.splits["test"].filled).tolist() == [[1, 4]]
+    assert convert(tmp_path / "x.npz", tmp_path / "x.h5", "coco17", channels="xys", **options).coordinates == 2
+    with pytest.raises(UserError, match="there is no channels 'abc'; choose xy"):
+        convert(tmp_path / "x.npz", tmp_path / "x.h5", "coco17", channels="abc", **options)
