@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from plain import plain_network
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmn
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from plain import plain_network
 
 DATA_SETS = {44: 52, 22: 32}
 """Joints and classes of MA-52 and iMiGUE."""

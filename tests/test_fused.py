@@ -1,16 +1,11 @@
 """The fast paths compute what the network computes."""
 
-import sys
-
 import pytest
 import torch
-from conftest import ROOT
+from plain import plain_network
 from torch import Tensor, nn
 
 import mmn
-
-sys.path.insert(0, str(ROOT / "benchmarks"))
-from plain import plain_network
 
 
 def random_network(**options: object) -> mmn.MMN:

@@ -77,7 +77,7 @@ def is_killed(mutation: Mutation | None, tests: tuple[str, ...]) -> bool:
             path.write_text(path.read_text(encoding="utf-8").replace(mutation.old, mutation.new), encoding="utf-8")
         process = multiprocessing.get_context("fork").Process(target=_test, args=(root, tests))
         process.start()
-        process.join(LIMIT)
+        process.join(LIMIT if mutation else None)
         if process.is_alive():
             os.killpg(process.pid, signal.SIGKILL)  # what it has started too
             process.join()
