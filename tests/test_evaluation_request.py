@@ -1,4 +1,4 @@
-"""What eval.py is asked for: done, or refused in one sentence before anything slow is imported."""
+"""Settings of eval.py: applied, or refused in one sentence before anything slow is imported."""
 
 import csv
 import json
@@ -38,16 +38,16 @@ def evaluate(folder: Path, *arguments: str) -> Ended:
         (["+tta.crop=true"], "evaluation does not read tta.crop; eval.py --help shows what it reads."),
         (
             ["trainer.precision=bf16"],
-            "does not read trainer.precision; precision=32 or precision=bf16 is",
+            "does not read trainer.precision; use precision=32 or precision=bf16.",
         ),
-        (["model.corrected=true"], "does not read model.corrected; a checkpoint knows its network."),
-        (["logger=none"], "evaluation does not read logger; evaluation writes files alone."),
+        (["model.corrected=true"], "does not read model.corrected; the checkpoint determines the network."),
+        (["logger=none"], "evaluation does not read logger; evaluation only writes files."),
         (["debug=fast"], "evaluation does not read debug; evaluation is one pass over a split."),
-        (["modality.bone_rule=tree"], "modality.bone_rule belongs to a choice of modality, and none is made"),
-        (["ckpt_path=."], ". holds no checkpoints/best.ckpt; give the folder of a run, or a checkpoint itself."),
+        (["modality.bone_rule=tree"], "modality.bone_rule needs a choice of modality, and none is made"),
+        (["ckpt_path=."], ". contains no checkpoints/best.ckpt; give a run folder or a checkpoint."),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     result = evaluate(tmp_path, *arguments)
     assert result.returncode == 1
     assert sentence in result.stderr
@@ -66,20 +66,20 @@ def test_what_cannot_be_done_is_one_sentence(arguments: list[str], sentence: str
         (["ckpt_path=[a,b]", "weights=equal"], "weights=equal is no list; give one number for each stream"),
         (["ckpt_path=[a,b]", "weights=0.5"], "weights=0.5 is no list"),
         (["ckpt_path=[a,b]", "weights=auto", "split=val"], "weights=auto fits them to the val split"),
-        (["ckpt_path=[a,b]", "average=mean"], "average is mean; it is logits or probabilities."),
-        (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it counts the samplings averaged, at least 1."),
-        (["ckpt_path=a", "tta.flip=1"], "tta.flip is 1; it is true or false."),
-        (["ckpt_path=a", "precision=8"], "there is no precision '8' for inference; choose 32 or bf16."),
+        (["ckpt_path=[a,b]", "average=mean"], "average is mean; it must be logits or probabilities."),
+        (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it must be an integer of at least 1."),
+        (["ckpt_path=a", "tta.flip=1"], "tta.flip is 1; it must be true or false."),
+        (["ckpt_path=a", "precision=8"], "precision is 8; it must be 32 or bf16."),
     ],
 )
-def test_values_that_cannot_be_taken_are_refused(arguments: list[str], sentence: str) -> None:
+def test_invalid_values_are_refused(arguments: list[str], sentence: str) -> None:
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         cfg = compose("eval", arguments)
     with pytest.raises(UserError, match=re.escape(sentence)):
         read_request(cfg)
 
 
-def test_a_mistake_is_told_before_anything_slow_is_imported(tmp_path: Path) -> None:
+def test_errors_are_reported_before_anything_slow_is_imported(tmp_path: Path) -> None:
     program = (
         "import runpy, sys\n"
         f"sys.argv = [{str(ROOT / 'eval.py')!r}]\n"
@@ -90,7 +90,7 @@ def test_a_mistake_is_told_before_anything_slow_is_imported(tmp_path: Path) -> N
     assert (result.stdout, result.returncode) == ("[]\n", 1)
 
 
-def test_a_folder_means_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_run_folder_stands_for_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     shutil.copy(small_checkpoint, tmp_path / "run" / "checkpoints" / "best.ckpt")
     assert evaluate(tmp_path, "ckpt_path=run").returncode == 0
@@ -98,27 +98,27 @@ def test_a_folder_means_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -
     assert source.checkpoints == (str(tmp_path / "run" / "checkpoints" / "best.ckpt"),)
 
 
-def test_another_modality_than_the_checkpoints_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_modality_other_than_the_checkpoints_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
     result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "modality=joint")
-    assert "sees bone, and modality=joint is asked; leave it out." in result.stderr
+    assert "was trained on bone; leave out modality=joint." in result.stderr
 
 
 @pytest.mark.parametrize(
-    ("asked", "sentence"),
+    ("arguments", "sentence"),
     [
-        (["modality=joint"], "do not say their data; give data.path= as well."),
+        (["modality=joint"], "do not record their data; give data.path= as well."),
         (["experiment=nothing"], "Could not find 'experiment/nothing'"),
         (["modality=joint", "data.path=none.h5"], "there is no data file none.h5"),
-        (["data=ma52"], "do not say what they see; give experiment=ma52_joint or its like"),
+        (["data=ma52"], "do not record a modality; give experiment=ma52_joint or similar"),
     ],
 )
-def test_official_weights_need_data_and_modality(asked: list[str], sentence: str, tmp_path: Path) -> None:
-    result = evaluate(tmp_path, f"ckpt_path={FIXTURES / 'official_small.pt'}", *asked)
+def test_official_weights_require_data_and_modality(arguments: list[str], sentence: str, tmp_path: Path) -> None:
+    result = evaluate(tmp_path, f"ckpt_path={FIXTURES / 'official_small.pt'}", *arguments)
     assert sentence in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_the_recipe_says_what_official_weights_see(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_the_experiment_sets_the_modality_of_official_weights(jhmdb_like: Path, tmp_path: Path) -> None:
     official = FIXTURES / "official_small.pt"
     result = evaluate(tmp_path, f"ckpt_path={official}", "experiment=jhmdb_bone", "paths.data_dir=there")
     assert "there is no data file there/jhmdb.h5; make it with `mmn convert" in result.stderr
@@ -126,7 +126,7 @@ def test_the_recipe_says_what_official_weights_see(jhmdb_like: Path, tmp_path: P
     assert "is for 10 joints and" in result.stderr
 
 
-def test_clips_without_labels_get_classes_and_probabilities(
+def test_unlabelled_clips_get_classes_and_probabilities(
     small_checkpoint: Path, small: SkeletonData, tmp_path: Path
 ) -> None:
     clips = small.splits["test"]
@@ -152,7 +152,7 @@ def test_views_are_averaged_and_mirrored_ones_are_mirrored(
 ) -> None:
     network, clips = load_network(small_checkpoint), small.splits["test"]
     result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "tta.flip=true")
-    assert "2 views of each clip, 2 times the work" in result.stdout
+    assert "2 views per clip, 2 times the cost" in result.stdout
     swapped = np.arange(15)
     for left, right in small.layout.flip_pairs:
         swapped[[left, right]] = right, left

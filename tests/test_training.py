@@ -35,7 +35,7 @@ def test_a_run_leaves_the_promised_files(run: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_checkpoint_knows_what_it_is_and_loads_without_executing_anything(run: Path, jhmdb_like: Path) -> None:
+def test_a_checkpoint_describes_itself_and_loads_without_executing_code(run: Path, jhmdb_like: Path) -> None:
     checkpoint = load_checkpoint(run / "checkpoints" / "best.ckpt")
     assert checkpoint.arguments["num_joints"] == 15
     stream = checkpoint.stream
@@ -47,7 +47,7 @@ def test_a_checkpoint_knows_what_it_is_and_loads_without_executing_anything(run:
 
 
 @pytest.mark.slow
-def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figures(run: Path, tmp_path: Path) -> None:
+def test_evaluation_of_a_checkpoint_alone_reproduces_the_runs_metrics(run: Path, tmp_path: Path) -> None:
     checkpoint = run / "checkpoints" / "best.ckpt"
     for size in (1, 7, 64):
         folder = tmp_path / str(size)
@@ -64,7 +64,7 @@ def test_evaluation_needs_nothing_but_the_checkpoint_and_repeats_the_runs_figure
 
 
 @pytest.mark.slow
-def test_two_checkpoints_are_added_up(run: Path, tmp_path: Path) -> None:
+def test_two_checkpoints_are_ensembled(run: Path, tmp_path: Path) -> None:
     best, last = (run / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
     result = in_process(
         "eval.py", f"ckpt_path=[{best},{last}]", "weights=[1.0,0.0]", "hydra.run.dir=out", cwd=tmp_path
@@ -75,7 +75,7 @@ def test_two_checkpoints_are_added_up(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_val(run: Path, tmp_path: Path) -> None:
+def test_ensembles_mix_checkpoints_and_scores_with_weights_fitted_on_val(run: Path, tmp_path: Path) -> None:
     scores = read_scores(run / "scores_test.h5")
     order = np.random.default_rng(0).permutation(len(scores.names))
     names = [scores.names[i] for i in order]
@@ -98,19 +98,19 @@ def test_streams_come_from_checkpoints_and_scores_in_any_order_and_weights_from_
 
 
 @pytest.mark.slow
-def test_several_views_of_each_clip_are_averaged_and_their_cost_told(run: Path, tmp_path: Path) -> None:
+def test_test_time_augmentation_averages_views_and_logs_its_cost(run: Path, tmp_path: Path) -> None:
     best = run / "checkpoints" / "best.ckpt"
     result = in_process(
         "eval.py", f"ckpt_path={best}", "tta.samplings=2", "tta.flip=true", "hydra.run.dir=out", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
-    assert "4 views of each clip, 4 times the work" in result.stdout
+    assert "4 views per clip, 4 times the cost" in result.stdout
     plain, averaged = read_scores(run / "scores_test.h5"), read_scores(tmp_path / "out" / "scores.h5")
     assert not np.array_equal(plain.logits, averaged.logits)
 
 
 @pytest.mark.slow
-def test_without_val_the_test_clips_judge_and_it_is_said_once(tmp_path: Path) -> None:
+def test_selection_on_test_without_a_val_split_is_logged_once(tmp_path: Path) -> None:
     synthesize(tmp_path / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=1, frames=(8, 12))
     result = train(tmp_path / "run", tmp_path / "x.h5", "trainer.max_epochs=1", "scheduler.warmup_epochs=0")
     assert result.returncode == 0, result.stderr
@@ -141,7 +141,7 @@ def test_two_processes_score_like_one(run: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_sweep_trains_every_modality_in_a_folder_of_its_own(tmp_path: Path, jhmdb_like: Path) -> None:
+def test_a_sweep_trains_each_modality_in_its_own_folder(tmp_path: Path, jhmdb_like: Path) -> None:
     modalities = ["joint", "bone", "joint_motion", "bone_motion"]
     result = in_process(
         "train.py", "-m", *TINY, f"data.path={jhmdb_like}", f"modality={','.join(modalities)}", "trainer.max_epochs=1",
@@ -176,12 +176,12 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
     [
         ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         ("eval.py", ["ckpt_path=DATA"], "is HDF5 but holds no scores"),
-        ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "official weights, which do not say what they see"),
+        ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "official weights, which do not record a modality"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA", "modality=joint"], "is for 10 joints and"),
         ("eval.py", ["ckpt_path=RUN", "split=nothing"], "has no split nothing"),
     ],
 )
-def test_mistakes_end_in_one_sentence(
+def test_user_errors_end_in_one_sentence(
     script: str, arguments: list[str], sentence: str, run: Path, jhmdb_like: Path, tmp_path: Path
 ) -> None:
     places = {

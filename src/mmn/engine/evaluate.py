@@ -1,4 +1,4 @@
-"""One evaluation, from a composed config to its files."""
+"""One evaluation, from a composed config to its result files."""
 
 import logging
 import shutil
@@ -32,17 +32,17 @@ log = logging.getLogger(__name__)
 
 
 def evaluate(cfg: DictConfig, request: EvaluationRequest | None = None) -> dict[str, dict[str, float]]:
-    """Score one checkpoint, or several streams as one, on one split.
+    """Score one checkpoint, or an ensemble of streams, on one split.
 
     Writes to the run folder ``metrics.json``, ``analysis.json``, ``scores.h5``, ``probabilities.csv``,
     ``prediction.csv`` and ``prediction.zip``.
 
     Args:
         cfg: the composed config.
-        request: what ``read_request`` makes of it, where that has been called before.
+        request: the result of ``read_request(cfg)``, if already available.
 
     Returns:
-        ``{split: {figure: value}}``, what ``metrics.json`` holds.
+        ``{split: {metric: value}}``, as in ``metrics.json``.
 
     Raises:
         UserError: a checkpoint, file or split that is missing or does not fit.
@@ -57,7 +57,7 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     quiet_libraries()
     trainer = _trainer(cfg)
     if not trainer.is_global_zero:
-        logging.getLogger("mmn").setLevel(logging.ERROR)  # the first process speaks
+        logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
     streams = [score_stream(path, request.split, cfg, request, trainer) for path in request.paths]
     weights, found = _weights(cfg, request, trainer)
     total = streams[0] if len(streams) == 1 else combine(streams, weights, request.average)
@@ -76,11 +76,11 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         write_scores(folder / "scores.h5", total)
         write_probabilities(folder / "probabilities.csv", total)
         write_predictions(folder, total)
-        shutil.rmtree(folder / "streams", ignore_errors=True)  # of an earlier evaluation
+        shutil.rmtree(folder / "streams", ignore_errors=True)  # from an earlier evaluation
         if len(streams) > 1:
             for number, stream in enumerate(streams, start=1):
                 write_scores(folder / "streams" / f"{number}.h5", stream)
-            print_streams(_sums(request, streams, weights), f"split {request.split}")
+            print_streams(_ensembles(request, streams, weights), f"split {request.split}")
         if (total.labels < 0).any():
             print_predicted(total)
         known = labelled(total)
@@ -94,10 +94,10 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
 
 
 def _trainer(cfg: DictConfig) -> L.Trainer:
-    """Where it runs; everything else of a trainer is training's."""
-    where = {key: cfg.trainer[key] for key in PLACEMENT if key in cfg.trainer}
+    """A trainer with only the device options of ``trainer``; the rest is for training."""
+    devices = {key: cfg.trainer[key] for key in PLACEMENT if key in cfg.trainer}
     return instantiate(
-        {"_target_": cfg.trainer._target_, **where},
+        {"_target_": cfg.trainer._target_, **devices},
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -108,23 +108,23 @@ def _trainer(cfg: DictConfig) -> L.Trainer:
 
 
 def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> tuple[list[float], dict[str, Any]]:
-    """One for each stream: those given, equal ones, or with ``auto`` those that suit the val split, and how found."""
+    """One weight per stream (given, equal, or with ``auto`` fitted to the val split), and where they come from."""
     if request.weights != "auto":
         return request.weights, {"weights_from": "the command"}
     if len(request.paths) == 1:
         return [1.0], {}
-    judged = []
+    val_scores = []
     for path in request.paths:
         scores = path
         if path.endswith(".h5"):
             scores = str(Path(path).with_name("scores_val.h5"))
             if not Path(scores).exists():
                 raise UserError(
-                    f"weights=auto needs scores of the val split too: {scores} is not there; give the checkpoint, "
-                    "or weights."
+                    f"weights=auto needs scores of the val split too, and there is no {scores}; give the checkpoint "
+                    "or explicit weights."
                 )
-        judged.append(score_stream(scores, "val", cfg, request, trainer))
-    fitted = find_weights(judged)
+        val_scores.append(score_stream(scores, "val", cfg, request, trainer))
+    fitted = find_weights(val_scores)
     log.info(
         "weights found on the val split, %d clips: %s; Top-1 %+.2f points over equal weights, on held-out folds of it",
         fitted.clips, ", ".join(f"{w:.2f}" for w in fitted.weights), fitted.gain,
@@ -133,8 +133,8 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
     return fitted.weights, how
 
 
-def _sums(request: EvaluationRequest, streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:
-    """Figures of every stream, of every pair with its share of the weights, and of all."""
+def _ensembles(request: EvaluationRequest, streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:
+    """Metrics of each stream, of each pair at its relative weights, and of the full ensemble."""
     rows = {
         f"{i} {path}": figures(stream) for i, (path, stream) in enumerate(zip(request.paths, streams, strict=True), 1)
     }

@@ -1,4 +1,4 @@
-"""What an evaluation is asked for, checked before anything slow is imported or read."""
+"""The settings of an evaluation, checked before anything slow is imported or read."""
 
 import difflib
 from collections.abc import Sequence
@@ -14,22 +14,22 @@ from mmn.errors import UserError
 from mmn.evaluation.weights import shares
 
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
-"""What evaluation reads of ``trainer``."""
+"""The keys of ``trainer`` that evaluation reads."""
 
 _INSTEAD = {
-    "trainer.precision": "precision=32 or precision=bf16 is what it reads",
-    "trainer": "of the trainer it reads accelerator, devices, num_nodes and strategy",
-    "model": "a checkpoint knows its network",
+    "trainer.precision": "use precision=32 or precision=bf16",
+    "trainer": "of trainer it reads accelerator, devices, num_nodes and strategy",
+    "model": "the checkpoint determines the network",
     "loss": "evaluation reports the plain cross entropy",
-    "logger": "evaluation writes files alone",
-    "callbacks": "evaluation has none",
+    "logger": "evaluation only writes files",
+    "callbacks": "evaluation runs none",
     "debug": "evaluation is one pass over a split",
     "seed": "evaluation is not random",
-    "augmentation": "tta.samplings= and tta.flip= are its several looks at a clip",
-    "data.modality": "give modality=",
-    "data.num_frames": "a checkpoint knows its frames",
+    "augmentation": "use tta.samplings= and tta.flip= for test-time augmentation",
+    "data.modality": "use modality=",
+    "data.num_frames": "the checkpoint determines the number of frames",
 }
-"""What people who know training may look for."""
+"""Keys of training that do not apply here → what to use instead, or why."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class EvaluationRequest:
     """What to score, and how.
 
     Attributes:
-        paths: checkpoints and scores files, folders replaced by their best epoch.
-        weights: one for each, together 1; ``"auto"`` to find them on the val split.
-        average: what of several streams is added up.
-        split: of the data file.
-        files: to score, by their names without suffix; None for the one that a checkpoint was trained on.
-        samplings: of frames, and whether mirrored ones as well.
-        flip: see ``samplings``.
+        paths: checkpoints and scores files; run folders are replaced by their best epoch.
+        weights: one per path, summing to 1; ``"auto"`` to fit them to the val split.
+        average: what is averaged over streams.
+        split: the split to score.
+        files: data files by name without suffix; None for the file that a checkpoint was trained on.
+        samplings: frame samplings averaged per clip.
+        flip: whether to average over mirrored clips too.
         precision: ``"32"`` or ``"bf16"``.
     """
 
@@ -58,56 +58,56 @@ class EvaluationRequest:
 
 
 def read_request(cfg: DictConfig) -> EvaluationRequest:
-    """The request in a composed config.
+    """Read and check the evaluation settings of a composed config.
 
     Raises:
-        UserError: keys that evaluation does not read, no checkpoint, or values it cannot take.
+        UserError: keys that evaluation does not read, no checkpoint, or invalid values.
     """
     _check_keys()
     paths = [str(p) for p in cfg.ckpt_path] if isinstance(cfg.ckpt_path, ListConfig) else [cfg.ckpt_path]
     if not paths or paths == [None]:
         raise UserError("there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE].")
     paths = [_file(str(path)) for path in paths]
-    asked = OmegaConf.to_container(cfg.weights) if isinstance(cfg.weights, ListConfig) else cfg.weights
+    given = OmegaConf.to_container(cfg.weights) if isinstance(cfg.weights, ListConfig) else cfg.weights
     samplings, flip, precision = cfg.tta.samplings, cfg.tta.flip, str(cfg.precision)
     if not isinstance(samplings, int) or isinstance(samplings, bool) or samplings < 1:
-        raise UserError(f"tta.samplings is {samplings}; it counts the samplings averaged, at least 1.")
+        raise UserError(f"tta.samplings is {samplings}; it must be an integer of at least 1.")
     if not isinstance(flip, bool):
-        raise UserError(f"tta.flip is {flip}; it is true or false.")
+        raise UserError(f"tta.flip is {flip}; it must be true or false.")
     if precision not in ("32", "bf16"):
-        raise UserError(f"there is no precision {precision!r} for inference; choose 32 or bf16.")
+        raise UserError(f"precision is {precision}; it must be 32 or bf16.")
     if cfg.average not in ("logits", "probabilities"):
-        raise UserError(f"average is {cfg.average}; it is logits or probabilities.")
-    if asked == "auto" and cfg.split == "val" and len(paths) > 1:
-        raise UserError("weights=auto fits them to the val split, which split=val would report; give another of them.")
-    weights: list[float] | Literal["auto"] = "auto" if asked == "auto" else shares(asked, len(paths))
+        raise UserError(f"average is {cfg.average}; it must be logits or probabilities.")
+    if given == "auto" and cfg.split == "val" and len(paths) > 1:
+        raise UserError("weights=auto fits them to the val split, so split=val would be biased; change either.")
+    weights: list[float] | Literal["auto"] = "auto" if given == "auto" else shares(given, len(paths))
     return EvaluationRequest(
         paths, weights, cfg.average, str(cfg.split), _files(cfg.data.path), samplings, flip, precision
     )
 
 
 def _files(path: Any) -> dict[str, str | None]:
-    """The data files, by their names without suffix."""
+    """The data files, by name without suffix."""
     if not isinstance(path, ListConfig):
         return {"": path}
     files: dict[str, str | None] = {Path(str(one)).stem: str(one) for one in path}
     if len(files) != len(path) or not files:
-        raise UserError("data.path lists no files, or two of one name, by which their clips are told apart.")
+        raise UserError("data.path lists no files, or two with the same name; list files with distinct names.")
     return files
 
 
 def _file(path: str) -> str:
-    """A checkpoint or scores file; of a run's folder its best epoch."""
+    """A checkpoint or scores file; for a run folder, its best epoch."""
     if "://" in path or not Path(path).is_dir():
         return path
     for best in (Path(path, "checkpoints", "best.ckpt"), Path(path, "best.ckpt")):
         if best.is_file():
             return str(best)
-    raise UserError(f"{path} holds no checkpoints/best.ckpt; give the folder of a run, or a checkpoint itself.")
+    raise UserError(f"{path} contains no checkpoints/best.ckpt; give a run folder or a checkpoint.")
 
 
 def _check_keys() -> None:
-    """Refuse every key that the command line sets and that has no effect here."""
+    """Refuse command-line keys that have no effect on evaluation."""
     if not HydraConfig.initialized():
         return
     hydra = HydraConfig.get()
@@ -116,20 +116,20 @@ def _check_keys() -> None:
     for override in hydra.overrides.task:
         key = override.lstrip("+~").partition("=")[0].partition("@")[0]
         if key not in known and not key.startswith("trainer.strategy."):
-            raise unread(key, known)
+            raise unread_key(key, known)
 
 
 def keys_read(config: Path) -> list[str]:
-    """The keys of evaluation's config that it reads; the trainer's group is training's too and has more."""
+    """The config keys that evaluation reads; the ``trainer`` group, shared with training, has more."""
     keys = [key for key in config_keys(config, ("paths", "trainer", "modality")) if key not in _INSTEAD]
     read = [key for key in keys if not key.startswith("trainer.") or key.partition(".")[2] in PLACEMENT]
     return [*read, "experiment", "trainer"]
 
 
-def unread(key: str, known: Sequence[str]) -> UserError:
-    """The sentence about a key that evaluation does not read."""
+def unread_key(key: str, known: Sequence[str]) -> UserError:
+    """The error for a key that evaluation does not read."""
     if key in known:
-        return UserError(f"{key} belongs to a choice of {key.partition('.')[0]}, and none is made; make one before it.")
+        return UserError(f"{key} needs a choice of {key.partition('.')[0]}, and none is made; add one before it.")
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     instead = next((text for old, text in _INSTEAD.items() if key == old or key.startswith(f"{old}.")), None)
     if near and instead is None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmn.engine.evaluation_request import keys_read, unread
+from mmn.engine.evaluation_request import keys_read, unread_key
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
 
@@ -107,7 +107,7 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
         return resolving[1]  # OmegaConf drops the cause
     name = re.search(r"Could not override '([^']+)'", text)
     if name and config is not None and config.stem == "eval":
-        return str(unread(name[1], keys_read(config)))
+        return str(unread_key(name[1], keys_read(config)))
     if name and name[1] in _ELSEWHERE:
         return f"there is no key {name[1]}; {_ELSEWHERE[name[1]]}"
     known = config_keys(config) if config else []

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
-    """Scores of a split by a checkpoint, of all files and over all views that are asked for; or those in a scores file.
+    """Scores of a checkpoint on a split of all files, averaged over test-time views; or those in a scores file.
 
     Raises:
         UserError: a file that is missing, of another kind, or does not fit the data.
@@ -40,46 +40,46 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
 def _score(
     path: str, file: str | None, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer
 ) -> Scores:
-    """Scores by a checkpoint of one file."""
+    """Scores of a checkpoint on one file."""
     checkpoint = load_checkpoint(path, named_networks(cfg.model))
     datamodule = _datamodule(path, file, checkpoint, cfg)
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     views = test_time_views(request.samplings, request.flip)
-    looks = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views)
-    plain = looks[0]
+    by_view = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views)
+    plain = by_view[0]
     record = record_of(
         checkpoint.network,
         datamodule.data,
         split,
         modality=datamodule.modality.name,
         precision=request.precision,
-        **({} if len(looks) == 1 else {"tta": {"samplings": request.samplings, "flip": request.flip}}),
+        **({} if len(by_view) == 1 else {"tta": {"samplings": request.samplings, "flip": request.flip}}),
         **checkpoint.chosen,
     )
     scores = replace(
         plain,
-        logits=np.mean([look.logits for look in looks], axis=0),
+        logits=np.mean([scores.logits for scores in by_view], axis=0),
         source=replace(plain.source, checkpoints=(str(Path(path).resolve()),), record=record),
     )
-    if len(looks) > 1 and (scores.labels >= 0).any():
+    if len(by_view) > 1 and (scores.labels >= 0).any():
         log.info(
-            "%s views of each clip, %s times the work: Top-1 %.2f %% alone, %.2f %% averaged",
-            len(looks), len(looks), figures(plain)["top1"], figures(scores)["top1"],
+            "test-time augmentation: %s views per clip, %s times the cost; Top-1 %.2f %% without, %.2f %% with it",
+            len(by_view), len(by_view), figures(plain)["top1"], figures(scores)["top1"],
         )  # fmt: skip
     return scores
 
 
 def _datamodule(path: str, file: str | None, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
-    """The data a checkpoint was trained on; official weights do not say, so modality and recipe decide."""
+    """The data a checkpoint was trained on; for official weights, from modality and recipe."""
     stream = checkpoint.stream
-    asked = cfg.get("modality")
+    requested = cfg.get("modality")
     if stream is not None:
         preprocessing = stream.preprocessing
         data_path, view = stream.view_of(file)
         options = view.as_dict()
-        if asked is not None and isinstance(cfg.ckpt_path, str) and asked.name != stream.modality.name:
-            raise UserError(f"{path} sees {stream.modality.name}, and modality={asked.name} is asked; leave it out.")
+        if requested is not None and isinstance(cfg.ckpt_path, str) and requested.name != stream.modality.name:
+            raise UserError(f"{path} was trained on {stream.modality.name}; leave out modality={requested.name}.")
     else:
         modality, data_path, options = _recipe(path, file, cfg)
         preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
@@ -96,14 +96,14 @@ def _datamodule(path: str, file: str | None, checkpoint: Checkpoint, cfg: DictCo
 
 
 def _recipe(path: str, file: str | None, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:
-    """Modality, data file and what makes it, of the experiment, or of the modality and data that are asked for."""
+    """Modality, data file and how to get it, from the experiment or from modality= and data=."""
     if cfg.get("modality") is None:
         raise UserError(
-            f"{path} holds official weights, which do not say what they see; give experiment=ma52_joint or its like, "
-            "or modality=, and data.path=."
+            f"{path} holds official weights, which do not record a modality; give experiment=ma52_joint or similar, "
+            "or modality= and data.path=."
         )
     name = cfg.data.get("name")
     if file is None and name is None:
-        raise UserError(f"{path} holds official weights, which do not say their data; give data.path= as well.")
+        raise UserError(f"{path} holds official weights, which do not record their data; give data.path= as well.")
     options = {"get_it": cfg.data.get_it} if "get_it" in cfg.data else {}
     return instantiate(cfg.modality), Path(file or f"{cfg.paths.data_dir}/{name}.h5"), options
