@@ -1,4 +1,4 @@
-"""The commands as a user runs them, on a network that trains in seconds."""
+"""Run the commands as a user does, with a network that trains in seconds."""
 
 import contextlib
 import csv
@@ -27,7 +27,7 @@ QUICK = [*TINY, "data.batch_size=8", "trainer.max_epochs=1", "scheduler.warmup_e
 
 
 class Ended(NamedTuple):
-    """How a command that ran in this process ended."""
+    """The result of a command run in this process."""
 
     returncode: int
     stdout: str
@@ -35,7 +35,7 @@ class Ended(NamedTuple):
 
 
 def in_process(script: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Ended:
-    """Run ``train.py``, ``eval.py`` or ``mmn`` in this process: faster, and seen by coverage; one process alone."""
+    """Run ``train.py``, ``eval.py`` or ``mmn`` in this process: faster, and measured by coverage; one process only."""
     from hydra.core.global_hydra import GlobalHydra
 
     out, err, code = io.StringIO(), io.StringIO(), 0
@@ -69,7 +69,7 @@ def _start(script: str, arguments: tuple[str, ...]) -> None:
 
 
 def command(script: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
-    """Run ``train.py`` or ``eval.py`` in a process of its own."""
+    """Run ``train.py`` or ``eval.py`` in a separate process."""
     return subprocess.run(
         [sys.executable, str(ROOT / script), *arguments], capture_output=True, text=True, timeout=300, **options
     )
@@ -82,6 +82,6 @@ def train(folder: Path, data: Path, *overrides: str) -> Ended:
 
 
 def column(folder: Path, name: str) -> list[float]:
-    """The values of one figure in a run's ``metrics.csv``."""
+    """The values of one metric in a run's ``metrics.csv``."""
     with (folder / "metrics.csv").open() as file:
         return [float(row[name]) for row in csv.DictReader(file) if row.get(name)]

@@ -1,4 +1,4 @@
-"""What the tests share: fixtures, small data sets, and where the larger reference data may lie."""
+"""Shared fixtures: small data sets, checkpoints, a finished run, and optional reference data."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
 
 
 def reference(path: str) -> Path:
-    """A file or folder of the reference data; the test is skipped where it is absent."""
+    """A file or folder of the reference data; the test is skipped if it is absent."""
     found = REFERENCE / path
     if not found.exists():
         pytest.skip(f"reference data {path} is absent")

@@ -27,7 +27,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.parametrize("step", [4, 10])
-def test_metrics_of_a_run_stopped_within_an_epoch_are_an_uninterrupted_ones(
+def test_metrics_of_a_run_stopped_mid_epoch_match_an_uninterrupted_one(
     step: int, whole: Path, jhmdb_like: Path, tmp_path: Path
 ) -> None:
     assert train(tmp_path / "run", jhmdb_like, *SHORT, STOP.format(step)).returncode == 143
@@ -55,7 +55,7 @@ def test_a_damaged_checkpoint_is_not_resumed(whole: Path, jhmdb_like: Path, tmp_
     assert "last.ckpt is damaged, the checksum" in ended.stderr
 
 
-def test_a_damaged_best_epoch_does_not_keep_a_run_from_going_on(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_run_resumes_despite_a_damaged_best_checkpoint(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(whole, tmp_path / "run"))
     damage(run / "checkpoints" / "best.ckpt")
     ended = train(run, jhmdb_like, *SHORT, "resume=true", "trainer.max_epochs=3")

@@ -1,4 +1,4 @@
-"""Full disks, interrupts and processes that were killed while they wrote."""
+"""Full disks, interrupts, and processes killed while writing."""
 
 import io
 import json
@@ -27,7 +27,7 @@ from mmn.hdf5.writing import new_hdf5
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """As a disk that is full: writing beyond ``size`` bytes fails, the part before it is written."""
+    """Simulate a full disk: writes beyond ``size`` bytes fail, the part before is written."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -37,7 +37,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 2_000, 5_000, 20_000, 100_000, 200_000])
-def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(size: int, small: SkeletonData, tmp_path: Path) -> None:
+def test_a_full_disk_ends_in_one_sentence_and_leaves_no_file(size: int, small: SkeletonData, tmp_path: Path) -> None:
     logits = np.zeros((20_000, 14), np.float32)
     scores = Scores([f"clip{i}" for i in range(20_000)], np.zeros(20_000, np.int64), logits, small.classes)
     with no_file_larger_than(size):
@@ -47,7 +47,7 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing(size: int, small: Ske
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_interrupt_while_hdf5_writes_comes_through(small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
+def test_an_interrupt_during_hdf5_writing_propagates(small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
     class Interrupted(io.FileIO):
         writes = 0
 
@@ -63,7 +63,7 @@ def test_an_interrupt_while_hdf5_writes_comes_through(small: SkeletonData, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_killed_processes_left_goes_away_and_what_living_ones_write_stays(tmp_path: Path) -> None:
+def test_only_temporary_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from mmn.files import replacing\n"
         "with replacing(Path(sys.argv[1])): print('writing', flush=True); time.sleep(60)"
@@ -85,7 +85,7 @@ def test_what_killed_processes_left_goes_away_and_what_living_ones_write_stays(t
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o022, 0o644), (0o002, 0o664)])
-def test_files_have_the_mode_that_the_umask_leaves(umask: int, mode: int, tmp_path: Path) -> None:
+def test_files_get_the_mode_of_the_umask(umask: int, mode: int, tmp_path: Path) -> None:
     before = os.umask(umask)
     try:
         write_json(tmp_path / "x.json", {})
@@ -94,7 +94,7 @@ def test_files_have_the_mode_that_the_umask_leaves(umask: int, mode: int, tmp_pa
     assert (tmp_path / "x.json").stat().st_mode & 0o777 == mode
 
 
-def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, monkeypatch) -> None:
+def test_a_file_is_flushed_before_it_replaces_another(tmp_path: Path, monkeypatch) -> None:
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(os, "fsync", lambda handle: (calls.append("fsync"), fsync(handle)))
@@ -104,12 +104,12 @@ def test_a_file_is_on_the_disk_before_it_replaces_another(tmp_path: Path, monkey
     assert calls == ["fsync", "replace", "fsync"]
 
 
-def test_numbers_that_json_does_not_have_are_null(tmp_path: Path) -> None:
+def test_non_finite_numbers_become_null_in_json(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"a": [float("nan"), 1.5, {"b": float("-inf")}]})
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": [None, 1.5, {"b": None}]}
 
 
-def test_40000_classes_are_read_back(small: SkeletonData, tmp_path: Path) -> None:
+def test_40000_classes_survive_a_round_trip(small: SkeletonData, tmp_path: Path) -> None:
     clips = small.splits["val"]
     clips = replace(clips, labels=np.full(len(clips), 39_999))
     data = replace(small, classes=Classes([f"c{i}" for i in range(40_000)], [], []), splits={"val": clips})

@@ -1,12 +1,12 @@
-"""Whether the tests would notice: break one line at a time and run the tests that guard it.
+"""Mutation testing: break one line at a time and run the tests that guard it.
 
 python tests/mutations/run.py                       # every list beside this file
 python tests/mutations/run.py model --jobs 2        # tests/mutations/model.yaml
-python tests/mutations/run.py model --only gate     # those whose file or lines contain a word
+python tests/mutations/run.py model --only gate     # only mutations whose file or lines contain a word
 
-A list is YAML: entries ``file``, ``tests`` (pytest's arguments) and ``mutations``, each with ``old`` (text that the
-file has once), ``new``, and ``tests`` of its own where others guard it. Mutations are made in a scratch copy. The exit
-status is not 0 where fewer than 95 % are killed, or where a list no longer fits the code.
+A list is YAML: entries ``file``, ``tests`` (pytest's arguments) and ``mutations``, each with ``old`` (text that occurs
+once in the file), ``new``, and its own ``tests`` if others guard it. Mutations are applied to a scratch copy. The exit
+status is non-zero if fewer than 95 % are killed, or if a list no longer matches the code.
 """
 
 import argparse
@@ -27,7 +27,7 @@ import yaml
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 WANTED = 95.0  # percent killed
-LIMIT = 240  # seconds, after which a mutation counts as killed: what it broke does not end
+LIMIT = 240  # seconds after which a mutation counts as killed, since the broken code may never end
 
 
 class Mutation(NamedTuple):
@@ -44,7 +44,7 @@ class Mutation(NamedTuple):
 
 
 def read_mutations(names: list[str] | None = None) -> list[Mutation]:
-    """Those of the lists named, or of all."""
+    """The mutations of the named lists, or of all."""
     paths = [HERE / f"{name}.yaml" for name in names] if names else sorted(HERE.glob("*.yaml"))
     return [mutation for path in paths for mutation in _entries(path)]
 
@@ -57,7 +57,7 @@ def _entries(path: Path) -> Iterator[Mutation]:
 
 
 def misfit(mutation: Mutation) -> str | None:
-    """Why a mutation no longer fits the code; None where it does."""
+    """Why a mutation no longer matches the code; None if it does."""
     path = ROOT / mutation.file
     count = path.read_text(encoding="utf-8").count(mutation.old) if path.exists() else 0
     if count != 1:
@@ -67,7 +67,7 @@ def misfit(mutation: Mutation) -> str | None:
 
 
 def is_killed(mutation: Mutation | None, tests: tuple[str, ...]) -> bool:
-    """Whether the tests fail with a mutation; None for the code as it is."""
+    """Whether the tests fail with a mutation; None tests the unchanged code."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch:
         root = Path(scratch, "mmn")
         left_out = shutil.ignore_patterns(".*", "logs", "__pycache__")
@@ -100,7 +100,7 @@ def _test(root: Path, tests: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Run the lists named and print what was killed."""
+    """Run the named lists and print which mutations were killed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lists", nargs="*", help="names of lists (default: all)")
     parser.add_argument("--jobs", type=int, default=1, help="mutations at a time")

@@ -40,7 +40,7 @@ _CHANGEABLE = (
 """Keys that may change when a run is resumed."""
 
 _NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
-"""What Lightning keeps to go on from."""
+"""Entries that Lightning needs to resume."""
 
 _NEEDS_WHOLE_EPOCH = ("data.batch_size", "processes", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 

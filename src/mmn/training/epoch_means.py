@@ -1,4 +1,4 @@
-"""Figures of an epoch's training, counted on after an interruption."""
+"""Training metrics of an epoch, continued after an interruption."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,30 +10,30 @@ Reduce = Callable[[Tensor], Tensor]
 
 
 class EpochMeans:
-    """Means over the clips of an epoch. Checkpoints keep what has been added, so that no stop shows in them."""
+    """Means over the clips of an epoch. Checkpoints keep the sums, so that interruptions do not affect them."""
 
     def __init__(self) -> None:
         self.totals: dict[str, Tensor] = {}
 
     def add(self, figures: Mapping[str, Tensor], clips: int) -> None:
-        """Count the means of one batch."""
+        """Add the means of one batch."""
         for name, value in {**figures, "clips": torch.ones_like(next(iter(figures.values())))}.items():
             total = value.detach().double() * clips
             self.totals[name] = self.totals[name] + total if name in self.totals else total
 
     def take(self, reduce: Reduce) -> dict[str, Tensor]:
-        """The means over all processes; the next epoch starts from nothing."""
+        """The means over all processes; resets for the next epoch."""
         totals = self._over_all(reduce)
         self.totals = {}
         clips = totals.pop("clips")
         return {name: total / clips for name, total in totals.items()}
 
     def state(self, reduce: Reduce) -> dict[str, float]:
-        """What has been added on all processes, as plain numbers."""
+        """The sums over all processes, as plain numbers."""
         return {name: float(total) for name, total in self._over_all(reduce).items()}
 
     def load(self, state: Mapping[str, float], device: torch.device) -> None:
-        """Count on from a state; of several processes, one."""
+        """Continue from a state; only one of several processes does."""
         self.totals = {name: torch.tensor(total, dtype=torch.float64, device=device) for name, total in state.items()}
 
     def _over_all(self, reduce: Reduce) -> dict[str, Tensor]:

@@ -26,9 +26,8 @@ class MotionConsistencyLoss(nn.Module):
     Args:
         label_smoothing: probability mass spread over all classes.
         consistency_weight: weight of the mean Jensen–Shannon divergence between each scale and the fusion.
-        logit_adjustment: how far the network is spared learning how frequent classes are: their log frequencies in
-            training, times this, are added to the logits in the loss alone (Menon et al., ICLR 2021). 1 is the balanced
-            softmax.
+        logit_adjustment: factor of the classes' log frequencies in training, which are added to the logits in the loss
+            only, so that the network need not learn them (Menon et al., ICLR 2021); 1 is the balanced softmax.
     """
 
     log_prior: Tensor | None
@@ -47,7 +46,7 @@ class MotionConsistencyLoss(nn.Module):
         return self.consistency_weight != 0.0
 
     def count(self, clips_per_class: Tensor) -> None:
-        """Be told how many training clips each class has, ``(K,)``; called once, before training."""
+        """Set the number of training clips per class, ``(K,)``; call once, before training."""
         share = clips_per_class.clamp(min=1).float() / clips_per_class.sum()
         self.log_prior = share.log()
 
@@ -60,9 +59,9 @@ class MotionConsistencyLoss(nn.Module):
         Args:
             logits: ``(B, K)``.
             labels: ``(B,)``.
-            scale_logits: ``(S, B, K)`` where ``needs_scales``.
-            partners: ``(B,)`` the classes of what clips are mixed with; None where they are not.
-            shares: ``(B,)`` how much of a clip is of its own class.
+            scale_logits: ``(S, B, K)`` if ``needs_scales``.
+            partners: classes ``(B,)`` of the clips mixed in; None without mixing.
+            shares: fraction ``(B,)`` of each clip that belongs to its own class.
         """
         adjusted = logits
         if self.logit_adjustment:
