@@ -1,7 +1,9 @@
 """Callbacks that tests select on the command line."""
 
 import os
+import shutil
 import signal
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -18,3 +20,15 @@ class StopAfter(Callback):
         """Stop at the given step."""
         if trainer.global_step == self.steps:
             os.kill(os.getpid(), signal.SIGTERM)
+
+
+class RemoveFolder(Callback):
+    """Removes the run's folder at an optimiser step, as somebody who tidies up."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+
+    def on_train_batch_end(self, trainer: L.Trainer, *arguments: Any) -> None:
+        """Count."""
+        if trainer.global_step == self.steps:
+            shutil.rmtree(Path(trainer.loggers[0].save_dir))  # type: ignore[arg-type]

@@ -77,9 +77,20 @@ def clear_abandoned(folder: Path) -> None:
 def locked(handle: int) -> bool:
     """Lock an open file until it is closed or this process ends; False if another process holds the lock."""
     if sys.platform == "win32":
-        return False
+        return True
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def lock_run(handle: int) -> bool:
+    """The same by a lock that processes forked from this one do not inherit, and that file servers know."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

@@ -2,11 +2,20 @@
 
 import csv
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import pytest
-from commands import train
+from commands import TINY, in_process, train
+
+from mmn.engine.run_folder import _by_command
+from mmn.engine.run_lock import held, is_held
+from mmn.engine.sentences import sentence_of
+from mmn.errors import UserError
+from mmn.reporting.compare import compare
+from mmn.reporting.runs import find_runs
 
 SHORT = ["trainer.max_epochs=2", "data.batch_size=8", "trainer.log_every_n_steps=2", "test=false"]
 STOP = "+callbacks.stop={{_target_:own_callbacks.StopAfter,steps:{}}}"
@@ -60,3 +69,89 @@ def test_a_run_resumes_despite_a_damaged_best_checkpoint(whole: Path, jhmdb_like
     damage(run / "checkpoints" / "best.ckpt")
     ended = train(run, jhmdb_like, *SHORT, "resume=true", "trainer.max_epochs=3")
     assert ended.returncode == 0, ended.stderr
+
+
+def test_a_folder_that_a_run_writes_to_is_not_written_to_by_another(
+    whole: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix in (".ckpt", ".csv", ".json")}
+    program = (
+        "import sys, time; from pathlib import Path; from mmn.engine.run_lock import held\n"
+        "with held(Path(sys.argv[1])): print('held', flush=True); time.sleep(100)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", program, str(run)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    for arguments in (["resume=true", "trainer.max_epochs=3"], []):
+        ended = train(run, jhmdb_like, *SHORT, *arguments)
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+        assert f"is written to by process {holder.pid} on " in ended.stderr
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert is_held(run)
+    holder.kill()
+    holder.wait()
+    assert not is_held(run)
+    with held(run):
+        pass
+
+
+BROKEN = {
+    "config.yaml": [
+        "[",
+        "- 1",
+        "seed: many",
+        "a: &a [*a]",
+        "{" * 5_000,
+        "modality: {name: joint}\nseed: " + "9" * 5_000,
+    ],
+    ".hydra/overrides.yaml": ["5", "[1, 2]", "\x00"],
+    "metrics.json": ["", "[]", '{"test": [1]}', '{"test": {"top1": "high"}}', "[" * 5_000],
+    "scores_test.h5": ["", "no HDF5"],
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [(name, text) for name, texts in BROKEN.items() for text in texts])
+def test_one_bad_run_is_left_out_by_name(
+    name: str, content: str, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for folder in ("good", "bad"):
+        shutil.copytree(run, tmp_path / folder, ignore=shutil.ignore_patterns("checkpoints"))
+    (tmp_path / "bad" / name).write_text(content)
+    found = find_runs(tmp_path)
+    assert (found[-1].folder.name, len(found)) == ("good", 2 if name.endswith("h5") else 1)
+    assert compare(tmp_path).tables
+    assert sum(one.scores("test") is not None for one in found) == 1
+    assert str(tmp_path / "bad") in caplog.text
+    assert list(_by_command(str(tmp_path), ["a=1"], lambda folder: folder / ".hydra" / "overrides.yaml")) == []
+
+
+@pytest.mark.parametrize("place", ["a file", "below a file", "read only", "a long name"])
+def test_a_place_that_cannot_be_written_to_ends_in_a_sentence(place: str, jhmdb_like: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = {
+        "a file": tmp_path / "file",
+        "below a file": tmp_path / "file" / "run",
+        "read only": Path("/proc/run"),
+        "a long name": tmp_path / ("x" * 300),
+    }[place]
+    for script, arguments in (("train.py", TINY), ("eval.py", ["ckpt_path=none.ckpt"])):
+        path = [f"data.path={jhmdb_like}", f"hydra.run.dir={folder}"]
+        ended = in_process(script, *arguments, *path, cwd=tmp_path)
+        assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_a_run_whose_folder_is_removed_ends_in_a_sentence(jhmdb_like: Path, tmp_path: Path) -> None:
+    ended = train(tmp_path / "run", jhmdb_like, *SHORT, "+callbacks.gone={_target_:own_callbacks.RemoveFolder,steps:3}")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
+
+
+def test_errors_of_loader_processes_are_told_in_a_sentence() -> None:
+    killed = RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.")
+    assert "data.num_workers" in str(sentence_of(killed))
+    passed_on = UserError(
+        "Caught UserError in DataLoader worker process 0.\nTraceback:\n  …\nmmn.errors.UserError: x.h5 was changed.\n"
+    )
+    assert sentence_of(passed_on) == "x.h5 was changed."
+    assert sentence_of(UserError("a \x1b[2Jname")) == "a [2Jname"

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from torch import nn
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
@@ -18,10 +17,12 @@ from mmn.evaluation.calibration import fit_temperature
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.record import record_of
 from mmn.evaluation.scores import Scores, figures, write_scores
-from mmn.files import replacing, write_json
+from mmn.files import write_json
 from mmn.inference.checkpoint import KEY, load_network
+from mmn.inference.weights_only import read_checkpoint
 from mmn.reporting.table import print_figures
 from mmn.training.best import BestEpoch
+from mmn.training.guards import AtomicCheckpoints
 from mmn.training.module import MMNModule
 from mmn.training.progress import log_line
 
@@ -72,10 +73,9 @@ def _scored(trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModu
 
 def _keep(path: Path, chosen: dict[str, Any]) -> None:
     """Add to a checkpoint what is known of it after training."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    content = read_checkpoint(path)
     content[KEY]["chosen"] = chosen
-    with replacing(path) as part:
-        torch.save(content, part)
+    AtomicCheckpoints().save_checkpoint(content, path)
 
 
 def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about: dict[str, Any]) -> str:

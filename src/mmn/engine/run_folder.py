@@ -7,12 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 
 from mmn.engine.folders import SWEEP_VARIABLE
+from mmn.engine.run_lock import is_held
 from mmn.engine.run_state import is_finished, is_interrupted
 from mmn.errors import UserError
+from mmn.outside import read_yaml
 
 
 def run_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
@@ -36,8 +37,10 @@ def _run_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -
         before = list(_by_command(base, overrides, lambda folder: folder / ".hydra" / "overrides.yaml"))
         for wanted in (is_interrupted, is_finished):
             for folder in before:
-                if wanted(folder):
+                if wanted(folder) and not is_held(folder):
                     return str(folder)
+        if held := next(filter(is_held, before), None):
+            return str(held)  # the run itself says by whom
     if launched := _launcher_job():
         return f"{base}/{launched}"
     return str(exclusive_folder(base, now))
@@ -85,15 +88,22 @@ def command(overrides: Any) -> frozenset[str]:
 def _by_command(base: str, overrides: Any, where: Callable[[Path], Path]) -> Iterator[Path]:
     """Folders in ``base`` written by the same command, most recent first."""
     wanted = command(overrides)
-    for folder in sorted(Path(base).glob("*/"), key=lambda f: f.stat().st_mtime, reverse=True):
+    for folder in sorted(Path(base).glob("*/"), key=_last_change, reverse=True):
         record = where(folder)
         try:
-            content = yaml.safe_load(record.read_text(encoding="utf-8"))
+            content = read_yaml(record)
             content = content["hydra"]["overrides"]["task"] if isinstance(content, dict) else content
             if command(content) == wanted:
                 yield folder
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, yaml.YAMLError):
+        except (UserError, TypeError, KeyError, AttributeError):
             continue  # not a run folder, or damaged
+
+
+def _last_change(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # removed by another process
+        return 0.0
 
 
 def _sweeps_overrides(folder: Path) -> Path:

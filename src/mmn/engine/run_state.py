@@ -1,11 +1,12 @@
 """``run.json``: the state of a run and its best epoch."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from mmn.errors import UserError
 from mmn.files import write_json
+from mmn.outside import read_json
 
 FILE = "run.json"
 
@@ -13,8 +14,8 @@ FILE = "run.json"
 def read_state(folder: Path) -> dict[str, Any]:
     """The content of a run's ``run.json``; empty if missing or damaged."""
     try:
-        content = json.loads((folder / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_json(folder / FILE)
+    except UserError:
         return {}
     return content if isinstance(content, dict) else {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from mmn.engine.evaluation_request import keys_read, unread_key
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
+from mmn.text import plain
 
 _MOVED = {
     "scheduler=fast": "recipe=fast",
@@ -34,11 +35,17 @@ def sentence_of(error: BaseException, config: Path | None = None) -> str | None:
     """
     for cause in _causes(error):
         if isinstance(cause, UserError):
-            return str(cause)
+            return plain(_said(cause))
     for cause in _causes(error):
         if sentence := _sentence(cause, config):
-            return sentence
+            return plain(sentence)
     return None
+
+
+def _said(error: UserError) -> str:
+    """Its sentence; a loader's process hands it on with a traceback before it."""
+    text = str(error).strip()
+    return text.rpartition("UserError: ")[2] if text.startswith("Caught UserError") else text
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -60,6 +67,11 @@ def _sentence(error: BaseException, config: Path | None) -> str | None:
         return _file_sentence(error)
     if isinstance(error, ValueError) and "No trials are completed yet" in str(error):  # Optuna's
         return "no trial of this sweep returned a value; see results.csv in its folder for each trial's error."
+    if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
+        return (
+            "a process that loads batches was ended from outside, by a lack of memory perhaps: lower "
+            "data.num_workers, and resume the run with resume=true."
+        )
     if isinstance(error, RuntimeError) and "srun" in str(error):
         return "SLURM is not installed (no srun); use hydra/launcher=joblib, or submit from the cluster."
     return None
@@ -71,7 +83,8 @@ def _file_sentence(error: OSError) -> str | None:
         place = f" to write {error.filename}" if error.filename else ""
         return f"there is no space left{place}: free some, and resume an interrupted run with resume=true."
     if error.filename is not None and error.errno in (
-        errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG,
+        errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+        errno.ENAMETOOLONG,
     ):  # fmt: skip
         return f"{error.filename} cannot be used ({error.strerror}); choose another path, such as paths.log_dir=."
     return None

@@ -17,6 +17,7 @@ from mmn.engine.loggers import MetricsCsv, WandbRun
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.results import report
 from mmn.engine.resume import checkpoint_to_resume, is_in_run, resume_position, run_record
+from mmn.engine.run_lock import held
 from mmn.engine.run_state import clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.sweep import refuse_selection_on_test, run_and_record
@@ -59,6 +60,13 @@ def _train(cfg: DictConfig) -> float | None:
     refuse_selection_on_test(cfg, datamodule)
     best_epoch = build_best_epoch(cfg)
     trainer = build_trainer(cfg, best_epoch)
+    with held(folder, trainer.is_global_zero):
+        return _run(cfg, folder, datamodule, trainer, best_epoch)
+
+
+def _run(
+    cfg: DictConfig, folder: Path, datamodule: SkeletonDataModule, trainer: L.Trainer, best_epoch: BestEpoch
+) -> float | None:
     record = run_record(_plain(cfg), datamodule.data, trainer.world_size)
     resume = checkpoint_to_resume(cfg, folder)
     if resume is not None:

@@ -15,6 +15,7 @@ from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.paired import SIGNIFICANT, paired
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
+from mmn.outside import read_yaml
 from mmn.provenance import provenance
 from mmn.reporting.result import Result, load_result
 from mmn.reporting.side import Side, side
@@ -129,7 +130,7 @@ def _provenance(result: Result) -> str:
         content["data"] = {"file": Path(source.data).name, "source": result.data.source, "sha256": digest}
     config = result.folder / "config.yaml"
     if config.exists():
-        plain = yaml.safe_load(config.read_text(encoding="utf-8"))
+        plain = read_yaml(config)
         for private in ("paths", "callbacks", "logger"):
             plain.pop(private, None)
         content["config"] = plain

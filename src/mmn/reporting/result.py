@@ -1,6 +1,5 @@
 """What the folder of a run or an evaluation holds, for the report."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores
 from mmn.inference.checkpoint import Checkpoint, load_checkpoint
+from mmn.outside import read_json
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,11 @@ class Result:
     def about(self) -> dict[str, Any]:
         """How the scores came about: of a run's folder with its last epoch, else as far as the scores know."""
         try:
-            content = json.loads((self.folder / "metrics.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            content = read_json(self.folder / "metrics.json")
+        except UserError:
             content = {}
-        return {**self.scores.source.record, **(content.get("about") or {})}
+        about = content.get("about") if isinstance(content, dict) else None
+        return {**self.scores.source.record, **(about if isinstance(about, dict) else {})}
 
     @property
     def judged(self) -> str:

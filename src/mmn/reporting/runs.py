@@ -1,15 +1,16 @@
 """The finished runs below a folder, and what tells their settings apart."""
 
-import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores
+from mmn.outside import from_outside, read_json, read_yaml
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,13 @@ class Run:
     data: str = ""
 
     def scores(self, split: str) -> Scores | None:
-        """Scores of a split, None where the run left none."""
+        """Scores of a split, None where the run left none that can be read."""
         path = self.folder / f"scores_{split}.h5"
-        return read_scores(path) if path.exists() else None
+        try:
+            return read_scores(path) if path.exists() else None
+        except UserError as error:
+            log.warning("%s", error)
+            return None
 
 
 def find_runs(folder: Path) -> list[Run]:
@@ -50,17 +55,28 @@ def find_runs(folder: Path) -> list[Run]:
     for path in sorted(folder.rglob("metrics.json")):
         config, overrides = path.with_name("config.yaml"), path.parent / ".hydra" / "overrides.yaml"
         if config.exists() and overrides.exists():
-            content = yaml.safe_load(config.read_text(encoding="utf-8"))
-            said = yaml.safe_load(overrides.read_text(encoding="utf-8")) or []
-            result = json.loads(path.read_text(encoding="utf-8"))
-            about = result.pop("about", {})
-            runs.append(
-                Run(path.parent, content["modality"]["name"], int(content["seed"]), _overrides(said), result, about,
-                    _data(content.get("data") or {}))
-            )  # fmt: skip
+            try:
+                runs.append(_read_run(path, config, overrides))
+            except UserError as error:
+                log.warning("%s is left out: %s", path.parent, error)
     if not runs:
         raise UserError(f"there are no finished runs in {folder}; give the folder of a sweep.")
     return runs
+
+
+def _read_run(path: Path, config: Path, overrides: Path) -> Run:
+    """A run from its figures, its config and the command that it was started with."""
+    content, said, result = read_yaml(config), read_yaml(overrides) or [], read_json(path)
+    with from_outside(config, "run's config"):
+        modality, seed = str(content["modality"]["name"]), int(content["seed"])
+        data = _data(content.get("data") or {})
+    with from_outside(overrides, "run's command"):
+        settings = _overrides(said)
+    with from_outside(path, "run's figures"):
+        about = dict(result.pop("about", {}))
+        if not all(isinstance(value, int | float) for found in result.values() for value in found.values()):
+            raise ValueError("it holds more than numbers")
+    return Run(path.parent, modality, seed, settings, result, about, data)
 
 
 def _overrides(said: Sequence[str]) -> dict[str, str]:

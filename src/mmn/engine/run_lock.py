@@ -1,0 +1,71 @@
+"""One process at a time writes to a run's folder."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from mmn.errors import UserError
+from mmn.files import clear_abandoned, lock_run
+
+FILE = ".lock"
+
+
+@contextmanager
+def held(folder: Path, by_this_process: bool = True) -> Iterator[None]:
+    """Hold a run's folder. The lock is the operating system's: it goes with the process, however that ends.
+
+    Args:
+        folder: made where it is not there.
+        by_this_process: False for those of a run's processes that write nothing.
+
+    Raises:
+        UserError: a folder that another process holds, saying which, or that cannot be written to.
+    """
+    if not by_this_process:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = _open(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written to ({error.strerror}); give hydra.run.dir another place."
+        ) from None
+    try:
+        for written in (folder, folder / "checkpoints"):
+            clear_abandoned(written)
+        yield
+    finally:
+        (folder / FILE).unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _open(folder: Path) -> int:
+    """The lock's file, held by this process, and saying so."""
+    while True:
+        handle = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o666)
+        if not lock_run(handle):
+            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            os.close(handle)
+            raise UserError(f"{folder} is written to by {holder}; wait for it, or give hydra.run.dir another folder.")
+        if os.fstat(handle).st_nlink:  # else its last holder has just removed it
+            now = f"{datetime.now():%Y-%m-%d %H:%M}"
+            os.ftruncate(handle, 0)
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()} since {now}\n".encode())
+            return handle
+        os.close(handle)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a living process of this or another machine writes to ``folder``."""
+    try:
+        handle = os.open(folder / FILE, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not lock_run(handle)
+    finally:
+        os.close(handle)
