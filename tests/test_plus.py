@@ -1,5 +1,6 @@
 """One network of all streams: what it was trained with is what it is judged with."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -8,14 +9,18 @@ import numpy as np
 import pytest
 import torch
 from commands import in_process, train
+from conftest import save_untrained
 
 import mmn
+from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Preprocessing
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing
+from mmn.engine.scoring import score_views
+from mmn.engine.scoring import test_time_views as views_of
 from mmn.inference.stream import MMN_TARGET, Stream, stream_of
 from mmn.training.loss import MotionConsistencyLoss
 from mmn.training.module import MMNModule, batches_of_step
@@ -93,3 +98,43 @@ class Gradients(L.Callback):
 
 def never_changes(optimizer, total_steps: int, epochs: float):
     return torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1.0)
+
+
+def with_sides(data: SkeletonData, **layout) -> SkeletonData:
+    names = ["clap left", "clap right", *data.classes.names[2:]]
+    return replace(data, classes=replace(data.classes, names=names), layout=replace(data.layout, **layout))
+
+
+def test_views_that_are_mirrored_tell_of_the_other_side(small: SkeletonData, tmp_path: Path) -> None:
+    data, network = with_sides(small), mmn.MMN(15, 14, num_frames=8, width=16, depth=1).eval()
+    write_data(tmp_path / "x.h5", data)
+    module = SkeletonDataModule(tmp_path / "x.h5", Modality("joint"), Augmentation(), num_frames=8)
+    trainer = L.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+    _, mirrored = score_views(trainer, network, module, "test", "32", views_of(1, flip=True))
+    fetcher = ClipFetcher(data.splits["test"], data.layout, module.preprocessing, views_of(1, flip=True)[1])
+    seen = fetcher.fetch(torch.arange(len(fetcher)))
+    logits = mmn.infer(network, seen.clips, seen.times)
+    np.testing.assert_allclose(mirrored.logits, logits[:, [1, 0, *range(2, 14)]], atol=1e-5)
+    assert seen.labels.tolist() == data.splits["test"].labels.tolist()
+
+
+def test_views_of_a_layout_without_sides_are_not_mirrored(small: SkeletonData, tmp_path: Path) -> None:
+    data = with_sides(small, flip_pairs=[])
+    write_data(tmp_path / "x.h5", data)
+    checkpoint = save_untrained(tmp_path / "x.ckpt", data, tmp_path / "x.h5")
+    result = in_process("eval.py", f"ckpt_path={checkpoint}", "tta.flip=true", cwd=tmp_path)
+    assert result.returncode != 0
+    assert "the layout has no flip_pairs" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_which_classes_swap_is_kept_in_the_file(small: SkeletonData, tmp_path: Path) -> None:
+    flips = [1, 0, -1, *range(3, 14)]
+    write_data(tmp_path / "x.h5", replace(small, classes=replace(small.classes, flips=flips)))
+    assert read_data(tmp_path / "x.h5").classes.mirrored == flips
+    import h5py
+
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        file["classes/flips"][0] = 14
+    with pytest.raises(mmn.UserError, match="classes/flips"):
+        read_data(tmp_path / "x.h5")
