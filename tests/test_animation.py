@@ -15,7 +15,7 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.augment_joints import DropParts
 from mmn.data.pipeline.augment_space import Shear
-from mmn.data.pipeline.preprocess import prepare
+from mmn.data.pipeline.prepare import prepare
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint, load_checkpoint
 from mmn.inference.infer import infer

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
-from mmn.data.pipeline.batches import BatchSampler
+from mmn.data.pipeline.batches import BatchSampler, balanced
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.modality import Modality
@@ -86,7 +86,7 @@ def test_only_the_clips_asked_for_are_trained_on(jhmdb_like) -> None:
 @pytest.mark.parametrize(("balance", "expected"), [(0.0, [90, 9, 1]), (0.5, [69, 22, 7]), (1.0, [33, 33, 33])])
 def test_classes_are_evened_out_as_far_as_asked(balance: float, expected: list[int]) -> None:
     labels = np.repeat([0, 1, 2], [90, 9, 1])
-    weights = torch.from_numpy(np.bincount(labels)[labels] ** -balance)
+    weights = balanced(labels, balance)
     sampler = BatchSampler(torch.arange(100), 10, shuffle_seed=1, weights=weights)
     counts = []
     for epoch in range(2):

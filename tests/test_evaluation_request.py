@@ -18,7 +18,7 @@ from hydra import compose, initialize_config_dir
 
 from mmn.data.format.hdf5 import write_data
 from mmn.data.format.skeletons import SkeletonData
-from mmn.data.pipeline.preprocess import prepare
+from mmn.data.pipeline.prepare import prepare
 from mmn.engine.evaluation_request import read_request
 from mmn.errors import UserError
 from mmn.evaluation.scores import read_scores

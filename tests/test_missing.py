@@ -7,7 +7,7 @@ from conftest import reference
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout, load_layout
-from mmn.data.pipeline.preprocess import prepare
+from mmn.data.pipeline.prepare import prepare
 from mmn.data.sources.convert import convert
 from mmn.data.sources.fill import fill_missing
 from mmn.errors import UserError

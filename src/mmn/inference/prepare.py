@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mmn.data.format.layout import Layout
-from mmn.data.pipeline import preprocess
+from mmn.data.pipeline import prepare as pipeline
 from mmn.data.pipeline.modality import STREAMS, Modality
 from mmn.errors import UserError
 from mmn.inference.stream import Stream, stream_of
@@ -54,8 +54,8 @@ def prepare(
             raise UserError("this network does not say what it sees (official weights); give layout= and modality=.")
         if options:
             raise UserError(f"{', '.join(options)} is what the network says already; give either it or network=.")
-        return preprocess.prepare_as(stream.preprocessing, clips, stream.layout)
-    return preprocess.prepare(clips, **options)
+        return pipeline.prepare_as(stream.preprocessing, clips, stream.layout)
+    return pipeline.prepare(clips, **options)
 
 
 def check_modality(stream: Stream, clips: Tensor) -> None:

@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmn.data.format.layout import Layout
-from mmn.data.pipeline.preprocess import prepare_as
+from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint
 from mmn.inference.infer import for_inference, infer

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Preprocessing, prepare_as
+from mmn.data.pipeline.prepare import prepare_as
+from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.evaluation.gates import BRANCHES, gate_weights
 from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores

@@ -72,6 +72,11 @@ class BatchSampler(Sampler[BatchKey]):
             yield self.epoch, clips[start : start + size].tensor_split(self.world_size)[self.rank]
 
 
+def balanced(labels: NDArray[np.int64], balance: float) -> Tensor:
+    """How often clips of ``labels (N,)`` are drawn in comparison: 0 all alike, 1 all classes alike."""
+    return torch.from_numpy(np.bincount(labels)[labels] ** -balance)
+
+
 def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
     """As many of ``order (N,)``, each as often as its weight says, but for less than one (systematic sampling).
 

@@ -8,7 +8,6 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -16,7 +15,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
-from mmn.data.pipeline.batches import BatchDataset, BatchSampler
+from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
@@ -186,10 +185,6 @@ class SkeletonDataModule(L.LightningDataModule):
         labels = self._clips("train").labels[self._training_clips]
         return torch.from_numpy(np.bincount(labels, minlength=len(self.data.classes.names)))
 
-    def _weights(self, labels: NDArray[np.int64]) -> Tensor:
-        """How often clips of ``labels (N,)`` are drawn in comparison with each other."""
-        return torch.from_numpy(np.bincount(labels)[labels] ** -self.balance)
-
     @property
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
@@ -224,7 +219,7 @@ class SkeletonDataModule(L.LightningDataModule):
                 f"there are {len(indices)} training clips of {self.path}, fewer than one batch of {self.batch_size} "
                 f"on {world_size} processes; lower data.batch_size."
             )
-        weights = self._weights(clips.labels[indices]) if training and self.balance else None
+        weights = balanced(clips.labels[indices], self.balance) if training and self.balance else None
         sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size, weights)
         return DataLoader(
             BatchDataset(fetcher),
@@ -248,10 +243,8 @@ class SkeletonDataModule(L.LightningDataModule):
 
 
 def _say_what_stays_in_the_file(data: SkeletonData, path: Path, limit_gb: float) -> None:
-    clips = data.splits.values()
-    if all(isinstance(split.keypoints, np.ndarray) for split in clips):
-        return
-    log.info(
-        "%s would take %.3g GB of memory, more than data.memory_limit_gb=%g: its clips are read from the file batch by "
-        "batch", path, sum(4 * split.keypoints.size for split in clips) / 1e9, limit_gb,
-    )  # fmt: skip
+    clips = [split for split in data.splits.values() if not isinstance(split.keypoints, np.ndarray)]
+    if clips:
+        size = sum(4 * split.keypoints.size for split in clips) / 1e9
+        text = "%s takes %.3g GB, more than data.memory_limit_gb=%g, and is read from the file batch by batch"
+        log.info(text, path, size, limit_gb)

@@ -1,18 +1,14 @@
 """From clips in memory to batches the network takes, whole batches at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from mmn.data.format.clips import UNKNOWN, Clips, check_clips
-from mmn.data.format.layout import Classes, Layout, load_layout
+from mmn.data.format.clips import UNKNOWN, Clips
+from mmn.data.format.layout import Classes, Layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling
@@ -242,45 +238,3 @@ class ClipFetcher:
         """The steps of stage ``joints``, with the same draws for clips and what follows each of their frames."""
         later = self._augmentation.apply("joints", sample._replace(clips=following), draws, self.layout)
         return self._augmentation.apply("joints", sample, draws, self.layout), later.clips
-
-
-def prepare(
-    clips: Sequence[NDArray[np.floating]],
-    layout: str | Path | Layout = "ma52",
-    modality: str | Modality = "joint",
-    num_frames: int = 64,
-    bone_rule: str = "official",
-    normalisation: str = "official",
-    sampling: str = "official",
-) -> tuple[Tensor, Tensor]:
-    """The evaluation preprocessing of any clips.
-
-    Args:
-        clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
-        layout: ``ma52``, ``imigue``, ``jhmdb``, a YAML file, or a ``Layout``.
-        modality: ``joint``, ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``, which has a
-            bone rule of its own.
-        num_frames: frames T sampled from each clip.
-        bone_rule: ``official`` or ``tree``, for bones.
-        normalisation: ``official``, ``aspect`` or ``person``.
-        sampling: ``official``, ``strata`` or ``warp``.
-
-    Returns:
-        ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
-
-    Raises:
-        UserError: arrays that are no clips of this layout, or hold values that are not finite.
-    """
-    shown = modality if isinstance(modality, Modality) else Modality(modality, bone_rule)
-    return prepare_as(Preprocessing(shown, num_frames, normalisation, Sampling(sampling)), clips, layout)
-
-
-def prepare_as(
-    preprocessing: Preprocessing, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout
-) -> tuple[Tensor, Tensor]:
-    """Clips as a checkpoint's ``preprocessing`` has them; see ``prepare``."""
-    skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
-    packed = Clips.from_arrays(clips)
-    check_clips(packed, skeleton.joints, 1, "the clips to prepare")
-    batch = ClipFetcher(packed, skeleton, preprocessing).fetch(torch.arange(len(packed)))
-    return batch.clips, batch.times
