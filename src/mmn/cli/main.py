@@ -13,13 +13,14 @@ from mmn.cli import (
     layouts,
     merge,
     report,
+    scores,
     split,
     synthesize,
 )
 from mmn.engine.entry import run
 
 _COMMANDS = (
-    download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, check_submission
+    download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, check_submission
 )  # fmt: skip
 
 

@@ -14,13 +14,14 @@ from omegaconf import DictConfig
 from mmn.engine.evaluation_request import PLACEMENT, EvaluationRequest, read_request
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
-from mmn.engine.streams import score_stream
+from mmn.engine.streams import score_streams
 from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.folds import parts_of
+from mmn.evaluation.foreign_files import SUFFIXES
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import write_probabilities
 from mmn.evaluation.record import of_streams
@@ -58,7 +59,7 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     trainer = _trainer(cfg)
     if not trainer.is_global_zero:
         logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
-    streams = [score_stream(path, request.split, cfg, request, trainer) for path in request.paths]
+    streams = score_streams(request.paths, request.split, cfg, request, trainer)
     weights, found = _weights(cfg, request, trainer)
     total = streams[0] if len(streams) == 1 else combine(streams, weights, request.average)
     if len(streams) > 1:
@@ -113,9 +114,11 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
         return request.weights, {"weights_from": "the command"}
     if len(request.paths) == 1:
         return [1.0], {}
-    val_scores = []
+    paths = []
     for path in request.paths:
         scores = path
+        if Path(path).suffix in SUFFIXES:
+            raise UserError(f"weights=auto needs scores of the val split too, and {path} has one split; give weights.")
         if path.endswith(".h5"):
             scores = str(Path(path).with_name("scores_val.h5"))
             if not Path(scores).exists():
@@ -123,8 +126,8 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
                     f"weights=auto needs scores of the val split too, and there is no {scores}; give the checkpoint "
                     "or explicit weights."
                 )
-        val_scores.append(score_stream(scores, "val", cfg, request, trainer))
-    fitted = find_weights(val_scores)
+        paths.append(scores)
+    fitted = find_weights(score_streams(paths, "val", cfg, request, trainer))
     log.info(
         "weights found on the val split, %d clips: %s; Top-1 %+.2f points over equal weights, on held-out folds of it",
         fitted.clips, ", ".join(f"{w:.2f}" for w in fitted.weights), fitted.gain,

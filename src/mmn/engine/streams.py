@@ -1,6 +1,7 @@
 """One stream of an evaluation: a checkpoint scored on a split, or the scores in a file."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from mmn.data.format.hdf5 import read_data
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.modality import Modality
@@ -19,11 +21,46 @@ from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
 from mmn.errors import UserError
 from mmn.evaluation.folds import of_files
+from mmn.evaluation.foreign_files import SUFFIXES
+from mmn.evaluation.foreign_scores import read_foreign
 from mmn.evaluation.record import record_of
-from mmn.evaluation.scores import Scores, figures, read_scores
+from mmn.evaluation.scores import Scores, Source, figures, read_scores
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
 
 log = logging.getLogger(__name__)
+
+
+def score_streams(
+    paths: Sequence[str], split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer
+) -> list[Scores]:
+    """Scores of a split by each of several checkpoints and scores files, ours or of other projects.
+
+    Raises:
+        UserError: a file that is missing, of another kind, or does not fit the data.
+    """
+    own = {path: score_stream(path, split, cfg, request, trainer) for path in paths if not _is_foreign(path)}
+    if len(own) == len(set(paths)):
+        return [own[path] for path in paths]
+    known = next(iter(own.values()), None) or _clips_of(request, split)
+    return [read_foreign(Path(path), known) if _is_foreign(path) else own[path] for path in paths]
+
+
+def _is_foreign(path: str) -> bool:
+    return Path(path).suffix in SUFFIXES
+
+
+def _clips_of(request: EvaluationRequest, split: str) -> Scores:
+    """The clips and classes of the data files, without scores."""
+    parts = {}
+    for name, file in request.files.items():
+        if file is None:
+            raise UserError(f"{request.paths[0]} does not say which clips it is of; give data.path= as well.")
+        data = read_data(file, [split])
+        clips = data.splits[split]
+        blank = np.zeros((len(clips), len(data.classes.names)), np.float32)
+        source = Source(data=str(Path(file).resolve()), split=split)
+        parts[name] = Scores(clips.names, clips.labels, blank, data.classes, source, clips.groups)
+    return of_files(parts)
 
 
 def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:

@@ -1,0 +1,160 @@
+"""Score files of other projects: rows of numbers, with clip names where the file has them."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmn.data.sources.readers.pickles import ArrayUnpickler
+from mmn.errors import UserError
+from mmn.outside import from_outside, memory_for, read_json, read_text
+
+SUFFIXES = (".json", ".pkl", ".pickle", ".npz", ".npy", ".csv")
+
+_NAME_KEYS = ("frame_dir", "name", "vid", "filename", "file_name", "sample_name", "img_id")
+_SCORE_KEYS = ("pred_score", "pred_scores", "scores", "score", "logits", "prediction")
+_LABEL_KEYS = ("gt_label", "gt_labels", "label")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a file holds.
+
+    Attributes:
+        values: ``(N, K)`` as they are written.
+        names: of the clips; None where the file has rows alone.
+        labels: ``(N,)``, where it has them.
+        classes: K class names, where it has them.
+    """
+
+    values: NDArray[np.float64]
+    names: list[str] | None = None
+    labels: NDArray[np.int64] | None = None
+    classes: list[str] | None = None
+
+
+def read_rows(path: Path) -> Rows:
+    """Read a score file, executing nothing in it.
+
+    JSON and pickles hold rows in the order of the clips (the official test script, PYSKL), a table name → row (CTR-GCN,
+    ST-GCN), or a table a clip (MMAction2). ``.npz`` holds ``names`` and ``scores``, or an array a clip; ``.npy`` rows
+    alone; CSV a name and K numbers a line, under the classes' names if it has a header.
+
+    Raises:
+        UserError: a file that is missing, damaged, or holds something else.
+    """
+    kind = "score file"
+    if path.suffix == ".csv":
+        rows = _csv(path)
+    elif path.suffix == ".json":
+        rows = _rows(read_json(path, kind), path)
+    elif path.suffix in (".npy", ".npz"):
+        with from_outside(path, kind):
+            rows = _arrays(path)
+    else:
+        with from_outside(path, kind, "nothing of it was executed"), path.open("rb") as file:
+            rows = _rows(_ScoreUnpickler(file, encoding="latin1").load(), path)
+    if rows.values.ndim != 2 or 0 in rows.values.shape:
+        raise UserError(
+            f"{path} holds scores of shape {rows.values.shape}; a row of class scores a clip belongs there."
+        )
+    wrong = np.flatnonzero(~np.isfinite(rows.values).all(axis=1))
+    if len(wrong):
+        clip = rows.names[wrong[0]] if rows.names else f"row {wrong[0]}"
+        raise UserError(f"{path}: the scores of {clip} are not all numbers; write it again.")
+    return rows
+
+
+class _ScoreUnpickler(ArrayUnpickler):
+    """As its parent, and tensors of torch, whose storage torch reads without executing anything."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return torch._utils._rebuild_tensor_v2
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return lambda content: torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        return super().find_class(module, name)
+
+
+def _rows(content: Any, path: Path) -> Rows:
+    """Rows of what JSON or a pickle holds."""
+    if isinstance(content, Mapping):
+        for key in _SCORE_KEYS:  # {"scores": rows, "names": names}
+            if key in content and len(content) <= 4:
+                names = next((content[name] for name in ("names", *_NAME_KEYS) if name in content), None)
+                return Rows(_matrix(content[key], path), None if names is None else [str(name) for name in names])
+        return Rows(_matrix(list(content.values()), path), [str(name) for name in content])
+    if isinstance(content, Sequence) and content and all(isinstance(row, Mapping) for row in content):
+        return _tables(content, path)
+    return Rows(_matrix(content, path))
+
+
+def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
+    """Rows of a list with a table a clip."""
+
+    def column(keys: Sequence[str]) -> list[Any] | None:
+        key = next((key for key in keys if all(key in row for row in content)), None)
+        return None if key is None else [row[key] for row in content]
+
+    scores, names, labels = column(_SCORE_KEYS), column(_NAME_KEYS), column(_LABEL_KEYS)
+    if scores is None:
+        raise UserError(f"{path} has a table a clip without {', '.join(_SCORE_KEYS)}; one of them holds its scores.")
+    scores = [row.get("item", next(iter(row.values()))) if isinstance(row, Mapping) and row else row for row in scores]
+    numbers = None if labels is None else np.asarray([np.asarray(label).ravel()[:1] for label in labels])
+    return Rows(
+        _matrix(scores, path),
+        None if names is None else [str(name) for name in names],
+        numbers.ravel().astype(np.int64) if numbers is not None and numbers.size == len(content) else None,
+    )
+
+
+def _matrix(rows: Any, path: Path) -> NDArray[np.float64]:
+    try:
+        flat = [np.asarray(row, np.float64).squeeze() for row in rows]
+        if not flat or any(row.ndim != 1 or len(row) != len(flat[0]) for row in flat):
+            raise ValueError
+        return np.stack(flat)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserError(
+            f"{path} does not hold a row of class scores a clip, all of one length; give the scores of every class."
+        ) from None
+
+
+def _arrays(path: Path) -> Rows:
+    if path.suffix == ".npy":
+        return Rows(_matrix(np.load(path, allow_pickle=False, mmap_mode="r"), path))
+    with zipfile.ZipFile(path) as archive:
+        if sum(item.file_size for item in archive.infolist()) > memory_for(path.stat().st_size):
+            raise UserError(f"{path} unpacks to far more than its size; get it again.")
+    with np.load(path, allow_pickle=False) as content:
+        arrays = {key: content[key] for key in content.files}
+    score = next((key for key in _SCORE_KEYS if key in arrays), None)
+    if score is None:
+        return Rows(_matrix(list(arrays.values()), path), list(arrays))
+    names = arrays.get("names")
+    return Rows(_matrix(arrays[score], path), None if names is None else [str(name) for name in names])
+
+
+def _csv(path: Path) -> Rows:
+    text = read_text(path, "score file")
+    with from_outside(path, "CSV file"):
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)
+        lines = [line for line in csv.reader(io.StringIO(text), delimiter=delimiter) if line]
+        header = lines.pop(0) if lines and not _number(lines[0][-1]) else None
+        values = [[float(cell) for cell in line[1:]] for line in lines]
+    return Rows(_matrix(values, path), [line[0].strip() for line in lines], classes=header and header[1:])
+
+
+def _number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
