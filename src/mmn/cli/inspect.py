@@ -76,10 +76,14 @@ def _print(summary: dict[str, Any]) -> None:
         console.print(f"[yellow]group in two splits:[/] {name} is in {' and '.join(splits)}")
     if len(summary["shared_groups"]) > 20:
         console.print(f"[yellow]… {len(summary['shared_groups'])} such groups in all[/]; --json lists them")
-    for pair in summary["duplicates"][:20]:
-        console.print(f"[yellow]equal clips in two splits:[/] {pair[0]} and {pair[1]}")
-    if len(summary["duplicates"]) > 20:
-        console.print(f"[yellow]… {len(summary['duplicates'])} such pairs in all[/]; --json lists them")
+    for pair in summary["copies"][:20]:
+        console.print(f"[yellow]nearly the same in two splits:[/] {pair['first']} and {pair['second']} ({pair['how']})")
+    for pair in summary["contradictions"][:20]:
+        labels = " and ".join(list(summary["classes"])[label] for label in pair["labels"])
+        console.print(f"[yellow]nearly the same, labelled otherwise:[/] {pair['first']} and {pair['second']}: {labels}")
+    if max(len(summary["copies"]), len(summary["contradictions"])) > 20:
+        counts = f"{len(summary['copies'])} and {len(summary['contradictions'])}"
+        console.print(f"[yellow]… {counts} such pairs in all[/]; --json lists them")
 
 
 def _split_table(summary: dict[str, Any]) -> "Table":

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from mmn.data.format.copies import find_copies, in_words
+from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer, load_weights
 from mmn.engine.check import check_config
@@ -60,6 +63,8 @@ def _train(cfg: DictConfig) -> float | None:
     refuse_selection_on_test(cfg, datamodule)
     best_epoch = build_best_epoch(cfg)
     trainer = build_trainer(cfg, best_epoch)
+    if trainer.is_global_zero:
+        _warn_of_copies(datamodule.data)
     with held(folder, trainer.is_global_zero):
         return _run(cfg, folder, datamodule, trainer, best_epoch)
 
@@ -137,6 +142,13 @@ def _fit(
                 )
         write_state(folder, state="finished", epochs=trainer.current_epoch, **best_epoch.as_dict())
     return None if best_epoch.best is None else best_epoch.best.value
+
+
+def _warn_of_copies(data: SkeletonData) -> None:
+    """Say, of clips in memory, which stand in two splits as far as a network can tell."""
+    in_memory = all(isinstance(clips.keypoints, np.ndarray) for clips in data.splits.values())
+    if copies := find_copies(data, shortened=False) if in_memory else []:
+        log.warning("%s: figures will be too good; mmn inspect lists them.", in_words(copies))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

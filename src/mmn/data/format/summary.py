@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from mmn.data.format.clips import Clips
+from mmn.data.format.copies import contradictions, find_copies
 from mmn.data.format.skeletons import SkeletonData
 
 
@@ -41,6 +42,8 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
         "clip_groups": {split: len(set(c.groups)) for split, c in data.splits.items() if c.groups is not None},
         "shared_groups": shared_groups(data),
         "duplicates": duplicates(data),
+        "copies": [copy._asdict() for copy in find_copies(data)],
+        "contradictions": [copy._asdict() for copy in contradictions(data)],
     }
 
 

@@ -1,0 +1,129 @@
+"""Clips that are nearly the same to a network: in two splits they flatter figures, with two labels one is wrong."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.layout import Layout
+from mmn.data.format.skeletons import SkeletonData
+
+_FRAMES = 16
+_PARTS = ((0.0, 1.0), (0.0, 0.75), (0.25, 1.0), (0.0, 0.5), (0.5, 1.0), (0.0, 0.9), (0.1, 1.0))
+"""Of a clip, from where to where: a shortened copy is nearly one of them."""
+
+_NEAR = 0.12
+"""Of the distance of clips drawn at random, that copies are nearer than."""
+
+_SKETCH = 64
+_AT_ONCE = 1024
+
+
+class Copy(NamedTuple):
+    """Two clips ``split/name`` that a network can hardly tell apart, their labels, and how one comes from the other."""
+
+    first: str
+    second: str
+    labels: tuple[int, int]
+    how: str
+
+
+def find_copies(data: SkeletonData, shortened: bool = True) -> list[Copy]:
+    """Clips of two splits that are nearly the same: moved, scaled, shortened, slower, mirrored, reversed or noisy.
+
+    Clips are compared as the network sees them, centred and scaled, at 16 moments. Each clip of the later split is
+    paired with the nearest of the earlier one.
+
+    Args:
+        data: at least two splits.
+        shortened: look for shortened copies too, for seven times the time.
+    """
+    names = list(data.splits)
+    return [
+        copy
+        for number, second in enumerate(names)
+        for first in names[:number]
+        for copy in _between(data, first, second, _PARTS if shortened else _PARTS[:1])
+    ]
+
+
+def contradictions(data: SkeletonData) -> list[Copy]:
+    """Clips that are nearly the same, of one split or of two, and have different labels."""
+    inside = [copy for split in data.splits for copy in _between(data, split, split, _PARTS)]
+    found = [copy for copy in [*inside, *find_copies(data)] if min(copy.labels) >= 0 and len(set(copy.labels)) > 1]
+    seen: set[frozenset[str]] = set()
+    return [c for c in found if (pair := frozenset(c[:2])) not in seen and not seen.add(pair)]  # type: ignore[func-returns-value]
+
+
+Parts = tuple[tuple[float, float], ...]
+
+
+def _between(data: SkeletonData, first: str, second: str, parts: Parts) -> Iterator[Copy]:
+    """The nearest clip of ``first`` for each clip of ``second``, where it is near enough."""
+    mine, theirs, layout = data.splits[first], data.splits[second], data.layout
+    rng = np.random.default_rng(0)
+    size = _FRAMES * layout.num_joints * data.coordinates
+    sketch = rng.normal(size=(size, _SKETCH)).astype(np.float32) / np.sqrt(_SKETCH * size)  # keeps distances, about
+    a, b = (np.stack([_seen(c.clip(i), layout, parts) @ sketch for i in range(len(c))]) for c in (mine, theirs))
+    drawn = a[rng.integers(0, len(a), 500), 0] - b[rng.integers(0, len(b), 500), 0]
+    limit = _NEAR * float(np.median(np.linalg.norm(drawn, axis=1)))
+    for start in range(0, len(b), _AT_ONCE):
+        part = b[start : start + _AT_ONCE]
+        near = np.full((len(part), len(a)), np.inf, np.float32)
+        for way in range(a.shape[1]):
+            np.minimum(near, _distances(part[:, 0], a[:, way]), out=near)
+            np.minimum(near, _distances(part[:, way], a[:, 0]), out=near)
+        if first == second:
+            near[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        best = near.argmin(axis=1)
+        for i in np.flatnonzero(near[np.arange(len(part)), best] < 1.5 * limit):
+            j, k = int(best[i]), int(start + i)
+            x, y = _seen(mine.clip(j), layout, parts), _seen(theirs.clip(k), layout, parts)
+            distances = np.minimum(_rms(y[0], x), _rms(y, x[0]))  # of every way
+            if distances.min() <= limit:
+                names = f"{first}/{mine.names[j]}", f"{second}/{theirs.names[k]}"
+                yield Copy(*names, (int(mine.labels[j]), int(theirs.labels[k])), _ways(parts)[int(distances.argmin())])
+
+
+def _ways(parts: Parts) -> list[str]:
+    turned = ("", "mirrored", "reversed", "mirrored and reversed")
+    shortened = ["as a whole" if part == (0.0, 1.0) else "shortened" for part in parts]
+    return [f"{how}, {turn}" if turn else how for turn in turned for how in shortened]
+
+
+def _seen(clip: NDArray[np.float32], layout: Layout, parts: Parts) -> NDArray[np.float32]:
+    """A clip as a network sees it ``(ways, 16·V·C)``: whole and in parts; these mirrored, reversed, and both."""
+    clip = np.asarray(clip, np.float32)
+    swapped = np.arange(layout.num_joints)
+    for left, right in layout.flip_pairs:
+        swapped[[left, right]] = right, left
+    last = len(clip) - 1
+    moments = np.stack([np.linspace(low * last, high * last, _FRAMES) for low, high in parts])
+    before = moments.astype(int)
+    share = (moments - before)[..., None, None].astype(np.float32)
+    shown = (1 - share) * clip[before] + share * clip[np.minimum(before + 1, last)]  # (parts, 16, V, C)
+    low, high = shown.min(axis=(1, 2), keepdims=True), shown.max(axis=(1, 2), keepdims=True)
+    shown = (shown - low) / (high - low + 1e-6) * 2 - 1
+    mirrored = shown[:, :, swapped].copy()
+    mirrored[..., 0] *= -1
+    return np.concatenate([shown, mirrored, shown[:, ::-1], mirrored[:, ::-1]]).reshape(4 * len(parts), -1)
+
+
+def _rms(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.sqrt(((a - b) ** 2).mean(axis=-1))
+
+
+def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between all rows ``(M, D)`` and ``(N, D)``."""
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squared, 0))
+
+
+def in_words(copies: list[Copy]) -> str:
+    """How many there are, and the first."""
+    first = copies[0]
+    what = (
+        "1 clip is nearly the same as one" if len(copies) == 1 else f"{len(copies)} clips are nearly the same as some"
+    )
+    return f"{what} of another split ({first.first} and {first.second}, {first.how})"
