@@ -1,10 +1,10 @@
-"""How often the intervals cover the truth, and how often the tests see a difference where there is none.
+"""Coverage of the confidence intervals, and false positives and power of the tests.
 
 python benchmarks/statistics.py            # minutes
-python benchmarks/statistics.py --sets 50  # quicker, and less exact
+python benchmarks/statistics.py --sets 50  # faster, less precise
 
-Networks are simulated whose figures over all clips there could be are known: a clip is of a class, and is taken for
-another with that class's own probability.
+Simulates networks with known population metrics: each clip of a class is misclassified with that class's own
+probability.
 """
 
 import argparse
@@ -25,7 +25,7 @@ ROWS = ("top1", "action_f1_macro")
 def simulated(
     classes: int, clips: int, skill: NDArray[np.float64], rng: np.random.Generator, people: int = 0, spread: float = 0.0
 ) -> Scores:
-    """Clips of equally many of each class, right with their class's ``skill``, which ``people`` differ in."""
+    """Balanced clips, each classified correctly with its class's ``skill``, which varies by person with ``spread``."""
     labels = np.arange(clips) % classes
     person = rng.integers(0, people, clips) if people else np.zeros(clips, np.int64)
     own = rng.normal(0, spread, max(people, 1))[person]
@@ -40,7 +40,7 @@ def simulated(
 def coverage(
     sets: int, draws: int, classes: int, clips: int, people: int = 0, spread: float = 0.0, seed: int = 0
 ) -> dict[str, float]:
-    """Percent of simulated sets whose interval holds the figure of very many clips, for each of ``ROWS``."""
+    """Percentage of simulated data sets whose interval contains the population value, for each of ``ROWS``."""
     rng = np.random.default_rng(seed)
     skill = rng.uniform(0.3, 0.95, classes)
     many = 400_000
@@ -54,7 +54,7 @@ def coverage(
 
 
 def false_alarms(sets: int, draws: int, clips: int, gain: float = 0.0, seed: int = 0) -> dict[str, float]:
-    """Percent of pairs of networks, the first better by ``gain``, that tests call different at 5 %.
+    """Percentage of pairs of networks, the first better by ``gain``, with a significant difference at 5 %.
 
     Returns:
         ``McNemar``, ``exchange``, the macro F1 by exchange, and ``any, Holm``: any of them after Holm's correction.
@@ -74,13 +74,13 @@ def false_alarms(sets: int, draws: int, clips: int, gain: float = 0.0, seed: int
 
 
 def report(sets: int, draws: int) -> Iterator[str]:
-    """Lines of a table."""
+    """The lines of the table."""
     tables: tuple[tuple[str, Callable[[], dict[str, float]]], ...] = (
         ("covers, 52 classes of 6 clips", lambda: coverage(sets, draws, 52, 312)),
         ("covers, 14 classes of 12 clips", lambda: coverage(sets, draws, 14, 176)),
         ("covers, 6 classes of 100 clips", lambda: coverage(sets, draws, 6, 600)),
         ("covers, 300 clips of 20 people", lambda: coverage(sets, draws, 6, 300, 20, 0.15)),
-        ("the same, people not told", lambda: _untold(sets, draws)),
+        ("the same, people unknown", lambda: _people_unknown(sets, draws)),
         ("differ, 100 clips, alike", lambda: false_alarms(2 * sets, 999, 100)),
         ("differ, 400 clips, alike", lambda: false_alarms(2 * sets, 999, 400)),
         ("differ, 400 clips, 6 points", lambda: false_alarms(sets, 999, 400, 0.06)),
@@ -90,8 +90,8 @@ def report(sets: int, draws: int) -> Iterator[str]:
         yield f"{name:32} " + ", ".join(f"{key} {value:.1f} %" for key, value in measure().items())
 
 
-def _untold(sets: int, draws: int) -> dict[str, float]:
-    """Coverage where the file does not say whose clips they are: what drawing people mends."""
+def _people_unknown(sets: int, draws: int) -> dict[str, float]:
+    """Coverage if the file does not record people: the error that resampling by person fixes."""
     rng = np.random.default_rng(0)
     skill = rng.uniform(0.3, 0.95, 6)
     truth = exact_figures(simulated(6, 400_000, skill, rng, 400_000, 0.15))["top1"]
@@ -105,8 +105,8 @@ def _untold(sets: int, draws: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", type=int, default=400, help="simulated sets of clips a line")
-    parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws a set")
+    parser.add_argument("--sets", type=int, default=400, help="simulated data sets per line")
+    parser.add_argument("--draws", type=int, default=2000, help="bootstrap draws per data set")
     options = parser.parse_args()
     for line in report(options.sets, options.draws):
         print(line, flush=True)

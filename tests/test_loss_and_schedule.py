@@ -43,7 +43,7 @@ def test_the_loss_of_mixed_clips_is_shared_between_their_classes() -> None:
     batch = Batch(torch.zeros(2, 4, 5, 2), torch.zeros(2, 4), labels, labels, partners, shares)
     network = Fixed(logits)
     torch.testing.assert_close(compute_loss(network, MotionConsistencyLoss(0.0), batch)[1].total, total)
-    with pytest.raises(mmn.UserError, match="CrossEntropyLoss takes one class a clip"):
+    with pytest.raises(mmn.UserError, match="CrossEntropyLoss takes one class per clip"):
         compute_loss(network, torch.nn.CrossEntropyLoss(), batch)
 
 

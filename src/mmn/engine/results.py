@@ -1,4 +1,4 @@
-"""What a training run ends with: its best and its last epoch scored, and what is to be known of them."""
+"""The results of a training run: scores of its best and last epoch, and how the best was selected."""
 
 from dataclasses import replace
 from functools import partial
@@ -30,10 +30,10 @@ from mmn.training.progress import log_line
 def report(
     trainer: L.Trainer, module: MMNModule, datamodule: SkeletonDataModule, best_epoch: BestEpoch, folder: Path
 ) -> dict[str, Scores]:
-    """Score the best epoch (the last where none was kept) and the last on the labelled clips of val and test.
+    """Score the best epoch (or the last, if none was saved) and the last on the labelled clips of val and test.
 
-    Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, prints a table, and keeps in ``best.ckpt`` how it
-    was chosen and the temperature that suits the val split.
+    Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, prints a table, and adds to ``best.ckpt`` how it
+    was selected and the temperature fitted to the val split.
     """
     kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
     network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
@@ -51,7 +51,7 @@ def report(
     }
     chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
     if kept:
-        _keep(kept, chosen)
+        _annotate(kept, chosen)
     for split, scores in found.items():
         more = {"modality": datamodule.modality.name, "precision": "32", **chosen}
         record = record_of(network, datamodule.data, split, **more)
@@ -71,16 +71,16 @@ def _scored(trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModu
     return {split: score(trainer, network, datamodule, split) for split in there}
 
 
-def _keep(path: Path, chosen: dict[str, Any]) -> None:
-    """Add to a checkpoint what is known of it after training."""
+def _annotate(path: Path, chosen: dict[str, Any]) -> None:
+    """Add to a checkpoint how it was selected and its temperature."""
     content = read_checkpoint(path)
     content[KEY]["chosen"] = chosen
     AtomicCheckpoints().save_checkpoint(content, path)
 
 
 def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about: dict[str, Any]) -> str:
-    """Print best and last epoch beside what guessing gives; returns it as plain text."""
-    last, judged = about["last_epoch"], (about["selected_on"] or "").partition("/")[0]
+    """Print best and last epoch beside trivial baselines; return the table as plain text."""
+    last = about["last_epoch"]
     columns: dict[str, dict[str, float]] = dict(result)
     if last["epoch"] != about["epoch"]:
         columns |= {f"{split}, last": last[split] for split in result}
@@ -88,7 +88,7 @@ def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about:
         columns |= baselines(labelled(found["test" if "test" in result else "val"]))
     title = f"best epoch ({about['epoch']} of {last['epoch']})" if about["selected_on"] else "last epoch"
     table = print_figures(columns, title)
-    if judged:
+    if about["selected_on"]:
         note = f"The epoch was chosen by {about['selected_on']}: the best of {last['epoch']}, and as such too high."
         print(note)
         table += note + "\n"

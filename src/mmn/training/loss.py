@@ -105,7 +105,7 @@ def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Ten
         given = [logits, batch.labels]
     mixture = {} if batch.shares is None else {"partners": batch.partners, "shares": batch.shares}
     if mixture and not isinstance(loss, MotionConsistencyLoss):
-        raise UserError(f"clips are mixed, and {type(loss).__name__} takes one class a clip; leave out the mix.")
+        raise UserError(f"clips are mixed, and {type(loss).__name__} takes one class per clip; leave out the mix.")
     found = loss(*given, **mixture)
     return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
 
