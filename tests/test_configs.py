@@ -1,4 +1,4 @@
-"""Every config composes, and the published recipes are the published ones."""
+"""Every config composes, and the published recipes have the published values."""
 
 import shlex
 
@@ -17,7 +17,7 @@ def group(name: str) -> list[str]:
 
 
 def composed(*overrides: str, config: str = "train") -> DictConfig:
-    """A config with every interpolation resolved, but for the folder that Hydra makes."""
+    """A config with every interpolation resolved, except the folder that Hydra creates."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose(config, [*overrides, "paths.output_dir=run"], return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)  # configs name the experiment that was chosen
@@ -57,7 +57,7 @@ def test_every_experiment_composes_for_evaluation_and_builds_its_parts(experimen
         ("jhmdb_bone", "bone", 0.2),
     ],
 )
-def test_the_recipes_are_the_published_ones(experiment: str, modality: str, p: float) -> None:
+def test_published_recipes_have_the_published_values(experiment: str, modality: str, p: float) -> None:
     cfg = composed(f"experiment={experiment}")
     assert cfg.modality.name == modality
     assert [step.p for step in cfg.augmentation.get("steps", [])] == ([p, p] if p else [])
@@ -76,14 +76,14 @@ def test_the_default_is_the_demo() -> None:
 
 
 def commands_shown() -> list[str]:
-    """Every command of the READMEs and of the entry files' own help that starts one of them."""
+    """Every train.py and eval.py command in the READMEs and the scripts' docstrings."""
     texts = [(ROOT / name).read_text() for name in ("README.md", "examples/own_parts/README.md", "train.py", "eval.py")]
     lines = [line.split("  #")[0].strip() for text in texts for line in text.splitlines()]
     return sorted({line for line in lines if line.startswith(("python train.py", "python eval.py"))})
 
 
 @pytest.mark.parametrize("command", commands_shown())
-def test_every_command_shown_to_users_composes(command: str) -> None:
+def test_every_documented_command_composes(command: str) -> None:
     script, *overrides = shlex.split(command, comments=True)[1:]
     if "--config-dir" in overrides:
         place = overrides.index("--config-dir")

@@ -1,4 +1,4 @@
-"""Networks, losses, augmentations and readers that are nowhere in ``src/`` train, and are judged as they are."""
+"""Custom networks, losses, augmentations and readers outside ``src/`` train and are evaluated unchanged."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ PARTS = {
 
 
 class OwnRun(NamedTuple):
-    """A finished run of one of the networks."""
+    """A finished run of a custom network."""
 
     folder: Path
     network: str
@@ -58,7 +58,7 @@ def own_run(request: pytest.FixtureRequest, jhmdb_like: Path, tmp_path_factory: 
     return OwnRun(folder, request.param)
 
 
-def test_own_parts_are_judged_by_their_own_forward(own_run: OwnRun, jhmdb_like: Path) -> None:
+def test_custom_parts_train_and_are_evaluated_with_their_own_forward(own_run: OwnRun, jhmdb_like: Path) -> None:
     from examples.own_parts import network as own
 
     network = mmn.load_network(own_run.checkpoint, network=getattr(own, own_run.network))
@@ -69,7 +69,7 @@ def test_own_parts_are_judged_by_their_own_forward(own_run: OwnRun, jhmdb_like: 
     np.testing.assert_allclose(scores.logits, expected.numpy(), rtol=0, atol=1e-5)
 
 
-def test_evaluation_knows_an_own_network_where_it_is_named_and_only_there(own_run: OwnRun, tmp_path: Path) -> None:
+def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_path: Path) -> None:
     arguments = [f"ckpt_path={own_run.checkpoint}", "hydra.run.dir=out"]
     unnamed = in_process("eval.py", *arguments, cwd=tmp_path)
     assert unnamed.returncode == 1
@@ -80,7 +80,7 @@ def test_evaluation_knows_an_own_network_where_it_is_named_and_only_there(own_ru
     assert figures["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
 
 
-def test_a_checkpoint_never_says_what_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_never_decides_what_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(small_checkpoint, weights_only=True)
     content["mmn"]["stream"] |= {"target": "os.system", "arguments": {"command": "touch broken", "num_frames": 1}}
     torch.save(content, tmp_path / "x.ckpt")
@@ -89,7 +89,7 @@ def test_a_checkpoint_never_says_what_is_imported(small_checkpoint: Path, tmp_pa
             load_checkpoint(tmp_path / "x.ckpt", named)
 
 
-def test_a_loss_of_scales_needs_a_network_that_has_them() -> None:
+def test_a_loss_of_scales_needs_a_network_with_scales() -> None:
     from examples.own_parts.network import Recurrent
 
     network, loss = Recurrent(5, 3, 2, 8), MotionConsistencyLoss(consistency_weight=1.0)
@@ -97,7 +97,7 @@ def test_a_loss_of_scales_needs_a_network_that_has_them() -> None:
         compute_loss(network, loss, None)  # type: ignore[arg-type]
 
 
-def test_a_subclass_and_a_network_with_another_part_are_judged_by_their_own_forward() -> None:
+def test_subclasses_and_modified_networks_are_evaluated_with_their_own_forward() -> None:
     from examples.own_parts.network import StrongestMoment
 
     clips, times = torch.randn(2, 8, 5, 2), torch.linspace(-1, 1, 8).expand(2, -1)
@@ -114,13 +114,13 @@ def test_a_subclass_and_a_network_with_another_part_are_judged_by_their_own_forw
 
 
 class Doubled(DropPath):
-    """A residual connection that counts the branch twice."""
+    """A residual connection that adds the branch twice."""
 
     def forward(self, x: torch.Tensor, branch: torch.Tensor) -> torch.Tensor:
         return x + 2 * branch
 
 
-def test_an_own_reader_converts(tmp_path: Path) -> None:
+def test_a_custom_reader_converts(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     clips = {name: rng.normal(size=(frames, 15, 2)) for name, frames in (("a", 3), ("b", 5))}
     for name, clip in clips.items():

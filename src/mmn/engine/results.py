@@ -89,7 +89,7 @@ def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about:
     title = f"best epoch ({about['epoch']} of {last['epoch']})" if about["selected_on"] else "last epoch"
     table = print_figures(columns, title)
     if about["selected_on"]:
-        note = f"The epoch was chosen by {about['selected_on']}: the best of {last['epoch']}, and as such too high."
+        note = f"Selected on {about['selected_on']}, the best of {last['epoch']} epochs, so that value is optimistic."
         print(note)
         table += note + "\n"
     return table

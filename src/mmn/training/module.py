@@ -170,15 +170,15 @@ class MMNModule(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Count on in an epoch that was interrupted."""
+        """Continue the metrics of an interrupted epoch."""
         if self.trainer.is_global_zero:
             self.epoch_means.load(checkpoint.get(KEY, {}).get("epoch_means", {}), self.device)
 
 
 def batches_of_step(batch: int, batches: int, accumulated: int) -> int:
-    """Batches whose mean gradient makes the step that ``batch`` of an epoch's ``batches`` is part of.
+    """The number of batches in the optimiser step that ``batch``, of an epoch's ``batches``, belongs to.
 
-    The last step of an epoch may have fewer than ``accumulated``, by which Lightning divides all.
+    The last step of an epoch may have fewer than ``accumulated``, by which Lightning divides every step's loss.
     """
     return min(accumulated, batches - batch // accumulated * accumulated)
 
