@@ -71,17 +71,18 @@ class Motion(nn.Module):
 
 
 class MSM(nn.Module):
-    """Scale and shift from motion; each joint is multiplied by its column sum of the graph."""
+    """Scale and shift from motion; each joint times its column sum of the graph, or with ``corrected`` all mixed."""
 
-    def __init__(self, channels: int, joints: int) -> None:
+    def __init__(self, channels: int, joints: int, corrected: bool) -> None:
         super().__init__()
+        self.corrected = corrected
         self.graph = nn.Parameter(torch.eye(joints))
         self.linear = nn.Linear(channels, channels)
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """``(B, C/2, T, V)`` → scale and shift ``(B, C/4, T, V)``."""
-        x = torch.einsum("bctv,uv->bctv", x, self.graph)
+        x = torch.einsum("bcti,oi->bcto" if self.corrected else "bctv,uv->bctv", x, self.graph)
         x = torch.tanh(self.linear(x.permute(0, 2, 3, 1)))
         return self.norm(x.permute(0, 3, 1, 2)).chunk(2, dim=1)
 
@@ -136,7 +137,7 @@ def modulate(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 class Block(nn.Module):
     """One block; its parts exchange channels-first tensors."""
 
-    def __init__(self, width: int, joints: int, heads: int, ratio: float, drop: float) -> None:
+    def __init__(self, width: int, joints: int, heads: int, ratio: float, corrected: bool, drop: float) -> None:
         super().__init__()
         half, quarter = width // 2, width // 4
         self.branch_norm = nn.LayerNorm(width)
@@ -144,7 +145,7 @@ class Block(nn.Module):
         self.spatial = Spatial(joints, heads)
         self.temporal = over_time(quarter, quarter, padding=(1, 0), groups=heads)
         self.motion = Motion(half)
-        self.msm = MSM(half, joints)
+        self.msm = MSM(half, joints, corrected)
         self.mtm = MTM(half)
         self.gate = Gate(width)
         self.merge = pointwise(width, width, bias=False)
@@ -152,7 +153,7 @@ class Block(nn.Module):
         self.project = nn.Linear(width, width)
         self.mlp_norm = nn.LayerNorm(width)
         self.mlp = Mlp(width, ratio)
-        self.drop = drop
+        self.drop, self.corrected = drop, corrected
 
     def dropped(self, x: Tensor) -> Tensor:
         """Stochastic depth."""
@@ -169,6 +170,8 @@ class Block(nn.Module):
         modulated_spatial = modulate(spatial, *self.msm(motion))
         modulated_temporal = modulate(temporal, *self.mtm(motion))
         gate = self.gate(torch.cat([modulated_temporal, modulated_spatial, motion], dim=1))
+        if self.corrected:
+            spatial, temporal = modulated_spatial, modulated_temporal
         y = torch.cat([gate[:, 0:1] * temporal, gate[:, 1:2] * spatial, gate[:, 2:3] * motion], dim=1)
         y = F.gelu(self.merge_norm(self.merge(y)))
         x = x + self.dropped(self.project(y.permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
@@ -252,7 +255,7 @@ class Pyramid(nn.Module):
 
 
 class PlainMMN(nn.Module):
-    """The whole network; ``config`` is that of an ``mmn.MMN`` with ``corrected=False``."""
+    """The whole network; ``config`` is that of an ``mmn.MMN``."""
 
     def __init__(self, config: dict) -> None:
         super().__init__()
@@ -260,7 +263,7 @@ class PlainMMN(nn.Module):
         self.embedding = Embedding(config["coordinates"], config["num_joints"], width)
         self.pyramid = Pyramid(width, scales)
         drops = iter(torch.linspace(0, config["drop_path"], scales * depth).tolist())
-        sizes = width, config["num_joints"], config["heads"], config["mlp_ratio"]
+        sizes = width, config["num_joints"], config["heads"], config["mlp_ratio"], config["corrected"]
         self.scales = nn.ModuleList(
             nn.Sequential(*(Block(*sizes, next(drops)) for _ in range(depth))) for _ in range(scales)
         )

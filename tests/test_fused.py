@@ -40,6 +40,18 @@ def test_a_fused_network_gives_the_logits_of_the_network(options: dict) -> None:
     torch.testing.assert_close(half, expected, rtol=0, atol=0.05)
 
 
+def test_low_precision_does_not_round_motion_away() -> None:
+    network = random_network(num_frames=16, scales=2)
+    for block in (block for scale in network.scales for block in scale):  # type: ignore[attr-defined]
+        block.split.bias.data.add_(20.0)  # large beside motion, of which it is no part
+    clips, times = random_clips(network)
+    clips = clips[:, :1] + 0.005 * clips
+    expected = mmn.infer(network, clips, times)
+    torch.testing.assert_close(mmn.infer(network, clips, times, "bf16"), expected, rtol=0, atol=0.06)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(network(clips, times).float(), expected, rtol=0, atol=0.06)
+
+
 def test_logits_of_a_clip_do_not_depend_on_the_others() -> None:
     network = random_network()
     clips, times = random_clips(network, 40)

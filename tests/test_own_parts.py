@@ -80,6 +80,12 @@ def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_pa
     assert figures["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
 
 
+def test_a_run_of_an_own_network_is_reported(own_run: OwnRun) -> None:
+    result = in_process("mmn", "report", str(own_run.folder), cwd=own_run.folder)
+    assert result.returncode == 0, result.stderr
+    assert (own_run.folder / "report.html").exists()
+
+
 def test_a_checkpoint_never_decides_what_is_imported(small_checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(small_checkpoint, weights_only=True)
     content["mmn"]["stream"] |= {"target": "os.system", "arguments": {"command": "touch broken", "num_frames": 1}}

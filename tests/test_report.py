@@ -17,12 +17,14 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Classes, load_classes
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.prepare import prepare
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
 from mmn.evaluation.gates import Gates, gate_weights
 from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
+from mmn.inference.checkpoint import Checkpoint
 from mmn.model.mmn import MMN
 from mmn.reporting import report_clips
 from mmn.reporting.report import write_report
@@ -210,6 +212,30 @@ def test_gates_are_weights_of_branches_and_scales(folder: Path) -> None:
     assert (gates.joints < 1).all()
     torch.testing.assert_close(gates.scales.sum(dim=1), torch.ones(3))
     assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize("modality", ["joint", "bone"])
+def test_gates_of_official_weights_are_of_the_modality_that_was_scored(
+    small: SkeletonData, modality: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def gates_of(network: MMN, clips: torch.Tensor, times: torch.Tensor) -> Gates:
+        seen.append(clips)
+        joints = torch.arange(15.0).expand(1, 3, 15) / 15  # of the joint in each place of the network's order
+        return Gates(joints, torch.zeros(1, 3, 16), torch.zeros(1, 4))
+
+    drawn = []
+    monkeypatch.setattr(report_clips, "gate_weights", gates_of)
+    monkeypatch.setattr(report_clips, "_svg", lambda pose, bones, weights: drawn.append(weights))
+    clips = small.splits["test"]
+    source = Source(record={"modality": modality})
+    scores = Scores(clips.names, clips.labels, np.eye(14, dtype=np.float32)[clips.labels], small.classes, source)
+    checkpoint = Checkpoint(MMN(15, 14, num_frames=16, width=16, depth=1), None)
+    report_clips.gates_on_a_clip(Result(Path(), "test", scores, [], small, checkpoint), [])
+    assert torch.equal(seen[0], prepare([clips.clip(0)], small.layout, modality, num_frames=16)[0])
+    for weights in drawn:
+        assert [round(15 * weights[joint]) for joint in small.layout.order] == list(range(15))
 
 
 def test_errors_by_property_count_every_clip_once(folder: Path) -> None:

@@ -58,8 +58,9 @@ def step(network: nn.Module, clips: Tensor, times: Tensor, precision: torch.dtyp
     return {"loss": loss.detach(), **gradients, **dict(network.named_buffers())}
 
 
-def test_with_the_same_masks_a_training_step_is_that_of_the_plain_formulation() -> None:
-    network = random_network(drop_path=0.6, dropout=0.4, num_frames=16, scales=3).train()
+@pytest.mark.parametrize("corrected", [False, True])
+def test_with_the_same_masks_a_training_step_is_that_of_the_plain_formulation(corrected: bool) -> None:
+    network = random_network(drop_path=0.6, dropout=0.4, num_frames=16, scales=3, corrected=corrected).train()
     plain = plain_network(network)
     clips, times = random_clips(network)
     with fixed_masks(channels_first=False) as drawn:

@@ -26,6 +26,12 @@ class Gates:
     scales: Tensor
 
 
+def has_gates(network: nn.Module) -> bool:
+    """Whether a network has the gates that ``gate_weights`` reads."""
+    kinds = {type(module) for module in network.modules()}
+    return {BranchGate, ScaleGate} <= kinds
+
+
 def gate_weights(network: nn.Module, clips: Tensor, times: Tensor) -> Gates:
     """The gates for prepared ``clips (B, T, V, C)`` and ``times (B, T)``, read by hooks in one forward pass."""
     branches: list[Tensor] = []

@@ -24,6 +24,11 @@ KEY = "mmn"
 Maker = Callable[..., nn.Module]
 """Makes a network from ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` and its own arguments."""
 
+
+class UnnamedNetworkError(UserError):
+    """A checkpoint of a network whose class nobody has named, so that it is not imported."""
+
+
 _NETWORK = "network."  # the network's prefix in the LightningModule's state dict
 
 
@@ -105,7 +110,7 @@ def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | P
         return named[target]
     if target == MMN_TARGET:
         return MMN
-    raise UserError(
+    raise UnnamedNetworkError(
         f"{path} holds a network of {target}, which is imported only where you name it: add model._target_={target}, "
         "or in Python network=… with its class."
     )

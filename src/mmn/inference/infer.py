@@ -28,8 +28,8 @@ def for_inference(network: nn.Module) -> nn.Module:
 
 
 def is_plain(network: nn.Module) -> TypeGuard[MMN]:
-    """Whether the network is an ``MMN`` itself, made of nothing but the parts of one."""
-    return type(network) is MMN and all(
+    """Whether the network is an ``MMN`` itself, not of a class of your own, and so are all its parts."""
+    return isinstance(network, MMN) and all(
         isinstance(part, _NormBase) or type(part).__module__.startswith(("mmn.model.", "torch.nn."))
         for part in network.modules()
     )

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.prepare import prepare_as
 from mmn.data.pipeline.preprocess import Preprocessing
-from mmn.evaluation.gates import BRANCHES, gate_weights
+from mmn.evaluation.gates import BRANCHES, gate_weights, has_gates
 from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
 from mmn.reporting.result import Result
@@ -43,15 +43,17 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
 
 
 def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The gates on the worst clip, or on the first one where nothing went wrong."""
+    """The gates on the worst clip, or on the first one where nothing went wrong; None of a network without gates."""
     checkpoint, data, split = result.checkpoint, result.data, result.clips
-    if checkpoint is None or data is None or split is None:
+    if checkpoint is None or data is None or split is None or not has_gates(checkpoint.network):
         return None
     layout = data.layout
     index = split.names.index(clips[0]["name"]) if clips else 0
-    preprocessing = Preprocessing(Modality("joint"), checkpoint.arguments["num_frames"])  # where weights do not say
     if checkpoint.stream:
         preprocessing = checkpoint.stream.preprocessing
+    else:  # official weights do not say what they see, and the evaluation has been told
+        modality = Modality(result.scores.source.record.get("modality", "joint"))
+        preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
     x, times = prepare_as(preprocessing, [split.clip(index)], layout)
     gates = gate_weights(checkpoint.network, x, times)
     weights = np.empty((3, layout.num_joints))

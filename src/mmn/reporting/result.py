@@ -9,7 +9,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores
-from mmn.inference.checkpoint import Checkpoint, load_checkpoint
+from mmn.inference.checkpoint import Checkpoint, UnnamedNetworkError, load_checkpoint
 from mmn.outside import read_json
 
 
@@ -54,6 +54,14 @@ class Result:
         return None if self.data is None else self.data.splits.get(self.split)
 
 
+def _load(path: str) -> Checkpoint | None:
+    """A checkpoint; None where its network is of a class that nobody has named here."""
+    try:
+        return load_checkpoint(path)
+    except UnnamedNetworkError:
+        return None
+
+
 def load_result(folder: Path, split: str | None = None) -> Result:
     """The scores in a run's or an evaluation's folder, and the data and checkpoint they came from, if still there.
 
@@ -70,7 +78,7 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     scores = read_scores(path, split)
     streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
     networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
-    checkpoint = load_checkpoint(networks[0]) if networks else None
+    checkpoint = _load(networks[0]) if networks else None
     data = _data(scores) if Path(scores.source.data).is_file() else None
     return Result(folder, scores.source.split or "test", scores, streams, data, checkpoint)
 
