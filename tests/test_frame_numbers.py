@@ -1,5 +1,6 @@
 """Which frame each frame is: numbers in names, one step for a source, gaps, padding, and what contradicts itself."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,47 @@ def test_scores_up_to_the_least_are_missing_and_channels_may_leave_z_out(tmp_pat
     assert convert(tmp_path / "x.npz", tmp_path / "x.h5", "coco17", channels="xys", **options).coordinates == 2
     with pytest.raises(UserError, match="there is no channels 'abc'; choose xy"):
         convert(tmp_path / "x.npz", tmp_path / "x.h5", "coco17", channels="abc", **options)
+
+
+def test_what_the_source_contradicts_is_said(tmp_path: Path) -> None:
+    people = [[{"keypoints": [[t, 5]] * 17, "keypoint_scores": [1] * 17}] for t in range(1, 5)]
+    frames = [{"frame_id": 7, "instances": instances} for instances in people]
+    (tmp_path / "a.json").write_text(json.dumps(frames), encoding="utf-16")  # as PowerShell writes it
+    data = convert(tmp_path / "a.json", tmp_path / "x.h5", "coco17")
+    assert data.splits["test"].clip(0)[:, 0, 0].tolist() == [1, 2, 3, 4]
+    assert "all frames of a have the same name" in data.source
+    detections = [{"image_id": "cam2.jpg", "keypoints": [t, 5, 1] * 17} for t in range(1, 5)]
+    (tmp_path / "b.json").write_text(json.dumps(detections))
+    assert "all detections are of one frame in b" in convert(tmp_path / "b.json", tmp_path / "x.h5", "coco17").source
+
+
+def test_pictures_and_videos_are_not_poses(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    with pytest.raises(UserError, match="holds pictures or videos; run a pose estimator on them"):
+        convert(tmp_path, tmp_path / "x.h5", "coco17")
+
+
+def mmpose(path: Path, numbers: list[int], score: float = 1.0) -> None:
+    """The first joint's x is the frame's number; the last frame has the score."""
+    scores = [1.0] * (len(numbers) - 1) + [score]
+    frames = [
+        {"frame_id": t, "instances": [{"keypoints": [[t + 1, 5]] * 17, "keypoint_scores": [s] * 17}]}
+        for t, s in zip(numbers, scores, strict=True)
+    ]
+    path.write_text(json.dumps(frames))
+
+
+def test_every_fifth_frame_is_every_frame_and_gaps_count_in_fives(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    mmpose(tmp_path / "src" / "a.json", [0, 5, 10, 15])
+    mmpose(tmp_path / "src" / "b.json", [0, 5, 20])
+    data = convert(tmp_path / "src", tmp_path / "x.h5", "coco17", missing="interpolate")
+    clips = data.splits["test"]
+    assert clips.clip(0)[:, 0, 0].tolist() == [1, 6, 11, 16]
+    assert clips.clip(1)[:, 0, 0].tolist() == [1, 6, 11, 16, 21]
+
+
+def test_frames_of_too_low_scores_are_padding_at_the_end(tmp_path: Path) -> None:
+    mmpose(tmp_path / "a.json", [0, 1, 2, 3], score=0.2)
+    data = convert(tmp_path / "a.json", tmp_path / "x.h5", "coco17", min_score=0.3)
+    assert data.splits["test"].clip(0)[:, 0, 0].tolist() == [1, 2, 3]

@@ -56,6 +56,12 @@ def test_a_person_who_is_renumbered_goes_on_and_the_bystander_stays_another() ->
     assert follow(frames, numbers) == [[0, 1]] * 20
 
 
+def test_a_number_that_is_given_to_another_person_is_not_followed_to_them() -> None:
+    frames = [[at(1000 + t), at(200 + t)] for t in range(12)]
+    numbers = [[1, 2] if t < 6 else [3, 1] for t in range(12)]
+    assert follow(frames, numbers) == [[0, 1]] * 12
+
+
 def test_people_of_a_re_framed_picture_are_matched_by_their_look() -> None:
     before, after = [[at(0), at(300, OTHER)]] * 5, [[at(1900, OTHER), at(1600)]] * 5
     assert follow([*before, *after]) == [[0, 1]] * 5 + [[1, 0]] * 5
@@ -91,10 +97,10 @@ def test_time_grows_with_the_frames_alone() -> None:
     assert seconds(2000) < 8 * seconds(500)
 
 
-def alphapose(path: Path, people: list[tuple[np.ndarray, float, range]]) -> Path:
+def alphapose(path: Path, people: list[tuple[np.ndarray, float | np.ndarray, range]]) -> Path:
     """Each person: a pose, its score, and the frames they are in."""
     detections = [
-        {"image_id": f"{t}.jpg", "keypoints": np.c_[pose, np.full(17, score)].ravel().tolist(), "score": score}
+        {"image_id": f"{t}.jpg", "keypoints": np.c_[pose, np.zeros(17) + score].ravel().tolist()}
         for pose, score, frames in people
         for t in frames
     ]
@@ -147,6 +153,7 @@ def test_all_leaves_out_who_is_only_glimpsed(tmp_path: Path) -> None:
 
 
 def test_scores_that_are_no_numbers_count_as_0(tmp_path: Path) -> None:
-    people = [(at(1000), 0.5, range(5)), (at(5000), float("nan"), range(5))]
-    data = convert(alphapose(tmp_path / "a.json", people), tmp_path / "x.h5", "coco17")
-    assert first_x(data) == {"a": 1}
+    nobody, all_but_one = np.full(17, np.nan), np.r_[np.nan, np.full(16, 0.9)]
+    people = [(at(1000), all_but_one, range(5)), (at(3000), 0.5, range(5)), (at(9000), nobody, range(5))]
+    source = alphapose(tmp_path / "a.json", people)
+    assert first_x(convert(source, tmp_path / "x.h5", "coco17", missing="interpolate")) == {"a": 1}

@@ -1,6 +1,8 @@
 """``mmn convert``: pose files of any kind to one HDF5 file."""
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +75,22 @@ def _run(options: argparse.Namespace) -> None:
     if options.output.exists() and not options.overwrite:
         raise UserError(f"{options.output} is there already; give another name, or --overwrite to replace it.")
     name = options.name or options.output.stem
-    found = read_source(options.source, options.layout, name=name, **read_options(options))
+    found = read_source(options.source, options.layout, name=name, watch=_counted, **read_options(options))
     write_data(options.output, found.data)
     if options.list_people:
         for clip, count in found.left_out.items():
             print(f"{clip}: {count} other people")
     print(f"{options.output}: {in_a_line(found.data)}")
+
+
+def _counted(recordings: Iterable[Any]) -> Iterable[Any]:
+    """Show on a terminal how many recordings have been read."""
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.completed:.0f} recordings read"), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield from progress.track(recordings, total=None)
 
 
 def _splits(text: str | None) -> dict[str, str]:

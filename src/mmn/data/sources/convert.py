@@ -1,6 +1,6 @@
 """From the files people have to the one HDF5 file."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,13 @@ def convert(source: str | Path, output: str | Path, layout: str | Path, **option
 
 
 def read_source(
-    source: str | Path, layout: str | Path, *, name: str = "", origin: str | None = None, **options: Any
+    source: str | Path,
+    layout: str | Path,
+    *,
+    name: str = "",
+    origin: str | None = None,
+    watch: Callable[[Iterable[Recording]], Iterable[Recording]] = iter,
+    **options: Any,
 ) -> Found:
     """Read any source.
 
@@ -70,6 +76,7 @@ def read_source(
         layout: a built-in layout, a YAML file, or ``auto`` for the estimator's own.
         name: short name of the data set.
         origin: where the source came from, in words; its own name by default.
+        watch: passes recordings on as they are read, and may count them.
         **options: see ``Options``.
 
     Raises:
@@ -83,7 +90,7 @@ def read_source(
     parsed = read(path, asked)
     skeleton, layout_name, recordings = find_layout(layout, parsed)
     steps = Steps(skeleton, layout_name, asked, parsed.published)
-    clips, nobody = _clips(recordings, steps)
+    clips, nobody = _clips(watch(recordings), steps)
     if rows is not None:
         clips = with_rows(clips, nobody, rows, str(asked.labels))
     notes = [*parsed.notes, *steps.notes()]

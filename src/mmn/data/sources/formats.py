@@ -58,6 +58,7 @@ _JSON = {
     "yolo": yolo.is_yolo,
     "mediapipe": mediapipe.is_mediapipe,
 }
+_PICTURES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".jpg", ".jpeg", ".png"}
 _ONE_KIND = {".skeleton": "ntu", ".bvh": "bvh", ".c3d": "c3d", ".pkl": "pyskl", ".pickle": "pyskl"}
 
 
@@ -112,6 +113,8 @@ def recognise(source: Path) -> str:
             return name
     if ".txt" in suffixes and yolo.is_yolo_text(first[".txt"]):
         return "yolo"
+    if suffixes & _PICTURES:
+        raise UserError(f"{source} holds pictures or videos; run a pose estimator on them and give its results.")
     found = f"; it has files of the kinds {', '.join(sorted(suffixes))}" if any(suffixes) else ""
     raise UserError(f"{source} is in no format that is recognised{found}; say which with --format {'|'.join(READERS)}.")
 

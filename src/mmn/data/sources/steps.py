@@ -12,7 +12,7 @@ from mmn.data.sources.joints_by_name import Selection
 from mmn.data.sources.people.choose_person import choose_person
 from mmn.data.sources.people.seen import seen_points
 from mmn.data.sources.people.tracking import who_is_who
-from mmn.data.sources.picture import in_pixels
+from mmn.data.sources.picture import are_shares, in_pixels
 from mmn.data.sources.points import BY_COUNT, Estimator
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options
@@ -20,7 +20,7 @@ from mmn.data.sources.words import some
 
 
 class Steps:
-    """One source's way from recordings to clips; what it says of them gathers in ``alike``, ``cut`` and ``selections``.
+    """One source's way from recordings to clips; what it says of them gathers in its ``notes``.
 
     Args:
         layout: the skeleton that clips are wanted in.
@@ -33,7 +33,9 @@ class Steps:
         self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
         self._first = 1 << 62  # the lowest number of any frame
         self.alike: list[str] = []
+        self.one_frame: list[str] = []
         self.cut: list[str] = []
+        self.short: list[str] = []
         self.selections: dict[str, Selection] = {}
 
     def clips(self, recording: Recording) -> Iterator[Clip]:
@@ -41,6 +43,8 @@ class Steps:
         if self.published:
             yield self._clip(recording, recording.name, np.arange(len(recording.frames)), recording.points, None, 0)
             return
+        if len(recording.frames) == 1 and len(recording.frame) > 1:
+            self.one_frame.append(recording.name)
         of_frames = frame_numbers(recording.frames, recording.name)
         self._first = min(self._first, int(of_frames.min(initial=self._first)))
         numbers = of_frames[recording.frame]
@@ -56,7 +60,7 @@ class Steps:
         if not len(there):
             return
         numbers, seen, points = numbers[there], seen[there], recording.points[there]
-        if recording.shares:
+        if recording.shares or (self.options.picture and are_shares(points)):
             points = in_pixels(points, self.options.picture, recording.name)
         scores = None if recording.scores is None else recording.scores[there]
         visible = visible[there]
@@ -81,7 +85,9 @@ class Steps:
         notes = [note for selection in self.selections.values() for note in selection.notes]
         for names, what in (
             (self.alike, "all frames of {} have the same name and count in the order they stand in"),
+            (self.one_frame, "all detections are of one frame in {}"),
             (self.cut, "frames after the total that the source says were cut off: {}"),
+            (self.short, "the source says more frames than there are: {}"),
         ):
             if names:
                 notes.append(what.format(some(names)))
@@ -91,7 +97,8 @@ class Steps:
         """Detections in frames that count: those up to the total the source says, where it says one."""
         if recording.total is None or recording.total == len(recording.frames):
             return np.ones(len(recording.frame), np.bool_)
-        self.cut.append(f"{recording.name} ({recording.total} of {len(recording.frames)})")
+        names = self.cut if recording.total < len(recording.frames) else self.short
+        names.append(f"{recording.name} ({recording.total} of {len(recording.frames)})")
         return recording.frame < recording.total
 
     def _clip(

@@ -35,7 +35,7 @@ def who_is_who(
     few = slice(None, None, max(1, points.shape[1] // _ENOUGH_POINTS))
     points, seen = points[:, few], seen[:, few]
     if _can_be_trusted(frame, numbers):
-        pieces = np.unique(numbers, return_inverse=True)[1]
+        pieces = _without_swaps(frame, points, seen, np.unique(numbers, return_inverse=True)[1])
     else:
         pieces = _follow(frame, points, seen)
     return join_pieces(frame, points, seen, pieces)
@@ -45,6 +45,26 @@ def _can_be_trusted(frame: NDArray[np.int64], numbers: NDArray[np.float64]) -> b
     if not (np.isfinite(numbers) & (numbers >= 0)).all():
         return False
     return len(np.unique(np.stack([frame, numbers]), axis=1).T) == len(frame)
+
+
+def _without_swaps(
+    frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_], pieces: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Pieces broken where a number leaps away while somebody else stands where it was: it has been given anew."""
+    order = np.lexsort((frame, pieces))
+    before, after = order[:-1], order[1:]
+    before, after = (side[pieces[before] == pieces[after]] for side in (before, after))
+    size = sizes(points, seen)
+    apart = paired_distances(points[before], seen[before], points[after], seen[after]) / size[after]
+    broken = np.zeros(len(frame), np.int64)
+    for i, j in zip(before[apart > _REACH], after[apart > _REACH], strict=True):
+        others = np.flatnonzero((frame == frame[j]) & (np.arange(len(frame)) != j))
+        if len(others) and frame[j] - frame[i] <= FORGOTTEN_AFTER:
+            stand_there = distances(points[i : i + 1], seen[i : i + 1], points[others], seen[others])[0] / size[others]
+            broken[j] = stand_there.min() < _REACH
+    parts = np.zeros(len(frame), np.int64)
+    parts[order] = np.cumsum(broken[order])  # rises along each number's detections
+    return np.unique(np.stack([pieces, parts]), axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _follow(frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.int64]:

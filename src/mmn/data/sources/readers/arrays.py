@@ -74,4 +74,6 @@ def _what(array: NDArray[Any]) -> str:
             "that is (clips, channels, frames, joints, persons), ST-GCN's form, which is read as NAME_data.npy with "
             "NAME_label.pkl beside it"
         )
+    if array.ndim == 4:
+        return "that may be (persons, frames, joints, coordinates) or several clips; save a person and clip a key"
     return "a clip is numbers of shape (frames, joints, coordinates)"

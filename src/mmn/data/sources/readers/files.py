@@ -112,7 +112,8 @@ def read_json(path: Path) -> Any:
         UserError: a file that is neither.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode(json.detect_encoding(content))  # UTF-8 or 16, with a byte order mark or without
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a readable JSON file ({error}); write it again.") from None
     try:
