@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from mmn.data.format.layout import Classes
 from mmn.evaluation.exchange import exchange_test
 from mmn.evaluation.intervals import exact_figures, intervals
-from mmn.evaluation.paired import holm, mcnemar
+from mmn.evaluation.paired import mcnemar
 from mmn.evaluation.scores import Scores
 
 ROWS = ("top1", "action_f1_macro")
@@ -43,7 +43,7 @@ def coverage(
     """Percentage of simulated data sets whose interval contains the population value, for each of ``ROWS``."""
     rng = np.random.default_rng(seed)
     skill = rng.uniform(0.3, 0.95, classes)
-    many = 400_000
+    many = 200_000
     truth = exact_figures(simulated(classes, many, skill, rng, many if people else 0, spread))
     inside = dict.fromkeys(ROWS, 0)
     for _ in range(sets):
@@ -69,7 +69,7 @@ def false_alarms(sets: int, draws: int, clips: int, gain: float = 0.0, seed: int
         found = {"McNemar": mcnemar(*right), "exchange": tests["top1"], "action_f1_macro": tests["action_f1_macro"]}
         for name, p in found.items():
             hits[name] += p < 0.05
-        hits["any, Holm"] += min(holm([found["McNemar"], found["action_f1_macro"]])) < 0.05
+        hits["any, Holm"] += 2 * min(found["McNemar"], found["action_f1_macro"]) < 0.05  # the smaller of two, by Holm
     return {name: 100 * count / sets for name, count in hits.items()}
 
 

@@ -1,7 +1,10 @@
 """Intervals hold what they promise, and figures of counts are the figures."""
 
+import runpy
+
 import numpy as np
 import pytest
+from commands import ROOT
 from scipy.stats import binomtest
 from test_analysis import MA52, random_scores
 
@@ -117,3 +120,11 @@ def test_the_temperature_that_spoiled_the_logits_is_found(temperature: float) ->
     unlabelled = calibrated(5, 0)
     unlabelled.labels[:] = -1
     assert fit_temperature(unlabelled) == 1.0
+
+
+def test_intervals_cover_and_tests_seldom_err_where_nothing_differs() -> None:
+    statistics = runpy.run_path(str(ROOT / "benchmarks" / "statistics.py"))
+    covered = statistics["coverage"](40, 200, 14, 176)
+    assert min(covered.values()) >= 85  # of 40 sets; the benchmark takes more
+    assert max(statistics["false_alarms"](40, 199, 100).values()) <= 15
+    assert statistics["false_alarms"](20, 199, 400, 0.15)["McNemar"] >= 70
