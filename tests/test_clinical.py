@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import in_process
+from torch.utils.flop_counter import FlopCounterMode
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
@@ -19,6 +21,7 @@ from mmn.evaluation.analysis import analyse, per_class
 from mmn.evaluation.by_group import by_group
 from mmn.evaluation.grades import grade_figures
 from mmn.evaluation.scores import Scores, read_scores, write_scores
+from mmn.inference.checkpoint import load_checkpoint
 
 
 def scores(labels: list[int], predicted: list[int], k: int = 4, ordinal: bool = False, groups=None) -> Scores:
@@ -76,6 +79,22 @@ def test_a_layout_says_that_its_classes_are_grades(small: SkeletonData, tmp_path
     assert read_scores(tmp_path / "s.h5").classes == classes
 
 
+def test_what_a_network_costs(small_checkpoint: Path, tmp_path: Path) -> None:
+    words = ("bench", str(small_checkpoint), "--repeats", "3", "--batch", "2", "--device", "cpu")
+    ended = in_process("mmn", *words, "--json", cwd=tmp_path)
+    found = json.loads(ended.stdout)
+    network = load_checkpoint(small_checkpoint).network
+    assert found["parameters"] == sum(p.numel() for p in network.parameters())
+    counter = FlopCounterMode(display=False)
+    with counter:
+        network(torch.zeros(1, 16, 15, 2), torch.zeros(1, 16))
+    assert 2 * found["multiply_adds"] == counter.get_total_flops() > 100_000
+    assert 0 < found["clip_ms_p50"] <= found["clip_ms_p95"] < 5000
+    assert min(found["clips_per_second"], found["peak_memory_mb"]) > 0
+    assert "million multiply-adds a clip" in in_process("mmn", *words, cwd=tmp_path).stdout
+    assert "both are at least 1" in in_process("mmn", *words[:2], "--batch", "0", cwd=tmp_path).stderr
+
+
 def test_several_files_are_scored_one_by_one_and_together(small_checkpoint: Path, small, tmp_path: Path) -> None:
     test = replace(small.splits["test"], groups=[f"s{i % 4}" for i in range(28)])
     for name, part in (("one", np.arange(10)), ("two", np.arange(10, 28))):
@@ -99,4 +118,4 @@ def test_several_files_are_scored_one_by_one_and_together(small_checkpoint: Path
     assert {file: row["clips"] for file, row in analysis["by_file"].items()} == {"one": 10, "two": 18}
     assert analysis["by_group"]["groups"] == 8
     wrong = in_process("eval.py", f"ckpt_path={small_checkpoint}", "data.path=[one.h5,one.h5]", cwd=tmp_path)
-    assert "data.path lists no files, or two of one name" in wrong.stderr
+    assert "data.path lists no files, or two with the same name" in wrong.stderr

@@ -12,8 +12,10 @@ from commands import Ended, in_process, train
 from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.view import View
+from mmn.errors import UserError
 from mmn.evaluation.scores import read_scores
-from mmn.inference.checkpoint import load_checkpoint
+from mmn.inference.checkpoint import load_checkpoint, load_network
+from mmn.inference.prepare import prepare
 from mmn.reporting.result import load_result
 
 VIEW = ["data.joints=[left_arm,neck]", "data.classes=[wave,sit,clap]", "data.rest=other", "data.folds=2", "data.fold=1"]
@@ -105,3 +107,13 @@ def test_checkpoints_from_before_views_are_of_everything(viewed: Path, tmp_path:
     del content["mmn"]["stream"]["view"]
     torch.save(content, tmp_path / "old.ckpt")
     assert load_checkpoint(tmp_path / "old.ckpt").stream.view == View()
+
+
+def test_clips_of_the_whole_skeleton_are_prepared_for_a_network_of_part_of_it(viewed: Path, small) -> None:
+    network = load_network(viewed / "checkpoints" / "last.ckpt")
+    whole = [small.splits["test"].clip(i) for i in range(3)]
+    part = [clip[:, [0, 4, 8, 12]] for clip in whole]
+    clips, expected = (prepare(whole, "jhmdb", network=network), prepare(part, network=network))
+    assert torch.equal(clips[0], expected[0])
+    with pytest.raises(UserError, match="the layout of the clips has no neck, which the network sees"):
+        prepare(whole, View(joints=["-neck"]).apply(small, "x").layout, network=network)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from mmn.cli import (
     animate,
+    bench,
     check_submission,
     compare,
     convert,
@@ -20,7 +21,8 @@ from mmn.cli import (
 from mmn.engine.entry import run
 
 _COMMANDS = (
-    download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, check_submission
+    download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, bench,
+    check_submission,
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mmn.data.format.layout import Layout
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline import prepare as pipeline
 from mmn.data.pipeline.modality import STREAMS, Modality
 from mmn.errors import UserError
@@ -30,7 +30,8 @@ def prepare(
 
     Args:
         clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
-        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``.
+        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``; beside ``network`` the clips' own,
+            of which the joints that the network sees are taken.
         modality: ``joint`` (the default), ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``.
         num_frames: frames T sampled from each clip; 64 by default.
         bone_rule: ``official`` (the default) or ``tree``, for bones.
@@ -52,6 +53,10 @@ def prepare(
         stream = stream_of(network)
         if stream is None:
             raise UserError("this network does not say what it sees (official weights); give layout= and modality=.")
+        if layout is not None:
+            joints = stream.joints_in(layout if isinstance(layout, Layout) else load_layout(layout))
+            clips = [np.asarray(clip)[:, joints] for clip in clips]
+            del options["layout"]
         if options:
             raise UserError(f"{', '.join(options)} is what the network says already; give either it or network=.")
         return pipeline.prepare_as(stream.preprocessing, clips, stream.layout)

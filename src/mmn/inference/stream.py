@@ -59,6 +59,18 @@ class Stream:
         preprocessing = replace(self.preprocessing, num_frames=arguments["num_frames"])
         return replace(self, arguments=arguments, preprocessing=preprocessing)
 
+    def joints_in(self, layout: Layout) -> list[int]:
+        """Where the joints of the network are in another layout, by name.
+
+        Raises:
+            UserError: one that it has not.
+        """
+        if lost := [joint for joint in self.layout.joints if joint not in layout.joints]:
+            raise UserError(
+                f"the layout of the clips has no {lost[0]}, which the network sees; give clips that have it."
+            )
+        return [layout.joints.index(joint) for joint in self.layout.joints]
+
     def view_of(self, path: str | Path | None) -> tuple[Path, View]:
         """The file to look at, and what of it: the one trained on as it was then, another by joints and classes.
 

@@ -1,0 +1,46 @@
+"""``mmn bench``: what a network costs: time of a clip, clips a second, parameters, multiply-adds, memory."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from mmn.errors import UserError
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("bench", help="what a network costs to run", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="a .ckpt of ours or official weights")
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU if there is one"
+    )
+    parser.add_argument("--batch", type=int, default=64, help="clips at a time, for clips a second (default: 64)")
+    parser.add_argument("--repeats", type=int, default=100, help="timings of one clip (default: 100)")
+    parser.add_argument("--precision", default="32", choices=("32", "bf16"))
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    import torch
+
+    from mmn.inference.bench import bench
+    from mmn.inference.checkpoint import load_checkpoint
+
+    if min(options.batch, options.repeats) < 1:
+        raise UserError(f"--batch is {options.batch} and --repeats {options.repeats}; both are at least 1.")
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a GPU, and torch sees none here; use --device cpu.")
+    found = bench(load_checkpoint(options.checkpoint), device, options.batch, options.repeats, options.precision)
+    if options.json:
+        print(json.dumps({"device": device, "threads": torch.get_num_threads(), **found}))
+        return
+    where = "GPU" if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"one clip: {found['clip_ms_p50']:.2f} ms median, {found['clip_ms_p95']:.2f} ms at 95 %  ({where})")
+    print(f"batches of {options.batch}: {found['clips_per_second']:.0f} clips/s")
+    print(f"{found['parameters']:,} parameters, {found['multiply_adds'] / 1e6:,.1f} million multiply-adds a clip")
+    print(f"peak memory {found['peak_memory_mb']:,.0f} MB{'' if device == 'cuda' else ', of the process'}")

@@ -1,0 +1,83 @@
+"""What a network costs: time of a clip, clips a second, parameters, multiply-adds, memory."""
+
+import resource
+import sys
+import time
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmn.inference.checkpoint import Checkpoint
+from mmn.inference.infer import for_inference, infer
+from mmn.inference.prepare import prepare
+
+
+def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precision: str = "32") -> dict[str, float]:
+    """Measure a network on random clips, by the path that evaluation and prediction take.
+
+    Args:
+        checkpoint: the network and what it sees.
+        device: ``cpu`` or ``cuda``.
+        batch: clips at a time, for clips a second.
+        repeats: of each timing.
+        precision: ``"32"`` or ``"bf16"``.
+
+    Returns:
+        ``clip_ms_p50`` and ``clip_ms_p95`` of one clip alone, ``clips_per_second`` in batches, ``parameters``,
+        ``multiply_adds`` of a clip as the network is written down, ``peak_memory_mb``: of the GPU, or of this process.
+    """
+    network = checkpoint.network.to(device)
+    clips, times = (tensor.to(device) for tensor in _clips(checkpoint, batch))
+    counted = _multiply_adds(network, clips[:1], times[:1])
+    fused = for_inference(network)
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    alone = _milliseconds(fused, clips[:1], times[:1], repeats, precision)
+    together = _milliseconds(fused, clips, times, max(3, repeats // batch), precision)
+    return {
+        "clip_ms_p50": float(np.percentile(alone, 50)),
+        "clip_ms_p95": float(np.percentile(alone, 95)),
+        "clips_per_second": float(1000 * batch / np.median(together)),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "multiply_adds": counted,
+        "peak_memory_mb": _peak_memory(device),
+    }
+
+
+def _clips(checkpoint: Checkpoint, count: int) -> tuple[Tensor, Tensor]:
+    """Random clips as the network takes them; official weights do not say what they see, and take joints."""
+    rng, sizes = np.random.default_rng(0), checkpoint.arguments
+    frames, joints, coordinates = sizes["num_frames"], sizes["num_joints"], sizes["coordinates"]
+    if checkpoint.stream is not None:
+        return prepare(list(rng.normal(0, 1, (count, frames, joints, coordinates))), network=checkpoint.network)
+    clips = torch.from_numpy(rng.normal(0, 1, (count, frames, joints, coordinates))).float()
+    return clips, torch.linspace(-1, 1, frames).repeat(count, 1)
+
+
+def _multiply_adds(network: nn.Module, clips: Tensor, times: Tensor) -> int:
+    """Of matrix products and convolutions; the rest is little."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(clips, times)
+    return int(counter.get_total_flops()) // 2
+
+
+def _milliseconds(network: nn.Module, clips: Tensor, times: Tensor, repeats: int, precision: str) -> np.ndarray:
+    """Time of each of ``repeats`` calls, after a few that warm up."""
+    taken = []
+    for number in range(repeats + 3):
+        start = time.perf_counter()
+        infer(network, clips, times, precision)
+        if clips.is_cuda:
+            torch.cuda.synchronize()
+        if number >= 3:
+            taken.append(1000 * (time.perf_counter() - start))
+    return np.array(taken)
+
+
+def _peak_memory(device: str) -> float:
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss in a megabyte
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
