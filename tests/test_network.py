@@ -90,6 +90,7 @@ def test_scales_share_the_classifier() -> None:
     clips, times = batch(network)
     logits, scales = network.forward_scales(clips, times)
     assert scales.shape == (4, 2, 3)
+    assert not any(torch.equal(scale, logits) for scale in scales)
     torch.testing.assert_close(logits, network(clips, times))
 
 
