@@ -33,11 +33,12 @@ def test_prepare_gives_the_official_feeder_output(key: str, modality: str) -> No
         np.testing.assert_allclose(times[i], arrays[f"{key}/index_t{i}"], atol=1e-6)
 
 
-def test_evaluation_frames_are_numpys_linspace_truncated() -> None:
+@pytest.mark.parametrize("count", [64, 50])  # 49 · (1 / 49) is less than 1
+def test_evaluation_frames_are_numpys_linspace_truncated(count: int) -> None:
     lengths = torch.arange(1, 3000)
-    frames = evaluation_frames(lengths, 64).numpy()
+    frames = evaluation_frames(lengths, count).numpy()
     for length in lengths.tolist():
-        assert (frames[length - 1] == np.linspace(0, length - 1, 64).astype(int)).all()
+        assert (frames[length - 1] == np.linspace(0, length - 1, count).astype(int)).all()
 
 
 def test_training_frames_are_sorted_and_inside_the_clip() -> None:
