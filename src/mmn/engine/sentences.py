@@ -120,6 +120,8 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
         return resolving[1]  # OmegaConf drops the cause
     name = re.search(r"Could not override '([^']+)'", text)
     if name and config is not None and config.stem == "eval":
+        from mmn.engine.evaluation_request import keys_read, unread  # here, since it imports all of Hydra
+
         return str(unread_key(name[1], keys_read(config)))
     if name and name[1] in _ELSEWHERE:
         return f"there is no key {name[1]}; {_ELSEWHERE[name[1]]}"
