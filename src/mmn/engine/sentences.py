@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmn.engine.evaluation_request import keys_read, unread_key
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
 from mmn.text import plain
@@ -120,7 +119,7 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
         return resolving[1]  # OmegaConf drops the cause
     name = re.search(r"Could not override '([^']+)'", text)
     if name and config is not None and config.stem == "eval":
-        from mmn.engine.evaluation_request import keys_read, unread  # here, since it imports all of Hydra
+        from mmn.engine.evaluation_request import keys_read, unread_key  # here, since it imports all of Hydra
 
         return str(unread_key(name[1], keys_read(config)))
     if name and name[1] in _ELSEWHERE:
