@@ -1,6 +1,10 @@
 """Text from outside, made harmless for where it is shown."""
 
 import re
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _INSTRUCTIONS = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff"  # control characters, which terminals obey, and halves of characters
@@ -18,11 +22,11 @@ def plain(text: str) -> str:
     return _INSTRUCTIONS.sub("", re.sub("[\n\r\t]+", " ", text))
 
 
-def markup(text: str) -> str:
-    """Text for rich's console, square brackets shown as they are."""
-    from rich.markup import escape
+def console(**options: Any) -> "Console":
+    """A console that shows what it is given: square brackets in names are no markup, colons no pictures."""
+    from rich.console import Console
 
-    return escape(plain(text))
+    return Console(**{"highlight": False, "markup": False, "emoji": False, **options})
 
 
 def cell(text: str) -> str:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from mmn.cli.view_option import HELP, read_view
 from mmn.errors import UserError
+from mmn.text import console
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
 
 def register(commands: Any) -> None:
@@ -48,42 +50,45 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    out = console()
     parts = ", ".join(f"{part} {count}" for part, count in summary["parts"].items())
-    console.print(f"[bold]{summary['name']}[/] · {summary['source']}")
-    console.print(f"{summary['joints']} joints in {summary['coordinates']}D: {parts}")
-    console.print(_split_table(summary))
-    console.print(_class_table(summary))
+    out.print(_marked(summary["name"], f" · {summary['source']}", "bold"))
+    out.print(f"{summary['joints']} joints in {summary['coordinates']}D: {parts}")
+    out.print(_split_table(summary))
+    out.print(_class_table(summary))
     if summary["groups"]:
         cells = {group: [group] for group in summary["groups"]}
-        console.print(_counts_table("clips a group", ("group",), cells, summary["groups"]))
+        out.print(_counts_table("clips a group", ("group",), cells, summary["groups"]))
     for split, filled in summary["filled"].items():
         most = ", ".join(f"{joint} {count:,}" for joint, count in list(filled["by_joint"].items())[:8])
-        console.print(
-            f"[yellow]filled in, {split}:[/] {filled['joints']:,} missing joints ({filled['share']:.1%}) in "
-            f"{filled['clips']:,} clips; most of all {most}"
-        )
+        share = f"{filled['joints']:,} missing joints ({filled['share']:.1%}) in {filled['clips']:,} clips"
+        out.print(_marked(f"filled in, {split}:", f" {share}; most of all {most}"))
         clips = ", ".join(f"{name} {share:.0%}" for name, share in filled["most"].items())
-        console.print(f"  most filled clips: {clips}")
+        out.print(f"  most filled clips: {clips}")
     for split, zeros in summary["zeros"].items():
-        console.print(f"[yellow]exactly 0, {split}:[/] {zeros['joints']:,} joints in {zeros['clips']:,} clips")
+        out.print(_marked(f"exactly 0, {split}:", f" {zeros['joints']:,} joints in {zeros['clips']:,} clips"))
     if summary["clip_groups"]:
         counts = ", ".join(f"{split} {count}" for split, count in summary["clip_groups"].items())
-        console.print(f"clips are of so many groups (subjects or recordings): {counts}")
+        out.print(f"clips are of so many groups (subjects or recordings): {counts}")
     for name, splits in list(summary["shared_groups"].items())[:20]:
-        console.print(f"[yellow]group in two splits:[/] {name} is in {' and '.join(splits)}")
+        out.print(_marked("group in two splits:", f" {name} is in {' and '.join(splits)}"))
     if len(summary["shared_groups"]) > 20:
-        console.print(f"[yellow]… {len(summary['shared_groups'])} such groups in all[/]; --json lists them")
+        out.print(f"[yellow]… {len(summary['shared_groups'])} such groups in all[/]; --json lists them")
     for pair in summary["copies"][:20]:
-        console.print(f"[yellow]nearly the same in two splits:[/] {pair['first']} and {pair['second']} ({pair['how']})")
+        out.print(_marked("nearly the same in two splits:", f" {pair['first']} and {pair['second']} ({pair['how']})"))
     for pair in summary["contradictions"][:20]:
         labels = " and ".join(list(summary["classes"])[label] for label in pair["labels"])
-        console.print(f"[yellow]nearly the same, labelled otherwise:[/] {pair['first']} and {pair['second']}: {labels}")
+        out.print(_marked("nearly the same, labelled otherwise:", f" {pair['first']} and {pair['second']}: {labels}"))
     if max(len(summary["copies"]), len(summary["contradictions"])) > 20:
         counts = f"{len(summary['copies'])} and {len(summary['contradictions'])}"
-        console.print(f"[yellow]… {counts} such pairs in all[/]; --json lists them")
+        out.print(_marked(f"… {counts} such pairs in all", "; --json lists them"))
+
+
+def _marked(head: str, rest: str, style: str = "yellow") -> "Text":
+    """A line with a coloured beginning."""
+    from rich.text import Text
+
+    return Text.assemble((head, style), rest)
 
 
 def _split_table(summary: dict[str, Any]) -> "Table":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmn.errors import UserError
+from mmn.text import console
 
 
 def register(commands: Any) -> None:
@@ -32,7 +33,6 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _list() -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from mmn.data.format.layout import BUILT_IN, load_classes, load_layout
@@ -44,7 +44,7 @@ def _list() -> None:
         layout, classes = load_layout(name), load_classes(name)
         count = str(len(classes.names)) if classes else "own"
         table.add_row(name, str(layout.num_joints), count, ", ".join(layout.parts))
-    Console(highlight=False).print(table)
+    console().print(table)
 
 
 def _plot(layout: Any, path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 from mmn.evaluation.figures import top_classes
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
+from mmn.text import cell
 
 PLACES = 5
 
@@ -22,7 +23,7 @@ def header(places: int, grouped: bool) -> list[str]:
 
 def video(name: str) -> str:
     """What a clip is called in the file."""
-    return f"{name.removesuffix('.mp4')}.mp4"
+    return cell(f"{name.removesuffix('.mp4')}.mp4")
 
 
 def prediction_rows(scores: Scores) -> list[list[str]]:

@@ -10,6 +10,7 @@ from mmn.evaluation.figures import top_classes
 from mmn.evaluation.predictions import probabilities
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
+from mmn.text import cell
 
 PLACES = 5
 
@@ -41,4 +42,6 @@ def write_probabilities(path: Path, scores: Scores) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["name", "place", "class", "index", "probability"])
         for guess in likeliest(scores):
-            rows.writerow([*guess[:4], f"{guess.probability:.6f}"])
+            rows.writerow(
+                [cell(guess.name), guess.place, cell(guess.class_name), guess.class_index, f"{guess.probability:.6f}"]
+            )

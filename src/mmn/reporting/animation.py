@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.animation import FFMpegWriter, FuncAnimation, PillowWriter
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -63,6 +64,7 @@ def find_clip(data: SkeletonData, name: str) -> Shown:
     )
 
 
+@rc_context({"text.parse_math": False})  # a $ in a name is a $
 def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_second: int = 15) -> None:
     """Write an animation of clips side by side; a shorter one stands still at its end.
 

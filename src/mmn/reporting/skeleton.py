@@ -4,7 +4,7 @@ import textwrap
 from pathlib import Path
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -68,6 +68,7 @@ class SkeletonArtist:
         self.note.set_text(note)
 
 
+@rc_context({"text.parse_math": False})  # a $ in a name is a $
 def draw_layout(layout: Layout, clip: NDArray[np.float32], path: Path) -> None:
     """A picture of a layout, joints numbered and parts named, on the first frame of a clip ``(T, V, C)``."""
     figure = Figure(figsize=(8, 9), layout="constrained")

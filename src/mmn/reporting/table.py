@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
+from mmn.text import console, plain
 
 TITLES = {
     "clips": "clips",
@@ -44,9 +44,9 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str
     for name, text in TITLES.items():
         if any(name in column for column in figures.values()):
             table.add_row(text, *(_cell(name, column.get(name)) for column in figures.values()))
-    console = Console(record=True)
-    console.print(table)
-    return console.export_text()
+    recording = console(record=True)
+    recording.print(table)
+    return recording.export_text()
 
 
 def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: str = "stream") -> None:
@@ -57,8 +57,8 @@ def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: 
     for name in names:
         table.add_column(TITLES[name], justify="right", no_wrap=True)
     for stream, row in figures.items():
-        table.add_row(stream, *(_cell(name, row.get(name)) for name in names))
-    Console().print(table)
+        table.add_row(plain(stream), *(_cell(name, row.get(name)) for name in names))
+    console().print(table)
 
 
 def print_by_group(found: Mapping[str, Any]) -> None:
@@ -83,7 +83,7 @@ def print_predicted(scores: Scores) -> None:
     for k in np.argsort(-counts, kind="stable"):
         if counts[k]:
             table.add_row(scores.classes.names[k], str(counts[k]), f"{100 * chances[best == k].mean():.1f} %")
-    Console().print(table)
+    console().print(table)
 
 
 def _cell(name: str, value: float | None) -> str:
