@@ -2,12 +2,13 @@
 # make test    environment and the full test suite
 # make check   lint, formatting, types, import contracts
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
+# make torture  files of every format, damaged at random, for an hour; goes on where it was stopped
 # make setup   environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check mutations
+.PHONY: setup demo test check torture mutations
 
 setup: $(READY)
 
@@ -33,3 +34,6 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+torture: setup
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/torture.py --minutes 60

@@ -1,13 +1,17 @@
 """The one place where files from outside are opened: bounded, and every failure one sentence with the file's name."""
 
 import json
+import math
 import stat
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from mmn.errors import UserError
 from mmn.text import plain
@@ -30,9 +34,20 @@ def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterato
     Raises:
         UserError: what goes wrong inside, and a file that is missing or is none.
     """
-    try:
+    with blamed(path, kind, advice):
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{path} is not a file; give a {kind}.")
+        yield
+
+
+@contextmanager
+def blamed(path: Path, kind: str, advice: str = "get it again") -> Iterator[None]:
+    """Tell whatever goes wrong inside as a fault of ``path``, a file or a folder.
+
+    Raises:
+        UserError: in place of any other exception.
+    """
+    try:
         yield
     except UserError:
         raise
@@ -91,6 +106,35 @@ def read_yaml(path: Path, kind: str = "YAML file") -> Any:
     text = read_text(path, kind, 1 << 24)
     with from_outside(path, kind):
         return parse_yaml(text)
+
+
+def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays of an ``.npz`` file by their keys, or the one of an ``.npy`` file by the file's name.
+
+    Raises:
+        UserError: a file that numpy cannot read, arrays of Python objects, or sizes that the file cannot hold.
+    """
+    with from_outside(path, "array file", "save it with numpy"):
+        if not zipfile.is_zipfile(path):
+            with path.open("rb") as file:
+                yield path.stem, _read_array(file, path.stat().st_size)
+            return
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > memory_for(path.stat().st_size):
+                raise ValueError("it unpacks to more than a file of its size should")
+            for entry in archive.infolist():
+                with archive.open(entry) as file:
+                    yield entry.filename.removesuffix(".npy"), _read_array(file, entry.file_size)
+
+
+def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read_header(file)
+    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"it is said to hold {shape} numbers, more than there are")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def parse_yaml(text: str) -> Any:

@@ -73,7 +73,7 @@ def _print(summary: dict[str, Any]) -> None:
     for name, splits in list(summary["shared_groups"].items())[:20]:
         out.print(_marked("group in two splits:", f" {name} is in {' and '.join(splits)}"))
     if len(summary["shared_groups"]) > 20:
-        out.print(f"[yellow]… {len(summary['shared_groups'])} such groups in all[/]; --json lists them")
+        out.print(_marked(f"… {len(summary['shared_groups'])} such groups in all", "; --json lists them"))
     for pair in summary["copies"][:20]:
         out.print(_marked("nearly the same in two splits:", f" {pair['first']} and {pair['second']} ({pair['how']})"))
     for pair in summary["contradictions"][:20]:

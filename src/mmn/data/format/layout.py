@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from mmn.errors import UserError
+from mmn.outside import parse_yaml
 
 NAMED = ("ma52", "imigue", "jhmdb")
 """Layouts of published data sets, with their class names."""
@@ -263,8 +264,8 @@ def _read(layout: str | Path) -> dict[str, Any]:
                 f"there is no layout {layout}; use {', '.join(BUILT_IN)} or the path of a YAML file."
             ) from None
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = parse_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UserError(f"the layout {layout} is not YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
         raise UserError(f"the layout {layout} is not a table of joints, bones, parts and centre.")

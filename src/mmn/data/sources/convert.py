@@ -24,6 +24,7 @@ from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options
 from mmn.data.sources.steps import Steps
 from mmn.errors import UserError
+from mmn.outside import blamed
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,11 @@ def read_source(
     read = reader_of(asked.format or recognise(path))
     segments = None if asked.labels is None else _segments(asked)
     rows = None if asked.labels is None or segments is not None else read_labels(asked.labels)
-    parsed = read(path, asked)
-    skeleton, layout_name, recordings = find_layout(layout, parsed)
-    steps = Steps(skeleton, layout_name, asked, parsed.published)
-    clips, nobody = _clips(watch(recordings), steps)
+    with blamed(path, "source of that format", "write it again, or say --format"):
+        parsed = read(path, asked)
+        skeleton, layout_name, recordings = find_layout(layout, parsed)
+        steps = Steps(skeleton, layout_name, asked, parsed.published)
+        clips, nobody = _clips(watch(recordings), steps)
     if rows is not None:
         clips = with_rows(clips, nobody, rows, str(asked.labels))
     notes = [*parsed.notes, *steps.notes()]

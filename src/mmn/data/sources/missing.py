@@ -10,6 +10,8 @@ from mmn.errors import UserError
 
 ZEROS = ("missing", "keep")
 
+_MOST_MISSING = 1_000  # frames in a row for each that there is: beyond it the numbers are no frame numbers
+
 
 def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]) -> list[Clip]:
     """Clips whose exact zeros without a score are either places or missing.
@@ -62,6 +64,11 @@ def lay_out(clip: Clip, step: int) -> Clip:
     if not there.any():
         return clip.with_frames(clip.frames[:0], clip.joints[:0])
     first, last = clip.frames[there].min(), clip.frames[there].max()
+    if (last - first) // step > _MOST_MISSING * len(clip.frames) + _MOST_MISSING:
+        raise UserError(
+            f"clip {clip.name} has {len(clip.frames)} frames, numbered {first} to {last}; number its frames anew, or "
+            "leave it out."
+        )
     frames = np.arange(first, last + 1, step)
     if len(frames) == len(clip.frames) and there.all():
         return clip

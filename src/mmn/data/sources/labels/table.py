@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mmn.data.format.skeletons import SPLITS
 from mmn.errors import UserError
+from mmn.outside import from_outside
 
 _OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -54,7 +55,8 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str,
     text = read_text(path, f"a CSV file with the columns {','.join(needed)}")
     header = text.lstrip("\n").split("\n", 1)[0]
     delimiter = max(_DELIMITERS, key=header.count)
-    rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True))
+    with from_outside(path, "CSV file", "save it again"):
+        rows = list(csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True))
     columns = [cell.strip().lower() for cell in (rows[0] if rows else [])]
     if not set(needed) <= set(columns):
         raise UserError(

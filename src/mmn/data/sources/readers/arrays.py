@@ -6,9 +6,7 @@ An array is ``(frames, points, numbers)``: joints in the layout's order, or the 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
-import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.sources.channels import split_channels
@@ -18,6 +16,7 @@ from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
+from mmn.outside import read_arrays
 
 _MEDIAPIPE = {BLAZEPOSE33.size, *HOLISTIC}
 
@@ -39,21 +38,13 @@ def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         UserError: a file that numpy cannot read, or arrays of Python objects.
     """
     try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            yield path.stem, content
-            return
-        with content:
-            for key in content.files:
-                yield key, content[key]
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
-        if "Object arrays" in str(error):
-            raise UserError(
-                f"{path} is an array of objects, clips of different lengths it seems; save a clip a key, as in "
-                "np.savez(file, **{name: clip, …})."
-            ) from None
+        yield from read_arrays(path)
+    except UserError as error:
+        if "Object arrays" not in str(error):
+            raise
         raise UserError(
-            f"{path} is not a readable array file ({str(error).splitlines()[0]}); save it with numpy."
+            f"{path} is an array of objects, clips of different lengths it seems; save a clip a key, as in "
+            "np.savez(file, **{name: clip, …})."
         ) from None
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
+from mmn.outside import blamed, read_bytes
 
 
 class ClipFile(NamedTuple):
@@ -79,9 +80,10 @@ def recordings_of_files(
         read: name of the clip and file → the recordings in it.
     """
     for file in clip_files(source, suffixes):
-        for recording in read(file.name, file.path):
-            label = file.label if recording.label is None else recording.label
-            yield replace(recording, label=label, split=recording.split or file.split)
+        with blamed(file.path, "recording", "write it again"):
+            for recording in read(file.name, file.path):
+                label = file.label if recording.label is None else recording.label
+                yield replace(recording, label=label, split=recording.split or file.split)
 
 
 def _place(path: Path, source: Path) -> tuple[str | None, str]:
@@ -111,21 +113,24 @@ def read_json(path: Path) -> Any:
     Raises:
         UserError: a file that is neither.
     """
-    try:
-        content = path.read_bytes()
+    with blamed(path, "JSON file", "write it again"):
+        content = read_bytes(path, "JSON file")
         text = content.decode(json.detect_encoding(content))  # UTF-8 or 16, with a byte order mark or without
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not a readable JSON file ({error}); write it again.") from None
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        lines = [line for line in text.splitlines() if line.strip()]
         try:
-            if len(lines) > 1:
-                return [json.loads(line) for line in lines]
+            return json.loads(text)
         except ValueError:
-            pass
-        raise UserError(f"{path} is not a readable JSON file ({error}); write it again.") from None
+            lines = [line for line in text.splitlines() if line.strip()]
+            if len(lines) < 2 or not _is_json(lines[0]):
+                raise
+            return [json.loads(line) for line in lines]
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
 
 
 def triples(values: Any, where: str) -> NDArray[np.float32]:

@@ -1,9 +1,8 @@
 """Reader of CTR-GCN's ``NTU60_CS.npz``: ``x_train (N, T, 150)`` of two people's 25 joints, ``y_train`` one-hot."""
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from mmn.data.sources.points import NTU25
 from mmn.data.sources.readers.arrays import load_numpy
@@ -22,9 +21,9 @@ def read(source: Path, options: Options) -> Parsed:
 def is_ntu_arrays(source: Path) -> bool:
     """Whether an ``.npz`` file has the keys of this form."""
     try:
-        with np.load(source) as content:
-            return {"x_train", "y_train"} <= set(content.files)
-    except (OSError, ValueError):
+        with zipfile.ZipFile(source) as content:
+            return {"x_train.npy", "y_train.npy"} <= set(content.namelist())
+    except (OSError, zipfile.BadZipFile):
         return False
 
 
