@@ -163,6 +163,8 @@ def test_each_form_is_recognised_and_read_point_by_point(
 ) -> None:
     (tmp_path / "source").mkdir()
     x = walk(points, axes, people=2 if format not in ("mediapipe", "arrays") else 1)
+    if format in ("mediapipe", "arrays"):
+        x[0, :, 27, 1] = 2500  # an ankle below a picture of 1080 lines
     if len(x) == 2:
         x[1, FRAMES // 2 :] = 0 if "ntu" in format or format in ("stgcn", "pyskl") else x[1, FRAMES // 2 :]
     source = write(tmp_path / "source", x)
@@ -175,6 +177,14 @@ def test_each_form_is_recognised_and_read_point_by_point(
     if options:
         with pytest.raises(UserError, match=r"shares of the picture.*--picture 1920x1080"):
             convert(source, tmp_path / "x.h5", "auto", person="longest")
+
+
+def test_metres_around_the_hips_are_no_shares_of_a_picture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = [[{"x": x, "y": y, "z": 0, "visibility": 1} for x, y in rng.uniform(-0.9, 0.9, (33, 2))] for _ in range(3)]
+    (tmp_path / "clip.json").write_text(json.dumps(frames))
+    clip = convert(tmp_path / "clip.json", tmp_path / "x.h5", "blazepose33").splits["test"].clip(0)
+    np.testing.assert_allclose(clip[0, 0, 0], frames[0][0]["x"], rtol=1e-6)
 
 
 def test_subjects_of_ntu_are_groups(tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ RIGHT = [
 def test_the_right_person_in_the_right_order(
     field: Path, tmp_path: Path, case: str, layout: str, options: dict, expected: dict[str, list[float]]
 ) -> None:
-    assert noses(converted(field, tmp_path, case, layout, **options)) == expected
+    data = converted(field, tmp_path, case, layout, **options)
+    assert noses(data) == expected
+    assert data.coordinates == (3 if case.startswith("case50") else 2)
 
 
 REFUSED = [
@@ -193,6 +195,7 @@ def test_all_clips_nobody_is_in_are_named_at_once_and_can_be_left_out(field: Pat
     labels.write_text("name,label,split\n" + "".join(f"clip{i:02d},0,train\n" for i in range(1, 13)))
     with pytest.raises(UserError, match=r"4 of 12 clips .* clip03, clip06, clip09, clip12 \(nobody.*--skip-bad"):
         convert(source, tmp_path / "x.h5", "ma52", labels=labels)
+    labels.write_text(labels.read_text().replace("clip03,0,train\n", ""))  # a clip left out needs no row
     data = convert(source, tmp_path / "x.h5", "ma52", labels=labels, skip_bad=True)
     assert len(data.splits["train"]) == 8
     assert "4 clips left out" in data.source

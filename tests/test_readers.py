@@ -224,6 +224,16 @@ def test_pyskl_without_scores_takes_who_is_there_longest(tmp_path: Path) -> None
     np.testing.assert_array_equal(clip, content["annotations"][0]["keypoint"][1].astype(np.float32))
 
 
+def test_pyskl_frames_after_the_total_are_cut_off(tmp_path: Path) -> None:
+    path, x = pyskl(tmp_path, {"train": ["a"]})
+    content = pickle.loads(path.read_bytes())
+    content["annotations"][0]["total_frames"] = 3
+    path.write_bytes(pickle.dumps(content))
+    data = convert(path, tmp_path / "x.h5", "jhmdb")
+    np.testing.assert_array_equal(data.splits["train"].clip(0), x[1, :3].astype(np.float16).astype(np.float32))
+    assert "cut off: a (3 of 4)" in data.source
+
+
 def test_pyskl_splits_can_be_named(tmp_path: Path) -> None:
     path, _ = pyskl(tmp_path, {"xsub_train": ["a"], "xset_train": ["b"], "xsub_val": ["c"]})
     with pytest.raises(UserError, match="say which are which"):

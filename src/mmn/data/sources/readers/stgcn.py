@@ -55,16 +55,19 @@ def _recordings(source: Path, options: Options) -> Iterator[Recording]:
             )
         split = next((s for s in SPLITS if s in path.stem.lower()), "test")
         names, labels = _labels(path, len(data))
+        channels = options.channels or _channels(data)
         for clip, name, label in zip(data, names, labels, strict=True):
             points = np.moveaxis(np.asarray(clip), (3, 1, 2, 0), (0, 1, 2, 3))  # (M, T, V, C)
-            points, scores = split_channels(points, options.channels or _channels(points), f"{path}: clip {name}")
+            points, scores = split_channels(points, channels, f"{path}: clip {name}")
             yield Recording.from_array(name, points, scores, label=label, split=split)
 
 
-def _channels(points: np.ndarray) -> str | None:
-    """x, y and score where the third channel can be one; this form has scores whenever it has 2D skeletons."""
-    third = points[..., -1]
-    return "xys" if points.shape[-1] == 3 and third.min() >= 0 and 0 < third.max() <= 1 else None
+def _channels(data: np.ndarray) -> str | None:
+    """x, y and score where the third channel of ``(N, C, T, V, M)`` can be one; x and y where it is empty."""
+    if data.shape[1] != 3:
+        return None
+    low, high = data[:, 2].min(), data[:, 2].max()
+    return "xy" if low == high == 0 else "xys" if low >= 0 and high <= 1 else None
 
 
 def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
