@@ -22,6 +22,7 @@ from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.folds import parts_of
 from mmn.evaluation.foreign_files import SUFFIXES
+from mmn.evaluation.hierarchy import find_weight, told_apart, with_groups
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import write_probabilities
 from mmn.evaluation.record import of_streams
@@ -60,7 +61,9 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     if not trainer.is_global_zero:
         logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
     streams = score_streams(request.paths, request.split, cfg, request, trainer)
-    weights, found = _weights(cfg, request, trainer)
+    if request.fusion == "hierarchy":
+        streams = [_with_groups(streams, cfg, request, trainer)]
+    weights, found = _weights(cfg, request, trainer) if len(streams) > 1 else ([1.0], {})
     total = streams[0] if len(streams) == 1 else combine(streams, weights, request.average)
     if len(streams) > 1:
         records = [stream.source.record for stream in streams]
@@ -92,6 +95,23 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         print_by_group(analysis.get("by_group") or {})
         print(f"written to {folder}")
     return result
+
+
+def _with_groups(streams: list[Scores], cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
+    """A network of actions and one of their body groups as one; the group's weight given or found on the val split."""
+    actions, groups = told_apart(streams)
+    weight = request.group_weight
+    if weight == "auto":
+        weight = find_weight(*told_apart(score_streams(request.paths, "val", cfg, request, trainer)))
+    total = with_groups(actions, groups, weight)
+    if (total.labels >= 0).any():
+        log.info(
+            "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",
+            "" if weight is None else f", weight {weight:g}", figures(total)["top1"], figures(actions)["top1"],
+        )  # fmt: skip
+    records = [stream.source.record for stream in (actions, groups)]
+    record = of_streams(records, [], fusion=request.fusion, group_weight=weight)
+    return replace(total, source=replace(total.source, record=record))
 
 
 def _trainer(cfg: DictConfig) -> L.Trainer:

@@ -40,6 +40,9 @@ class EvaluationRequest:
         paths: checkpoints and scores files; run folders are replaced by their best epoch.
         weights: one per path, summing to 1; ``"auto"`` to fit them to the val split.
         average: what is averaged over streams.
+        fusion: ``"sum"``, or ``"hierarchy"`` for a network of actions and one of their body groups.
+        group_weight: λ of log p(action) + λ · log p(group), ``"auto"`` to fit it to the val split; None for
+            log p(group) + log p(action | group).
         split: the split to score.
         files: data files by name without suffix; None for the file that a checkpoint was trained on.
         samplings: frame samplings averaged per clip.
@@ -50,6 +53,8 @@ class EvaluationRequest:
     paths: list[str]
     weights: list[float] | Literal["auto"]
     average: Literal["logits", "probabilities"]
+    fusion: Literal["sum", "hierarchy"]
+    group_weight: float | Literal["auto"] | None
     split: str
     files: dict[str, str | None]
     samplings: int
@@ -82,8 +87,25 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         raise UserError("weights=auto fits them to the val split, so split=val would be biased; change either.")
     weights: list[float] | Literal["auto"] = "auto" if given == "auto" else shares(given, len(paths))
     return EvaluationRequest(
-        paths, weights, cfg.average, str(cfg.split), _files(cfg.data.path), samplings, flip, precision
+        paths, weights, cfg.average, *_fusion(cfg), str(cfg.split), _files(cfg.data.path), samplings, flip, precision
     )
+
+
+def _fusion(cfg: DictConfig) -> tuple[Literal["sum", "hierarchy"], float | Literal["auto"] | None]:
+    """How streams become one, and the weight of body groups."""
+    fusion, weight = cfg.fusion, cfg.group_weight
+    if fusion not in ("sum", "hierarchy"):
+        raise UserError(f"fusion is {fusion}; it is sum or hierarchy.")
+    if fusion == "sum" and weight is not None:
+        raise UserError(f"group_weight={weight} is for fusion=hierarchy; add it, or leave group_weight out.")
+    if fusion == "hierarchy" and cfg.weights is not None:
+        raise UserError("weights are for fusion=sum; of fusion=hierarchy give group_weight.")
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    if not (weight is None or weight == "auto" or (number and 0 <= weight < float("inf"))):
+        raise UserError(f"group_weight is {weight}; it is a number of at least 0, auto, or null.")
+    if weight == "auto" and cfg.split == "val":
+        raise UserError("group_weight=auto fits it to the val split, which split=val would report; give another split.")
+    return fusion, weight
 
 
 def _files(path: Any) -> dict[str, str | None]:

@@ -1,0 +1,73 @@
+"""A network of body groups helps one of actions: each action is judged together with its group."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.errors import UserError
+from mmn.evaluation.scores import Scores, figures
+
+WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
+"""Tried for the group's share, of which equals count the smallest."""
+
+
+def told_apart(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
+    """Of two streams the one of actions and the one whose classes are the groups of these.
+
+    Raises:
+        UserError: another number of streams, or two that are not actions and their groups.
+    """
+    if len(streams) == 2:
+        for actions, groups in (streams, reversed(streams)):
+            if actions.classes.group_names and set(groups.classes.names) == set(actions.classes.group_names):
+                return actions, groups
+    raise UserError(
+        "fusion=hierarchy needs two streams: a network of actions with body groups, and one that was trained with "
+        "data.target=group on the same classes."
+    )
+
+
+def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores:
+    """The actions' scores, their groups' taken into account; clips matched by name.
+
+    Args:
+        actions: of a network of actions.
+        groups: of a network of their groups.
+        weight: λ of log p(action) + λ · log p(its group); None for log p(group) + log p(action | group).
+
+    Raises:
+        UserError: scores of other clips.
+    """
+    place = {name: index for index, name in enumerate(groups.names)}
+    if lost := [name for name in actions.names if name not in place]:
+        raise UserError(f"the network of groups has no scores of clip {lost[0]}; score the same split.")
+    order = [groups.classes.names.index(name) for name in actions.classes.group_names]
+    of_class = np.array(actions.classes.group_of_class)
+    log_group = _log_softmax(groups.logits[[place[name] for name in actions.names]][:, order])
+    log_action = _log_softmax(actions.logits)
+    if weight is None:
+        chances = np.exp(log_action)
+        of_group = np.stack([chances[:, of_class == group].sum(axis=1) for group in range(len(order))], axis=1)
+        log_action = log_action - np.log(np.maximum(of_group, 1e-300))[:, of_class]
+    total = log_action + (1.0 if weight is None else weight) * log_group[:, of_class]
+    checkpoints = (*actions.source.checkpoints, *groups.source.checkpoints)
+    return replace(actions, logits=total.astype(np.float32), source=replace(actions.source, checkpoints=checkpoints))
+
+
+def find_weight(actions: Scores, groups: Scores) -> float:
+    """The λ with the least cross entropy on these clips, which are not those to be reported.
+
+    Raises:
+        UserError: clips without labels.
+    """
+    if not (actions.labels >= 0).any():
+        raise UserError("the group's weight can only be found on labelled clips; give group_weight a number.")
+    return min(WEIGHTS, key=lambda weight: figures(with_groups(actions, groups, weight))["loss"])
+
+
+def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    values = logits.astype(np.float64)
+    values = values - values.max(axis=1, keepdims=True)
+    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))

@@ -1,0 +1,85 @@
+"""A network of body groups beside one of actions."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import in_process
+
+from mmn.data.format.layout import Classes
+from mmn.errors import UserError
+from mmn.evaluation.hierarchy import WEIGHTS, find_weight, told_apart, with_groups
+from mmn.evaluation.predictions import softmax
+from mmn.evaluation.scores import Scores, figures, read_scores, write_scores
+
+ACTIONS = Classes(["nod", "wave", "clap"], [1, 0, 0], ["arms", "head"])
+
+
+def made(clips: int = 40) -> tuple[Scores, Scores]:
+    """Actions known a little, groups known well, in another order of clips and groups."""
+    rng = np.random.default_rng(0)
+    labels, names = rng.integers(0, 3, clips), [f"clip{i}" for i in range(clips)]
+    actions = Scores(names, labels, (rng.normal(0, 1, (clips, 3)) + np.eye(3)[labels]).astype(np.float32), ACTIONS)
+    own = np.array([0, 1, 1])[labels]  # head first
+    logits = rng.normal(0, 1, (clips, 2)) + 4 * np.eye(2)[own]
+    groups = Scores(names, own, logits.astype(np.float32), Classes(["head", "arms"], [], []))
+    back = np.arange(clips)[::-1]
+    return actions, replace(groups, names=names[::-1], labels=own[back], logits=groups.logits[back])
+
+
+def test_the_probability_of_a_group_is_shared_by_its_actions() -> None:
+    actions, groups = made()
+    total = softmax(with_groups(actions, groups, None).logits)
+    chances, of_group = softmax(actions.logits), softmax(groups.logits[::-1].copy())
+    arms = of_group[:, 1:] * chances[:, 1:] / chances[:, 1:].sum(axis=1, keepdims=True)
+    expected = np.concatenate([of_group[:, :1], arms], axis=1)
+    np.testing.assert_allclose(total, expected, atol=1e-6)
+
+
+def test_a_weighted_group_is_added_to_the_logarithm() -> None:
+    actions, groups = made()
+    logs, of_group = np.log(softmax(actions.logits)), np.log(softmax(groups.logits[::-1].copy()))
+    np.testing.assert_allclose(with_groups(actions, groups, 0.5).logits, logs + 0.5 * of_group[:, [0, 1, 1]], atol=1e-5)
+    assert figures(with_groups(actions, groups, 0.0))["top1"] == figures(actions)["top1"]
+    found = find_weight(actions, groups)
+    losses = [figures(with_groups(actions, groups, weight))["loss"] for weight in WEIGHTS]
+    assert losses[WEIGHTS.index(found)] == min(losses) < losses[0]
+
+
+def test_streams_that_are_no_actions_and_groups_are_refused() -> None:
+    actions, groups = made()
+    assert told_apart([groups, actions]) == (actions, groups)
+    for streams in ([actions], [actions, actions], [groups, groups]):
+        with pytest.raises(UserError, match="fusion=hierarchy needs two streams"):
+            told_apart(streams)
+    with pytest.raises(UserError, match="has no scores of clip clip39"):
+        with_groups(actions, replace(groups, names=["x", *groups.names[1:]]), 1.0)
+    with pytest.raises(UserError, match="can only be found on labelled clips"):
+        find_weight(replace(actions, labels=np.full(40, -1)), groups)
+
+
+def test_evaluation_fuses_the_two_streams_and_says_how(tmp_path: Path) -> None:
+    actions, groups = made()
+    for name, scores in (("actions", actions), ("groups", groups)):
+        write_scores(tmp_path / f"{name}.h5", scores)
+
+    def evaluate(*overrides: str):
+        paths = f"ckpt_path=[{tmp_path / 'actions.h5'},{tmp_path / 'groups.h5'}]"
+        return in_process("eval.py", paths, f"hydra.run.dir={tmp_path / 'eval'}", *overrides, cwd=tmp_path)
+
+    ended = evaluate("fusion=hierarchy", "group_weight=0.5")
+    assert ended.returncode == 0, ended.stderr
+    about = json.loads((tmp_path / "eval" / "metrics.json").read_text())["about"]
+    assert (about["fusion"], about["group_weight"]) == ("hierarchy", 0.5)
+    assert np.array_equal(read_scores(tmp_path / "eval" / "scores.h5").logits, with_groups(actions, groups, 0.5).logits)
+    assert "with the network of groups, weight 0.5: Top-1 " in ended.stdout
+    for overrides, sentence in (
+        (["fusion=product"], "fusion is product; it is sum or hierarchy"),
+        (["group_weight=1"], "group_weight=1 is for fusion=hierarchy"),
+        (["fusion=hierarchy", "weights=[1,1]"], "weights are for fusion=sum"),
+        (["fusion=hierarchy", "group_weight=-1"], "group_weight is -1; it is a number of at least 0"),
+        (["fusion=hierarchy", "group_weight=auto", "split=val"], "fits it to the val split"),
+    ):
+        assert sentence in evaluate(*overrides).stderr
