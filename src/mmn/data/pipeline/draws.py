@@ -5,7 +5,7 @@ workers or processes, the device, and whether the run was interrupted; and only 
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -59,7 +59,12 @@ class Draws:
         return _mix(_mix(int(_mix(of_epoch)) + self.clips))
 
 
+@lru_cache(maxsize=64)
+def _counters(count: int, device: torch.device) -> Tensor:
+    return _mix(torch.arange(1, count + 1, device=device))
+
+
 def _numbers(key: Tensor, count: int) -> Tensor:
     """``(..., count)`` numbers in [0, 1) from keys ``(...)``."""
-    numbers = _mix(key.unsqueeze(-1) + _mix(torch.arange(1, count + 1, device=key.device)))
+    numbers = _mix(key.unsqueeze(-1) + _counters(count, key.device))
     return _shift_right(numbers, 40).to(torch.float32) * 2.0**-24

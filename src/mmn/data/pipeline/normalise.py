@@ -25,7 +25,8 @@ class Box(NamedTuple):
         """``clips (B, T, V, C)`` in a new tensor, each in its box."""
         # One long row a frame: two numbers at a time would take five times as long.
         origin, low, span = (part.repeat(1, clips.shape[2]).unsqueeze(1) for part in self)
-        return (clips.flatten(2) - origin).sub_(low).div_(span).mul_(2).sub_(1).view(clips.shape)
+        inside = (clips.flatten(2) - origin).sub_(low).div_(span)  # in [0, 1]
+        return torch.add(inside.new_tensor(-1.0), inside, alpha=2, out=inside).view(clips.shape)
 
 
 def check_normalisation(rule: str) -> None:
