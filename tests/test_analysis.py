@@ -15,7 +15,7 @@ from sklearn.metrics import (
 from mmn.data.format.layout import Classes, load_classes
 from mmn.evaluation.analysis import analyse, mean_class_accuracy, notes, per_class, risk_coverage
 from mmn.evaluation.calibration import calibration
-from mmn.evaluation.fit_weights import find_weights
+from mmn.evaluation.fit_weights import _step, find_weights
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
 
@@ -85,6 +85,8 @@ def test_agreement_and_baselines_are_scikit_learns() -> None:
     assert result["baselines"]["chance"] == pytest.approx({"top1": 100 / 52, "top5": 500 / 52})
     six = Scores(["x"], np.array([0]), np.eye(6, dtype=np.float32)[:1], Classes(list("abcdef"), [], []))
     assert analyse(six, 10)["baselines"]["chance"]["top5"] == pytest.approx(83.333333)
+    three = Scores(["x"], np.array([0]), np.eye(3, dtype=np.float32)[:1], Classes(list("abc"), [], []))
+    assert analyse(three, 10)["baselines"]["chance"]["top5"] == 100
     assert (analyse(six, 10)["kappa"], result["drawn_by"]) == (0.0, "clip")
 
 
@@ -131,6 +133,13 @@ def test_streams_that_are_alike_are_weighted_alike_and_the_gain_is_not_the_one_f
     assert fitted.step == 0.0
     assert max(fitted.weights) < 0.35
     assert fitted.gain < 2.5
+
+
+def test_weights_leave_equal_ones_only_for_a_loss_that_is_clearly_less() -> None:
+    clips = np.tile([0.0, 2.0], 50)
+    unclear = clips - 0.05 + np.tile([0.9, -0.9, -0.9, 0.9], 25)
+    assert _step(np.stack([clips, unclear, clips])) == 0
+    assert _step(np.stack([clips, clips - 0.2, clips])) == 1
 
 
 def test_a_stream_of_another_scale_loses_nothing() -> None:

@@ -57,9 +57,7 @@ def test_clips_of_people_are_worth_fewer_clips_of_their_own() -> None:
     groups = [f"person{i // 25}" for i in range(100)]
     alone, together = intervals(right_of(right), 50), intervals(right_of(right, groups), 50)
     assert np.ptp(together["top1"]) > 3 * np.ptp(alone["top1"])
-    worth = (
-        0.1875 / (4 / 3 * 468.75 / 100**2) * (1.9842169 / 3.1824463) ** 2
-    )  # share, variance by person, t of 99 and 3
+    worth = 0.1875 / (4 / 3 * 468.75 / 100**2) * (1.9842169 / 3.1824463) ** 2  # t of 99 and of 3
     assert together["top1"] == pytest.approx(exact(0.75, worth), abs=1e-4)
     assert np.ptp(together["action_f1_macro"]) > 2 * np.ptp(alone["action_f1_macro"])
     everyone = intervals(right_of(np.ones(100, bool), groups), 50)["top1"]

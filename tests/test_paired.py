@@ -49,6 +49,9 @@ def test_several_networks_a_side_are_drawn_first() -> None:
     def seeds(shares: list[float], start: int) -> list:
         return [right_of(np.random.default_rng(start + i).uniform(size=400) < s) for i, s in enumerate(shares)]
 
+    apart_by_seed = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.5, 0.55], 10), 200)["differences"]["top1"]
+    assert apart_by_seed.points > 5
+    assert apart_by_seed.p > 0.15  # of the clips alone it would be under 0.001
     alike = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.65, 0.6], 10), 200)
     assert alike["test"] == "3 and 3 trained networks"
     assert alike["differences"]["top1"].p > 0.2
