@@ -66,7 +66,10 @@ def _train(cfg: DictConfig) -> float | None:
     if trainer.is_global_zero:
         _warn_of_copies(datamodule.data)
     with held(folder, trainer.is_global_zero):
-        return _run(cfg, folder, datamodule, trainer, best_epoch)
+        value = _run(cfg, folder, datamodule, trainer, best_epoch)
+    if trainer.fast_dev_run:  # type: ignore[attr-defined]
+        discard_unused()
+    return value
 
 
 def _run(
@@ -125,7 +128,6 @@ def _fit(
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         log.info("one batch of each stage ran; nothing is kept")
-        discard_unused()
         return None
     if trainer.is_global_zero and (folder / "metrics.csv").exists():
         draw_curves(folder / "metrics.csv", folder / "curves.png", datamodule.val_split or "val")
