@@ -174,3 +174,12 @@ def test_no_flip_of_a_bit_changes_scores(small: SkeletonData, tmp_path: Path) ->
         np.testing.assert_array_equal(found.logits, expected.logits)
         np.testing.assert_array_equal(found.labels, expected.labels)
         assert (found.names, found.classes, found.source) == (expected.names, expected.classes, expected.source)
+
+
+def test_a_list_of_names_that_hdf5_would_walk_through_for_ever_is_refused(copy: Path) -> None:
+    content = bytearray(copy.read_bytes())
+    place = content.index(b"GCOL") + 16
+    content[place : place + 64] = bytes(64)
+    copy.write_bytes(content)
+    with pytest.raises(UserError, match="a list of names is damaged"):
+        read_data(copy)

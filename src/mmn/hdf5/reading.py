@@ -10,10 +10,12 @@ import h5py
 import numpy as np
 
 from mmn.errors import UserError
+from mmn.hdf5.heaps import Region, check_heaps
 from mmn.outside import from_outside, memory_for
 
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32, h5py.h5z.FILTER_LZF}
 _MOST_OBJECTS = 1_000
+_LARGE = 1 << 20
 _LARGEST_ATTRIBUTE = 1 << 24
 
 
@@ -34,7 +36,9 @@ def open_hdf5(path: Path, advice: str) -> Iterator[h5py.File]:
     with from_outside(path, "HDF5 file", advice):
         with h5py.File(path, "r") as file:
             before = state(file)
-            _Check(path, advice).group(file)
+            check = _Check(path, advice)
+            check.group(file)
+            check_heaps(path, check.numbers)
             yield file
             after = state(file)
         if after != before:
@@ -54,6 +58,7 @@ class _Check:
         self.path, self.advice = path, advice
         self.size = path.stat().st_size
         self.room, self.objects = memory_for(self.size), _MOST_OBJECTS
+        self.numbers: list[Region] = []  # where large data sets lie, as far as they lie together
 
     def group(self, group: h5py.Group) -> None:
         """Refuse what one group should not hold.
@@ -98,14 +103,28 @@ class _Check:
             self.refuse(place, f"is said to hold {declared:,} bytes, more than this file can")
         if chunk is None:
             whole = declared == 0 or stored > 0
+            if stored > _LARGE and not is_text:
+                self.numbers.append((dataset.id.get_offset(), dataset.id.get_offset() + stored))
         else:
             parts = [-(-size // step) for size, step in zip(dataset.shape, chunk, strict=True)]
             whole = dataset.id.get_num_chunks() == math.prod(parts)
+            if whole and stored > _LARGE and not is_text:
+                self.numbers += _together(dataset)
         if not whole:
             self.refuse(place, "was never written in full")
 
     def refuse(self, place: str, what: str) -> None:
         raise UserError(f"{self.path}: {place} {what}; {self.advice}.")
+
+
+def _together(dataset: h5py.Dataset) -> list[Region]:
+    """Where the chunks of a data set lie, those that follow one another as one."""
+    found: list[Region] = []
+    dataset.id.chunk_iter(lambda chunk: found.append((chunk.byte_offset, chunk.byte_offset + chunk.size)))
+    places = np.array(sorted(found))
+    breaks = np.flatnonzero(places[1:, 0] != places[:-1, 1]) + 1
+    starts, ends = np.r_[0, breaks], np.r_[breaks, len(places)] - 1
+    return [(int(places[i, 0]), int(places[j, 1])) for i, j in zip(starts, ends, strict=True)]
 
 
 def content(dataset: h5py.Dataset, dtype: type) -> np.ndarray:
