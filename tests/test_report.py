@@ -196,7 +196,7 @@ def test_labels_are_not_doubted_by_who_has_learnt_them_and_all_streams_have_to_b
 
 
 def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> None:
-    clips = Clips.from_arrays([np.linspace(0, 1, 5000 * 30).reshape(5000, 15, 2)], names=["long"])
+    clips = Clips.from_arrays([np.linspace(-4, 1, 5000 * 30).clip(0).reshape(5000, 15, 2)], names=["long"])
     data = replace(small, splits={"test": clips})
     scores = Scores(["long"], np.array([3]), np.eye(14, dtype=np.float32)[:1], small.classes)
     shown, players = worst_clips(Result(Path(), "test", scores, [], data, None), scores)
