@@ -41,7 +41,9 @@ def test_numbers_of_the_estimator_count_where_they_can() -> None:
 def test_numbers_that_tell_nobody_apart_do_not_count(useless: float) -> None:
     frames = [[at(0), at(500)], [at(500), at(0)]] * 3
     assert follow(frames, [[useless, useless]] * 6) == [[0, 1], [1, 0]] * 3
-    assert follow(frames, [[1, useless if useless else 1]] * 6) == [[0, 1], [1, 0]] * 3
+    close = [[at(0), at(10)]] * 4
+    assert follow(close, [[useless, useless]] * 4) == [[0, 1]] * 4
+    assert follow(close, [[1, useless or 1], [useless or 1, 1]] * 2) == [[0, 1]] * 4
 
 
 def test_the_nearest_pairs_in_all_are_matched_and_a_close_fit_is_kept() -> None:
