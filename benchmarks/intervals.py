@@ -1,7 +1,7 @@
 """Coverage of the confidence intervals, and false positives and power of the tests.
 
-python benchmarks/statistics.py            # minutes
-python benchmarks/statistics.py --sets 50  # faster, less precise
+python benchmarks/intervals.py            # minutes
+python benchmarks/intervals.py --sets 50  # faster, less precise
 
 Simulates networks with known population metrics: each clip of a class is misclassified with that class's own
 probability.
