@@ -125,7 +125,7 @@ def test_the_temperature_that_spoiled_the_logits_is_found(temperature: float) ->
 
 
 def test_intervals_cover_and_tests_seldom_err_where_nothing_differs() -> None:
-    statistics = runpy.run_path(str(ROOT / "benchmarks" / "statistics.py"))
+    statistics = runpy.run_path(str(ROOT / "benchmarks" / "intervals.py"))
     covered = statistics["coverage"](25, 200, 14, 176)
     assert min(covered.values()) >= 80  # of 25 sets; the benchmark takes more
     assert max(statistics["false_alarms"](30, 199, 100).values()) <= 17
