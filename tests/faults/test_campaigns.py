@@ -1,8 +1,11 @@
 """Every format, damaged at random: a few cases of what ``make torture`` does for as long as it is given."""
 
+from pathlib import Path
+
 import pytest
 
 from faults.campaigns import Format, cases, formats
+from mmn.errors import UserError
 
 NAMES = (
     "data", "scores", "official weights", "npz", "packed npz", "npy", "pyskl", "alphapose", "labels", "layout", "json",
@@ -19,6 +22,13 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Format]:
 def test_damaged_files_are_refused_in_a_sentence_or_read_as_they_were(name: str, sound: dict[str, Format]) -> None:
     wrong = [(case, end) for case, end in cases(name, sound[name], seed=0, count=25) if end[0].isupper()]
     assert wrong == []
+
+
+def test_a_header_that_is_no_header_is_told_of_its_file(sound: dict[str, Format], tmp_path: Path) -> None:
+    content = sound["npy"].sound.read_bytes()
+    (tmp_path / "clip.npy").write_bytes(content[:93] + content[120:])
+    with pytest.raises(UserError, match=r"clip\.npy"):
+        sound["npy"].read(tmp_path / "clip.npy")
 
 
 def test_every_format_is_tried(sound: dict[str, Format]) -> None:

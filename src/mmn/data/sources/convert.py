@@ -85,7 +85,9 @@ def read_source(
     """
     asked = Options(**options)
     path = Path(source)
-    read = reader_of(asked.format or recognise(path))
+    with blamed(path, "source", "write it again, or say --format"):
+        kind = asked.format or recognise(path)
+    read = reader_of(kind)
     segments = None if asked.labels is None else _segments(asked)
     rows = None if asked.labels is None or segments is not None else read_labels(asked.labels)
     with blamed(path, "source of that format", "write it again, or say --format"):
