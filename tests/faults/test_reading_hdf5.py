@@ -183,3 +183,13 @@ def test_a_list_of_names_that_hdf5_would_walk_through_for_ever_is_refused(copy: 
     copy.write_bytes(content)
     with pytest.raises(UserError, match="a list of names is damaged"):
         read_data(copy)
+
+
+def test_a_name_that_is_said_to_be_gigabytes_long_is_refused_before_it_is_read(copy: Path) -> None:
+    with h5py.File(copy) as file:
+        place = file["train/names"].id.get_offset()
+    content = bytearray(copy.read_bytes())
+    content[place : place + 4] = b"\xff\xff\xff\xff"
+    copy.write_bytes(content)
+    with pytest.raises(UserError, match="train/names has texts that are longer than the file"):
+        read_data(copy)

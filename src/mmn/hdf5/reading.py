@@ -103,6 +103,8 @@ class _Check:
             self.refuse(place, f"is said to hold {declared:,} bytes, more than this file can")
         if chunk is None:
             whole = declared == 0 or stored > 0
+            if is_text and dataset.dtype.kind == "O" and stored:
+                self.lengths(dataset, place)
             if stored > _LARGE and not is_text:
                 self.numbers.append((dataset.id.get_offset(), dataset.id.get_offset() + stored))
         else:
@@ -112,6 +114,16 @@ class _Check:
                 self.numbers += _together(dataset)
         if not whole:
             self.refuse(place, "was never written in full")
+
+    def lengths(self, dataset: h5py.Dataset, place: str) -> None:
+        """Refuse texts longer than the file, for which HDF5 would allocate memory before it looks for them."""
+        reference = np.dtype([("length", "<u4"), ("heap", "<u8"), ("object", "<u4")])
+        offset = dataset.id.get_offset()
+        if dataset.dtype.itemsize and offset is not None and dataset.id.get_storage_size() == 16 * dataset.size:
+            found = np.fromfile(self.path, reference, dataset.size, offset=offset)["length"].astype(np.int64)
+            self.room -= int(found.sum())
+            if self.room < 0 or found.max(initial=0) > self.size:
+                self.refuse(place, "has texts that are longer than the file")
 
     def refuse(self, place: str, what: str) -> None:
         raise UserError(f"{self.path}: {place} {what}; {self.advice}.")
