@@ -124,7 +124,7 @@ def test_views_of_a_layout_without_sides_are_not_mirrored(small: SkeletonData, t
     checkpoint = save_untrained(tmp_path / "x.ckpt", data, tmp_path / "x.h5")
     result = in_process("eval.py", f"ckpt_path={checkpoint}", "tta.flip=true", cwd=tmp_path)
     assert result.returncode != 0
-    assert "the layout has no flip_pairs" in result.stderr
+    assert "mirroring needs the layout's flip_pairs" in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 

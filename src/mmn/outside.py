@@ -1,4 +1,4 @@
-"""The one place where files from outside are opened: bounded, and every failure one sentence with the file's name."""
+"""The only place that opens untrusted files: bounded reads, and one sentence naming the file for every failure."""
 
 import json
 import math
@@ -17,14 +17,14 @@ from mmn.errors import UserError
 from mmn.text import plain
 
 LARGEST_TEXT = 1 << 30
-"""Bytes of a text file that are read at most."""
+"""Largest text file that is read, in bytes."""
 
 _MOST_YAML = 1_000_000
 
 
 @contextmanager
 def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterator[None]:
-    """Tell whatever goes wrong while the content of ``path`` is read as a fault of that file.
+    """Report any failure while reading the content of ``path`` as a fault of that file.
 
     Args:
         path: the file.
@@ -32,7 +32,7 @@ def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterato
         advice: what to do about it.
 
     Raises:
-        UserError: what goes wrong inside, and a file that is missing or is none.
+        UserError: any failure inside the block, or if ``path`` is missing or not a regular file.
     """
     with blamed(path, kind, advice):
         if not stat.S_ISREG(path.stat().st_mode):
@@ -42,10 +42,10 @@ def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterato
 
 @contextmanager
 def blamed(path: Path, kind: str, advice: str = "get it again") -> Iterator[None]:
-    """Tell whatever goes wrong inside as a fault of ``path``, a file or a folder.
+    """Report any failure inside the block as a fault of ``path``, a file or a folder.
 
     Raises:
-        UserError: in place of any other exception.
+        UserError: instead of any other exception.
     """
     try:
         yield
@@ -54,7 +54,7 @@ def blamed(path: Path, kind: str, advice: str = "get it again") -> Iterator[None
     except FileNotFoundError:
         raise UserError(f"there is no file {path}; give a {kind}.") from None
     except MemoryError:
-        raise UserError(f"{path} asks for more memory than there is; {advice}.") from None
+        raise UserError(f"{path} needs more memory than is available; {advice}.") from None
     except RecursionError:
         raise UserError(f"{path} is nested too deeply; {advice}.") from None
     except Exception as error:  # a damaged file can raise nearly anything
@@ -62,7 +62,7 @@ def blamed(path: Path, kind: str, advice: str = "get it again") -> Iterator[None
 
 
 def reason(error: Exception) -> str:
-    """What an exception says, in a line."""
+    """An exception's message on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = plain(str(error)).strip() or type(error).__name__
@@ -70,7 +70,7 @@ def reason(error: Exception) -> str:
 
 
 def memory_for(size: int) -> int:
-    """Bytes that the content of a file of ``size`` bytes may take: compression of more than that is an attack."""
+    """Bytes that a file of ``size`` bytes may unpack to; stronger compression is treated as an attack."""
     return 2 * size + (1 << 30)
 
 
@@ -88,7 +88,7 @@ def read_bytes(path: Path, kind: str = "file", limit: int = LARGEST_TEXT) -> byt
 
 
 def read_text(path: Path, kind: str = "text file", limit: int = LARGEST_TEXT) -> str:
-    """The text of a UTF-8 file, a byte order mark left out, newlines as they are."""
+    """The text of a UTF-8 file without its byte order mark, newlines unchanged."""
     content = read_bytes(path, kind, limit)
     with from_outside(path, kind, "save it as UTF-8"):
         return content.decode("utf-8-sig")
@@ -102,14 +102,14 @@ def read_json(path: Path, kind: str = "JSON file") -> Any:
 
 
 def read_yaml(path: Path, kind: str = "YAML file") -> Any:
-    """The content of a YAML file, which may not multiply itself by references."""
+    """The content of a YAML file; aliases that expand to an excessive size are refused."""
     text = read_text(path, kind, 1 << 24)
     with from_outside(path, kind):
         return parse_yaml(text)
 
 
 def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The arrays of an ``.npz`` file by their keys, or the one of an ``.npy`` file by the file's name.
+    """The arrays of an ``.npz`` file by key, or the single array of an ``.npy`` file under the file's stem.
 
     Raises:
         UserError: a file that numpy cannot read, arrays of Python objects, or sizes that the file cannot hold.
@@ -132,17 +132,17 @@ def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
     if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
-        raise ValueError(f"it is said to hold {shape} numbers, more than there are")
+        raise ValueError(f"its header declares {shape} numbers, more than it holds")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def parse_yaml(text: str) -> Any:
-    """What YAML says.
+    """Parse YAML.
 
     Raises:
-        ValueError: references that would make it much larger than it is written.
-        yaml.YAMLError: text that is no YAML.
+        ValueError: if aliases expand it to an excessive size.
+        yaml.YAMLError: if it is not valid YAML.
     """
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     try:
@@ -156,12 +156,12 @@ def parse_yaml(text: str) -> Any:
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """How many nodes there are below one, references counted as often as they stand there."""
+    """The size of a node's tree, aliases counted each time they are used."""
     if id(node) not in sizes:
-        sizes[id(node)] = _MOST_YAML  # for one that holds itself
+        sizes[id(node)] = _MOST_YAML  # in case it contains itself
         below = node.value if isinstance(node, yaml.CollectionNode) else []
         nodes = [part for one in below for part in (one if isinstance(one, tuple) else (one,))]
         sizes[id(node)] = 1 + sum(_expanded(one, sizes) for one in nodes)
         if sizes[id(node)] > _MOST_YAML:
-            raise ValueError("its references multiply it")
+            raise ValueError("its aliases expand to an excessive size")
     return sizes[id(node)]

@@ -1,11 +1,11 @@
-"""Augmentation of training clips, each with draws of its own, no loop over clips: what steps are, the official two.
+"""Augmentation of training clips, drawn per clip and vectorised over the batch: the step protocol, the official two.
 
-A step says at which ``stage`` it acts:
+Each step declares the ``stage`` at which it acts:
 
-* ``time``: on which frames are shown and when they are (``Moments``), before any is fetched;
-* ``keypoints``: on coordinates as they were recorded, whose box is found afterwards;
+* ``time``: on which frames are sampled and their times (``Moments``), before any is fetched;
+* ``keypoints``: on recorded coordinates, before normalisation;
 * ``joints``: on normalised joints in the layout's order, before bones and motion are taken; the default;
-* ``channels``: on what the network sees, joints in network order.
+* ``channels``: on the network's input, joints in network order.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ class Moments(NamedTuple):
 
     @property
     def times(self) -> Tensor:
-        """Frame times ``(B, T)`` in the clip as it runs now, float32 in [-1, 1]."""
+        """Frame times ``(B, T)`` in the clip's current direction, float32 in [-1, 1]."""
         reversed_frames = (self.lengths - 1).unsqueeze(1) - self.frames
         return frame_times(torch.where(self.backwards.unsqueeze(1), reversed_frames, self.frames), self.lengths)
 
@@ -43,9 +43,9 @@ class Sample(NamedTuple):
         clips: ``(B, T, V, C)``.
         times: ``(B, T)`` frame times.
         frames: ``(B, T)`` int64, the clips' own frames.
-        labels: ``(B,)`` classes; None where they are of no concern.
-        mirrored: ``(B,)`` the class of the mirrored clip, −1 where it must not be mirrored; None like ``labels``.
-        lost: ``(B, V)`` joints that are not seen; None for none.
+        labels: ``(B,)`` classes; None if labels are not needed.
+        mirrored: ``(B,)`` the class of the mirrored clip, −1 if it must not be mirrored; None along with ``labels``.
+        lost: ``(B, V)`` joints to hide; None for none.
         widths: channels of each stream.
     """
 
@@ -65,13 +65,13 @@ class TimeStep(Protocol):
 
 
 class Step(Protocol):
-    """An augmentation of any other stage; draws for different purposes are independent, and the input is left alone."""
+    """An augmentation of any other stage; draws for different purposes are independent, and inputs are not modified."""
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample: ...
 
 
 class Augmentation:
-    """Steps one after the other within each stage; without any, clips stay as they are.
+    """Steps applied in order within each stage; without steps, clips are unchanged.
 
     Args:
         steps: in order.
@@ -82,7 +82,7 @@ class Augmentation:
         self.steps, self.mix = list(steps), mix
         for step in self.steps:
             if (stage := getattr(step, "stage", "joints")) not in STAGES:
-                raise UserError(f"{type(step).__name__} has stage {stage!r}; it is one of {', '.join(STAGES)}.")
+                raise UserError(f"{type(step).__name__} has stage {stage!r}; set it to one of {', '.join(STAGES)}.")
 
     def at(self, stage: str) -> Iterator[tuple[int, Any]]:
         """The steps of a stage, each with its purpose."""
@@ -95,20 +95,20 @@ class Augmentation:
         return any(True for _ in self.at(stage))
 
     def retime(self, moments: Moments, draws: Draws) -> Moments:
-        """What the steps of stage ``time`` make of it."""
+        """Apply the steps of stage ``time``."""
         for purpose, step in self.at("time"):
             moments = step(moments, draws, purpose)
         return moments
 
     def apply(self, stage: str, sample: Sample, draws: Draws, layout: Layout) -> Sample:
-        """What the steps of another stage make of it."""
+        """Apply the steps of another stage."""
         for purpose, step in self.at(stage):
             sample = step(sample, draws, purpose, layout)
         return sample
 
 
 class ZeroAxis:
-    """With probability ``p`` a clip loses one coordinate axis, chosen at random, everywhere."""
+    """With probability ``p``, zero one randomly chosen coordinate axis of the whole clip."""
 
     stage = "joints"
 
@@ -119,22 +119,22 @@ class ZeroAxis:
         batch, _, joints, axes = sample.clips.shape
         chance, choice = draws.uniform(purpose, 2).unbind(1)
         axis = (choice * axes).long().masked_fill(chance >= self.p, -1)
-        # One long row a frame: multiplying two numbers at a time would cost ten times as much.
+        # One long row per frame: multiplying two numbers at a time would be ten times slower.
         number = torch.arange(axes, device=axis.device).repeat(joints)  # (V·C,)
         keep = (number != axis.view(batch, 1, 1)).to(sample.clips.dtype)
         return sample._replace(clips=(sample.clips.flatten(2) * keep).view_as(sample.clips))
 
 
 class ZeroFrames:
-    """With probability ``p`` a clip loses a block of consecutive frames.
+    """With probability ``p``, zero a block of consecutive frames.
 
     Args:
         p: probability.
-        shortest: frames of the shortest block.
-        longest: of the longest.
-        share: of the sampled frames that a block has at most; 1 as in the official code.
-        after_motion: lose them after motion is taken, where no jump to the block and back shows in it; before, as in
-            the official code.
+        shortest: minimum block length, in frames.
+        longest: maximum block length.
+        share: maximum block length as a share of the sampled frames; 1 as in the official code.
+        after_motion: zero them after motion is computed, so that the block's edges add no motion; False, as in
+            the official code, zeroes them before.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class ZeroFrames:
         self.shortest, self.longest = shortest, longest
         self.stage = "channels" if after_motion else "joints"
         if not 1 <= shortest <= longest:
-            raise UserError(f"ZeroFrames needs 1 ≤ shortest ≤ longest, and has {shortest} and {longest}.")
+            raise UserError(f"ZeroFrames needs 1 ≤ shortest ≤ longest, got {shortest} and {longest}.")
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
         frames = sample.clips.shape[1]
@@ -159,13 +159,13 @@ class ZeroFrames:
 
 
 def probability(p: float) -> float:
-    """``p``, checked.
+    """Return ``p`` if it is a valid probability.
 
     Raises:
         UserError: outside 0…1.
     """
     if not 0.0 <= p <= 1.0:
-        raise UserError(f"an augmentation has a probability or share of {p}; it has to be between 0 and 1.")
+        raise UserError(f"an augmentation has a probability or share of {p}; use a value between 0 and 1.")
     return p
 
 

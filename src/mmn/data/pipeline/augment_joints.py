@@ -1,4 +1,4 @@
-"""Augmentations that tell joints and streams apart: mirrored, lost, or blanked out."""
+"""Augmentations of individual joints and streams: mirroring and dropping."""
 
 import torch
 
@@ -9,9 +9,9 @@ from mmn.errors import UserError
 
 
 class Mirror:
-    """With probability ``p`` a clip is mirrored left to right and the layout's left and right joints swap places.
+    """With probability ``p``, mirror the clip and swap the layout's left and right joints.
 
-    Where labels are of concern, a class that names a side becomes its pair, and one without a pair is not mirrored.
+    If labels are used, a class that names a side becomes its counterpart; one without a counterpart is not mirrored.
     """
 
     stage = "joints"
@@ -22,7 +22,7 @@ class Mirror:
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
         """
         Raises:
-            UserError: a layout that does not say which joints swap.
+            UserError: if the layout has no flip pairs.
         """
         if self.p == 0.0:
             return sample
@@ -44,7 +44,7 @@ class Mirror:
 
 
 class DropJoints:
-    """With probability ``p`` a clip loses each of its joints, in all frames, with probability ``share``."""
+    """With probability ``p``, drop each joint of the clip in all frames with probability ``share``."""
 
     stage = "joints"
 
@@ -58,7 +58,7 @@ class DropJoints:
 
 
 class DropParts:
-    """With probability ``p`` a clip loses one of the layout's body parts, in all frames."""
+    """With probability ``p``, drop one of the layout's body parts in all frames."""
 
     stage = "joints"
 
@@ -76,9 +76,9 @@ class DropParts:
 
 
 class DropStreams:
-    """With probability ``p`` a clip of several streams keeps each by the toss of a coin, and one at least.
+    """With probability ``p``, keep each stream of a multi-stream clip with probability ½, and at least one.
 
-    A network trained so recognises from any subset of its streams.
+    A network trained this way works with any subset of its streams.
     """
 
     stage = "channels"
@@ -89,7 +89,7 @@ class DropStreams:
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
         count = len(sample.widths)
         if count < 2:
-            raise UserError("DropStreams needs several streams to drop some of; use modality=all or leave it out.")
+            raise UserError("DropStreams needs several streams; use modality=all or remove it.")
         uniform = draws.uniform(purpose, 2 + count)
         kept = uniform[:, 2:] < 0.5
         always = (uniform[:, 1:2] * count).long()  # (B, 1)
@@ -102,10 +102,10 @@ class DropStreams:
 def check_mirror(layout: Layout) -> None:
     """
     Raises:
-        UserError: a layout that does not say which joints swap when the picture is mirrored.
+        UserError: if the layout has no flip pairs.
     """
     if not layout.flip_pairs:
         raise UserError(
-            "mirroring needs to know which joints are left and right, and the layout has no flip_pairs; add them to it "
-            "and convert again, or leave out Mirror and tta.flip."
+            "mirroring needs the layout's flip_pairs (its left and right joints), and it has none; add them "
+            "and convert again, or remove Mirror and tta.flip."
         )

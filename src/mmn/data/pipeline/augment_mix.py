@@ -1,4 +1,4 @@
-"""Clips made of two: body parts of one in place of another's, with a label between both."""
+"""Mixed clips: body parts of one clip replaced by another's, with labels mixed accordingly."""
 
 import torch
 from torch import Tensor
@@ -9,9 +9,9 @@ from mmn.data.pipeline.draws import Draws
 
 
 class MixParts:
-    """With probability ``p`` a clip takes each body part, by the toss of a coin, from another training clip.
+    """With probability ``p``, replace each body part, with probability ½, by that of another training clip.
 
-    Its label is shared between both clips by their joints.
+    The label is mixed in proportion to the joints of each clip.
     """
 
     def __init__(self, p: float) -> None:

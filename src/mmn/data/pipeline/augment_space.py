@@ -1,4 +1,4 @@
-"""Augmentations of coordinates as they were recorded: turned, scaled, shifted, sheared, or a little off."""
+"""Augmentations of recorded coordinates: rotation, scale, shift, shear and noise."""
 
 import math
 
@@ -15,17 +15,17 @@ AXES = ("view", "vertical", "any")
 
 
 class RotateScaleShift:
-    """With probability ``p`` a clip is turned about the body's centre, scaled and shifted, each by a uniform draw.
+    """With probability ``p``, rotate the clip about the body's centre, scale and shift it by uniform draws.
 
-    Every normalisation takes size and place out again, so that of the scale and the shift only what differs between
-    axes or frames would be left; both are here for networks that normalise otherwise.
+    Every normalisation removes size and position again, so that only differences in scale and shift between axes
+    or frames would remain; both are meant for networks with a normalisation of their own.
 
     Args:
         p: probability.
-        degrees: largest turn either way.
-        scale: largest relative change of size either way.
-        shift: largest shift along an axis either way, in body sizes.
-        axis: what 3D clips are turned about: ``view`` (z: within the picture), ``vertical`` (y) or ``any``, drawn.
+        degrees: largest rotation in either direction.
+        scale: largest relative change of size in either direction.
+        shift: largest shift along an axis in either direction, in body sizes.
+        axis: rotation axis of 3D clips: ``view`` (z: in the image plane), ``vertical`` (y) or ``any`` (random).
     """
 
     stage = "keypoints"
@@ -35,7 +35,7 @@ class RotateScaleShift:
     ) -> None:
         self.p, self.degrees, self.scale, self.shift, self.axis = probability(p), degrees, scale, shift, axis
         if axis not in AXES:
-            raise UserError(f"RotateScaleShift turns about axis {axis!r}; choose one of {', '.join(AXES)}.")
+            raise UserError(f"RotateScaleShift has axis {axis!r}; choose one of {', '.join(AXES)}.")
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
         clips = sample.clips
@@ -50,7 +50,7 @@ class RotateScaleShift:
         return sample._replace(clips=where(uniform[:, 0] < self.p, moved, clips))
 
     def _axes(self, uniform: Tensor, signed: Tensor) -> Tensor:
-        """Unit vectors ``(B, 3)``; those of ``any`` are spread evenly over the sphere."""
+        """Unit vectors ``(B, 3)``; uniform on the sphere for ``any``."""
         if self.axis != "any":
             unit = torch.tensor([0.0, 0.0, 1.0] if self.axis == "view" else [0.0, 1.0, 0.0], device=uniform.device)
             return unit.expand(len(uniform), 3)
@@ -60,7 +60,7 @@ class RotateScaleShift:
 
 
 class Shear:
-    """With probability ``p`` a clip leans: each axis takes up to ``amount`` of every other one, by a uniform draw."""
+    """With probability ``p``, shear the clip: add to each axis up to ``amount`` of every other, drawn uniformly."""
 
     stage = "keypoints"
 
@@ -77,9 +77,9 @@ class Shear:
 
 
 class JointNoise:
-    """With probability ``p`` every joint of every frame is off by a normal draw, as a pose estimator's is.
+    """With probability ``p``, add Gaussian noise to every joint of every frame, like a pose estimator's error.
 
-    A frame that is shown twice is off by the same.
+    A frame that is sampled twice gets the same noise.
 
     Args:
         p: probability.
@@ -101,7 +101,7 @@ class JointNoise:
 
 
 def about_centre(clips: Tensor, matrix: Tensor) -> Tensor:
-    """``clips (B, T, V, C)`` mapped by ``matrix (B, C, C)`` about the mean of their joints, which stays."""
+    """``clips (B, T, V, C)`` mapped by ``matrix (B, C, C)`` about the mean of their joints."""
     centre = clips.mean(dim=(1, 2), keepdim=True)
     return torch.einsum("bij,btvj->btvi", matrix, clips - centre) + centre
 

@@ -1,4 +1,4 @@
-"""Augmentations of when things happen: backwards, faster and slower, or out of step by a few frames."""
+"""Augmentations of time: reversal, speed changes and frame jitter."""
 
 import torch
 
@@ -9,7 +9,7 @@ from mmn.data.pipeline.frames import KNOTS, warped
 
 
 class ReverseTime:
-    """With probability ``p`` a clip runs backwards; frame times are those of the reversed clip."""
+    """With probability ``p``, reverse the clip; frame times are those of the reversed clip."""
 
     stage = "time"
 
@@ -24,7 +24,7 @@ class ReverseTime:
 
 
 class JitterFrames:
-    """With probability ``p`` a clip runs faster here and slower there, smoothly and never backwards.
+    """With probability ``p``, vary the clip's speed smoothly over time, never backwards.
 
     Args:
         p: probability.
@@ -44,9 +44,9 @@ class JitterFrames:
 
 
 class OfficialJitterFrames:
-    """With probability ``p`` each frame of a clip shows what another one up to ``reach`` frames away showed.
+    """With probability ``p``, replace each frame by one up to ``reach`` frames away.
 
-    The official code's jitter, which is without effect there; frames change places, so that some motion runs backwards.
+    The official code's jitter, which has no effect there; it reorders frames, so that some motion runs backwards.
     """
 
     stage = "joints"

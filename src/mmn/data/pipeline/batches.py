@@ -11,26 +11,26 @@ from torch.utils.data import Dataset, Sampler
 from mmn.data.pipeline.preprocess import Batch, ClipFetcher
 
 BatchKey = tuple[int, Tensor]
-"""Epoch and clip indices ``(B,)`` of one batch: all that is needed to fetch it."""
+"""Epoch and clip indices ``(B,)``: everything needed to fetch one batch."""
 
 
 class BatchSampler(Sampler[BatchKey]):
     """Batches of one process out of ``world_size``.
 
-    A *global* batch is ``batch_size × world_size`` clips and each process takes its share of it, so that two processes
-    with half the batch see together what one sees alone. Training shuffles by seed and epoch and leaves out the
-    incomplete last global batch; evaluation keeps the order and every clip, and fills the last global batch up to a
-    multiple of the processes with −1, which no figure counts.
+    Each process takes its share of a *global* batch of ``batch_size × world_size`` clips, so that two processes
+    with half the batch size each see the same clips as one. Training shuffles by seed and epoch and drops the
+    incomplete last global batch; evaluation keeps the order and every clip, and pads the last global batch to a
+    multiple of the processes with −1, which metrics ignore.
 
     Args:
         clips: indices ``(N,)`` to draw from.
-        batch_size: clips a process and batch.
+        batch_size: clips per process and batch.
         shuffle_seed: seed of the training order; None for evaluation.
         rank: this process.
-        world_size: processes in all.
-        weights: ``(N,)`` how often each clip is drawn in comparison with others, for training; None: once an epoch.
+        world_size: number of processes.
+        weights: ``(N,)`` relative sampling frequency of each training clip; None: once per epoch.
 
-    ``skip`` is how many batches the next epoch leaves out at its start: those an interrupted run has seen.
+    ``skip``: batches to skip at the start of the next epoch, as an interrupted run has already seen them.
     """
 
     def __init__(
@@ -73,14 +73,14 @@ class BatchSampler(Sampler[BatchKey]):
 
 
 def balanced(labels: NDArray[np.int64], balance: float) -> Tensor:
-    """How often clips of ``labels (N,)`` are drawn in comparison: 0 all alike, 1 all classes alike."""
+    """Relative sampling frequency of clips with ``labels (N,)``: uniform over clips at 0, over classes at 1."""
     return torch.from_numpy(np.bincount(labels)[labels] ** -balance)
 
 
 def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
-    """As many of ``order (N,)``, each as often as its weight says, but for less than one (systematic sampling).
+    """N draws from ``order (N,)``, each within one of its expected count (systematic sampling).
 
-    Clips of one weight, those of a class, are taken together, so that a class too is as often as it should be.
+    Clips of equal weight, as within a class, are sampled together, so that class counts are within one as well.
     """
     order = order[np.argsort(weights[order], kind="stable")]
     ends = np.cumsum(weights[order])

@@ -35,22 +35,22 @@ class SkeletonDataModule(L.LightningDataModule):
         modality: what the network sees.
         augmentation: applied to training clips.
         num_frames: frames T of a sample.
-        batch_size: clips a process and training step.
-        num_workers: loader processes; 0 is fastest for clips in memory, since a batch costs less than handing it over.
-        memory_limit_gb: where the clips take more than this, they stay in the file and are read batch by batch.
-        on_device: keep the clips and make the batches on the trainer's device in place of the CPU.
+        batch_size: clips per process and training step.
+        num_workers: loader processes; 0 is fastest for clips in memory, as making a batch is cheaper than passing it.
+        memory_limit_gb: clips larger than this stay in the file and are read batch by batch.
+        on_device: keep the clips and make the batches on the trainer's device instead of the CPU.
         seed: of order, frame sampling and augmentation.
-        max_train_clips: train on only so many, of every class its share, drawn by the seed; a larger number takes the
-            same clips and more. None for all.
+        max_train_clips: size of a class-balanced random subset to train on, drawn by the seed; a larger one contains
+            a smaller one. None for all.
         name: short name of the data set, for run names.
-        get_it: what to run where the file is missing, told in the error.
-        maker: makes the file where it is missing; None for data that cannot be made.
+        get_it: the command that the error suggests if the file is missing.
+        maker: makes the file if it is missing; None for data that cannot be made.
         normalisation: ``official``, ``aspect`` or ``person``; see ``mmn.data.pipeline.normalise.boxes``.
         sampling: ``official``, ``strata`` or ``warp``; see ``mmn.data.pipeline.frames.Sampling``.
         sampling_strength: of ``warp``.
-        balance: how far training evens out its classes: 0 shows every clip once an epoch, 0.5 classes by the square
-            root of their clips, 1 all classes alike.
-        view: what of the file is used; see ``View``.
+        balance: class balancing: 0 shows every clip once per epoch, 0.5 samples classes by the square
+            root of their size, 1 uniformly.
+        view: which part of the file is used; see ``View``.
 
     Raises:
         UserError: a missing or unusable file, on ``setup``.
@@ -87,10 +87,10 @@ class SkeletonDataModule(L.LightningDataModule):
         self.view = View(**view)
         self._data: SkeletonData | None = None
         self._stores: dict[tuple[str, torch.device], Store] = {}
-        self.place = (0, 0)  # epochs, and batches of the next one, that a resumed run has done
+        self.place = (0, 0)  # epochs, and batches of the next one, that a resumed run has completed
         self._checked = False
         if not 0.0 <= balance <= 1.0:
-            raise UserError(f"data.balance is {balance}; give 0 (clips as they are) to 1 (all classes alike).")
+            raise UserError(f"data.balance is {balance}; use 0 (no balancing) to 1 (classes equally often).")
         if batch_size < 1 or num_workers < 0:
             raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
         if on_device and num_workers > 0:
@@ -110,7 +110,7 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def channels(self) -> int:
-        """Channels of a joint that the network takes."""
+        """Input channels per joint."""
         return self.modality.channels(self.data.coordinates, self.data.layout)
 
     @property
@@ -127,10 +127,10 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def val_split(self) -> str | None:
-        """The split that epochs are judged on: ``val``, or ``test`` in a file without it; None where val is trained on.
+        """The split for validation: ``val``, or ``test`` in a file without it; None if val is trained on.
 
         Raises:
-            UserError: a file with neither, labelled.
+            UserError: if neither exists with labels.
         """
         if self.view.without_judge:
             return None
@@ -138,10 +138,10 @@ class SkeletonDataModule(L.LightningDataModule):
             clips = self.data.splits.get(split)
             if clips is not None and clips.labelled.any():
                 return split
-        raise UserError(f"{self.path} has no labelled val or test split to judge epochs on; add one.")
+        raise UserError(f"{self.path} has no labelled val or test split for validation; add one.")
 
     def prepare_data(self) -> None:
-        """Make the file where it is missing and can be made."""
+        """Make the file if it is missing and can be made."""
         if self.path.exists():
             return
         if self.maker is None:
@@ -149,7 +149,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self.maker(self.path)
 
     def setup(self, stage: str) -> None:
-        """Check, once, what training needs; says if epochs are judged on the test clips."""
+        """Check, once, what training needs; warn if validation uses the test clips."""
         if stage != "fit" or self._checked:
             return
         clips = self._clips("train")
@@ -164,9 +164,9 @@ class SkeletonDataModule(L.LightningDataModule):
             of = f" of {', '.join(sorted(set(held_out.groups)))}" if held_out.groups else ""
             log.info("fold %s: %s clips to train on, %s held out%s", self.view.fold, len(clips), len(held_out), of)
         if self.val_split is None:
-            log.info("training on %s: no epoch is judged, and the last is kept.", " and ".join(self.view.train_splits))
+            log.info("training on %s: no validation; the last epoch is kept.", " and ".join(self.view.train_splits))
         elif self.val_split == "test":
-            log.warning("%s has no val split: epochs are judged, and the best picked, on its test clips.", self.path)
+            log.warning("%s has no val split: its test clips serve as validation and choose the best epoch.", self.path)
 
     def _clips(self, split: str) -> Clips:
         if split not in self.data.splits:
@@ -175,13 +175,13 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def _training_clips(self) -> Tensor:
-        """Which clips of the train split are trained on."""
+        """Indices of the train split's clips that are trained on."""
         labels, count = self._clips("train").labels, self.max_train_clips
         return torch.arange(len(labels)) if count is None else nested_subset(labels, count, self.seed)
 
     @property
     def clips_per_class(self) -> Tensor:
-        """How many clips of each class are trained on ``(K,)``."""
+        """Training clips per class ``(K,)``."""
         labels = self._clips("train").labels[self._training_clips]
         return torch.from_numpy(np.bincount(labels, minlength=len(self.data.classes.names)))
 
@@ -190,7 +190,7 @@ class SkeletonDataModule(L.LightningDataModule):
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
 
     def _fetcher(self, split: str, random: Training | None) -> ClipFetcher:
-        """Fetches from one store of the split, however many look at it."""
+        """A fetcher on the split's store, which all its fetchers share."""
         key = (split, self._device)
         fetcher = ClipFetcher(
             self._clips(split), self.data.layout, self.preprocessing, random, self._device, self._stores.get(key)
@@ -202,9 +202,9 @@ class SkeletonDataModule(L.LightningDataModule):
         """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
 
         Args:
-            split: of the file.
-            training: the training path.
-            view: for evaluation, other frames or an augmented look at the clips; None for the plain path.
+            split: the file's split.
+            training: whether to take the training path.
+            view: for evaluation, other frames or an augmented view of the clips; None for the plain path.
 
         Raises:
             UserError: a split the file does not have, or one too small for a single training batch.
@@ -231,14 +231,14 @@ class SkeletonDataModule(L.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The training clips; of an epoch that an interrupted run had begun, those it had not seen."""
+        """The training clips; in an epoch that an interrupted run had begun, only those it had not seen."""
         loader = self.loader("train", training=True)
         sampler: Any = loader.sampler
         sampler.epoch, sampler.skip = self.place
         return loader
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
-        """The clips that epochs are judged on, if any."""
+        """The validation clips, if any."""
         return [] if self.val_split is None else self.loader(self.val_split)
 
 

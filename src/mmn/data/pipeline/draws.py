@@ -1,7 +1,7 @@
-"""Random numbers that belong to a clip: a pure function of seed, epoch, clip and purpose.
+"""Random numbers per clip: a pure function of seed, epoch, clip and purpose.
 
-They depend on no generator's state, so a clip is sampled and augmented alike whatever the batch size, the number of
-workers or processes, the device, and whether the run was interrupted; and only those of the clips asked for are made.
+They depend on no generator state, so a clip is sampled and augmented identically for any batch size, number of
+workers or processes and device, and after an interruption; only the requested clips' numbers are computed.
 """
 
 from dataclasses import dataclass
@@ -45,8 +45,8 @@ class Draws:
         return _numbers(self._key(purpose), count)
 
     def uniform_per_frame(self, purpose: int, frames: Tensor, count: int) -> Tensor:
-        """``(B, T, count)`` float32 in [0, 1) that belong to the clips' own frames ``(B, T)`` int64: a frame that is
-        shown twice has the same ones."""
+        """``(B, T, count)`` float32 in [0, 1) for the clips' own frames ``(B, T)`` int64: a frame that is
+        sampled twice gets the same ones."""
         return _numbers(_mix(_mix(self._key(purpose).unsqueeze(1)) + frames), count)
 
     def _key(self, purpose: int) -> Tensor:
@@ -54,7 +54,7 @@ class Draws:
 
     @cached_property
     def _of_clips(self) -> Tensor:
-        """What all purposes have in common ``(B,)``."""
+        """The part of the key that all purposes share ``(B,)``."""
         of_epoch = _mix(_mix(torch.tensor(self.seed)) + self.epoch)
         return _mix(_mix(int(_mix(of_epoch)) + self.clips))
 

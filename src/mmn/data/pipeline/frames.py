@@ -1,4 +1,4 @@
-"""Which frames of a clip the network sees, and when they are."""
+"""Which frames of a clip the network sees, and their times."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,16 @@ from mmn.errors import UserError
 
 SAMPLINGS = ("official", "strata", "warp")
 KNOTS = 8
-"""Speeds that a random warp of time is drawn from."""
+"""Number of speeds that a random time warp is drawn from."""
 
 
 @dataclass(frozen=True)
 class Sampling:
     """How T frames stand for a clip of any length L.
 
-    ``official``: evenly spaced and truncated to whole frames; in training T random ones, with repetition.
-    ``strata``: one in each of T equal parts, the middle one, in training a random one.
-    ``warp``: evenly spaced, interpolated between whole frames; in training of a clip whose speed changes smoothly.
+    ``official``: evenly spaced, truncated to whole frames; in training T random frames with repetition.
+    ``strata``: the middle frame of each of T equal parts; in training a random one.
+    ``warp``: evenly spaced, interpolated between whole frames; in training after a smooth random change of speed.
 
     Attributes:
         name: which.
@@ -42,7 +42,7 @@ class Sampling:
 
     @property
     def interpolates(self) -> bool:
-        """Whether frames lie between the clip's own."""
+        """Whether sampled frames lie between recorded ones."""
         return self.name == "warp"
 
     def evaluation(self, lengths: Tensor, num_frames: int) -> Tensor:
@@ -95,7 +95,7 @@ def warped(place: Tensor, uniform: Tensor, strength: float) -> Tensor:
     Args:
         place: in [0, 1].
         uniform: ``(B, KNOTS)`` in [0, 1), from which the speeds along the way come.
-        strength: logarithm of the largest factor by which a speed is changed before all are made to add up to 1.
+        strength: logarithm of the largest factor by which a speed is changed before normalisation.
     """
     cells = 64
     logs = strength * (2.0 * uniform.double() - 1.0)

@@ -1,4 +1,4 @@
-"""What the network sees of a clip: joints or bones, positions or motion, one of them or all side by side."""
+"""What the network sees of a clip: joints or bones, positions or motion, one of them or all as channels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -18,17 +18,17 @@ MOTIONS = ("official", "per_time", "neighbour")
 
 @dataclass(frozen=True)
 class Modality:
-    """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``, or ``all`` of them as channels of a joint.
+    """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``, or ``all`` of them as channels.
 
     Attributes:
         name: which.
-        bone_rule: which bone is a joint's, ``official`` or ``tree``; see ``Layout.bone_end``.
+        bone_rule: how a bone is assigned to a joint, ``official`` or ``tree``; see ``Layout.bone_end``.
         motion: ``official``: next minus current sampled frame, the last zero; ``per_time``: that divided by the
             frames of the clip that lie between, zero where both are one frame; ``neighbour``: between neighbouring
             frames of the clip, whatever was sampled.
-        spans: sampled frames that motion reaches ahead, channels for each.
-        distances: with ``all``, also the distance of every joint to the middle of each body part.
-        shown: with ``all``, the streams that are not blanked out; None for every one.
+        spans: how many sampled frames ahead motion is taken; each span adds channels.
+        distances: with ``all``, also the distance of every joint to the centroid of each body part.
+        shown: with ``all``, the streams that are not zeroed; None for every one.
 
     Raises:
         UserError: any other name, rule, motion, span or stream.
@@ -51,15 +51,15 @@ class Modality:
             if value not in known:
                 raise UserError(f"there is no {what} {value!r}; choose one of {', '.join(known)}.")
         if not self.spans or min(self.spans) < 1 or (self.motion == "neighbour" and list(self.spans) != [1]):
-            raise UserError(f"modality.spans is {list(self.spans)}; give 1 or more, and [1] for motion=neighbour.")
+            raise UserError(f"modality.spans is {list(self.spans)}; use 1 or more, or [1] with motion=neighbour.")
         if (self.distances or self.shown is not None) and self.name != "all":
-            raise UserError(f"modality.distances and modality.shown are for modality=all, and this is {self.name}.")
+            raise UserError(f"modality.distances and modality.shown need modality=all, not {self.name}.")
         object.__setattr__(self, "spans", tuple(self.spans))  # lists come from configs
         object.__setattr__(self, "shown", None if self.shown is None else tuple(self.shown))
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """What lies side by side in the channels, in this order."""
+        """The streams in the order of their channels."""
         if self.name != "all":
             return (self.name,)
         return (*STREAMS, "distance") if self.distances else STREAMS
@@ -70,7 +70,7 @@ class Modality:
         return tuple(of.get(stream, coordinates * len(self.spans)) for stream in self.streams)
 
     def channels(self, coordinates: int, layout: Layout) -> int:
-        """What the network takes a joint, for clips of 2 or 3 ``coordinates``."""
+        """Input channels per joint for clips of 2 or 3 ``coordinates``."""
         return sum(self.widths(coordinates, layout))
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,15 +82,15 @@ class Modality:
         self, clips: Tensor, layout: Layout, *, lost: Tensor | None = None, gaps: Tensor | None = None,
         following: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """What ``Selection`` makes of clips, where it is not kept for more of them."""
+        """The modality of clips, by a single-use ``Selection``."""
         return Selection(self, layout, clips.device)(clips, lost=lost, gaps=gaps, following=following)
 
 
 class Selection:
-    """Takes a modality from clips of one layout.
+    """Computes a modality of clips of one layout.
 
     Args:
-        modality: what to take.
+        modality: what to compute.
         layout: the clips' skeleton.
         device: where the clips are.
     """
@@ -108,11 +108,11 @@ class Selection:
 
         Args:
             clips: normalised joints.
-            lost: ``(B, V)``, joints that are not seen; they and the bones that touch them are zero.
-            gaps: ``(B, T)`` frames of the clip from its first sampled frame on, for ``motion="per_time"``.
-            following: the joints one frame of the clip later, for ``motion="neighbour"``.
+            lost: ``(B, V)``, joints to hide; they and the bones that touch them are zero.
+            gaps: ``(B, T)`` recorded frames since the first sampled one, for ``motion="per_time"``.
+            following: the joints one recorded frame later, for ``motion="neighbour"``.
         """
-        poses: dict[bool, Tensor] = {}  # of joints and of bones, each taken once
+        poses: dict[bool, Tensor] = {}  # of joints and of bones, each computed once
 
         def pose(bones: bool) -> Tensor:
             if bones not in poses:
@@ -146,7 +146,7 @@ class Selection:
         return x.sub_(_pick(joints, self.end[self.order])) if bones else x
 
     def _moved(self, poses: Tensor, span: int, gaps: Tensor | None) -> Tensor:
-        """``(B, T, V, C)``, each frame's difference to the one ``span`` later; zero where there is none."""
+        """``(B, T, V, C)``, each frame's difference to the one ``span`` later; zero at the end."""
         moved = torch.zeros_like(poses)
         if span >= poses.shape[1]:
             return moved
@@ -157,14 +157,14 @@ class Selection:
         return moved
 
     def _distances(self, clips: Tensor) -> Tensor:
-        """Distance of every joint to the middle of each body part ``(B, T, V, parts)``."""
+        """Distance of every joint to the centroid of each body part ``(B, T, V, parts)``."""
         middles = torch.stack([_pick(clips, joints).mean(dim=2) for joints in self.parts], dim=2)  # (B, T, parts, C)
         apart = _pick(clips, self.order).unsqueeze(3) - middles.unsqueeze(2)
         return apart.square().sum(dim=-1).sqrt()
 
 
 def _pick(clips: Tensor, joints: Tensor) -> Tensor:
-    """``clips[:, :, joints]``, through rows of numbers: joint by joint it would take five times as long."""
+    """``clips[:, :, joints]`` by flat rows, five times as fast as joint by joint."""
     batch, frames, _, channels = clips.shape
     columns = (joints.unsqueeze(1) * channels + torch.arange(channels, device=joints.device)).flatten()
     picked = clips.flatten(2).view(batch * frames, -1).index_select(1, columns)

@@ -1,4 +1,4 @@
-"""Coordinates in any unit to coordinates the network takes: each clip in a box of its own."""
+"""Normalisation of coordinates in any unit, by a box per clip."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ NORMALISATIONS = ("official", "aspect", "person")
 
 
 class Box(NamedTuple):
-    """What is brought to [-1, 1]: the span ``range`` from ``low``, both ``(B, C)``, seen from ``origin (B, C)``."""
+    """What is mapped to [-1, 1]: ``range`` from ``low`` on, both ``(B, C)``, relative to ``origin (B, C)``."""
 
     origin: Tensor
     low: Tensor
@@ -23,7 +23,7 @@ class Box(NamedTuple):
 
     def normalise(self, clips: Tensor) -> Tensor:
         """``clips (B, T, V, C)`` in a new tensor, each in its box."""
-        # One long row a frame: two numbers at a time would take five times as long.
+        # One long row per frame: two numbers at a time would be five times slower.
         origin, low, span = (part.repeat(1, clips.shape[2]).unsqueeze(1) for part in self)
         inside = (clips.flatten(2) - origin).sub_(low).div_(span)  # in [0, 1]
         return torch.add(inside.new_tensor(-1.0), inside, alpha=2, out=inside).view(clips.shape)
@@ -32,7 +32,7 @@ class Box(NamedTuple):
 def check_normalisation(rule: str) -> None:
     """
     Raises:
-        UserError: a rule that there is not.
+        UserError: an unknown rule.
     """
     if rule not in NORMALISATIONS:
         raise UserError(f"there is no data.normalisation {rule!r}; choose one of {', '.join(NORMALISATIONS)}.")
@@ -42,9 +42,9 @@ def boxes(frames: Tensor, lengths: Tensor, centre: int, rule: str = "official") 
     """The box of each clip.
 
     ``official``: every axis by its own extremes over all frames and joints; a constant axis becomes −1.
-    ``aspect``: around the middle of the extremes, one size for all axes, that of the largest.
-    ``person``: around the mean place of the centre joint, one size for all axes, the body's (see ``body_sizes``), so
-    that a movement through the picture does not make the person smaller.
+    ``aspect``: around the midpoint of the extremes, scaled by the largest axis.
+    ``person``: around the mean position of the centre joint, scaled by the body size (see ``body_sizes``), so
+    that moving through the image does not make the person smaller.
 
     Args:
         frames: ``(ΣT, V, C)``, clips end to end.
@@ -67,7 +67,7 @@ def boxes(frames: Tensor, lengths: Tensor, centre: int, rule: str = "official") 
 
 
 def body_sizes(clips: Tensor) -> Tensor:
-    """Size of the body ``(B,)`` in ``clips (B, T, V, C)``: the longest side of what it fills, the mean over frames."""
+    """Size of the body ``(B,)`` in ``clips (B, T, V, C)``: the longest side of its bounding box, mean over frames."""
     return (clips.amax(dim=2) - clips.amin(dim=2)).amax(dim=2).mean(dim=1)
 
 

@@ -1,4 +1,4 @@
-"""Arrays of one's own, made what a network takes."""
+"""From arrays in memory to network input."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ def prepare(
         ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
 
     Raises:
-        UserError: arrays that are no clips of this layout, or hold values that are not finite.
+        UserError: arrays that are not clips of this layout, or that hold non-finite values.
     """
     shown = modality if isinstance(modality, Modality) else Modality(modality, bone_rule)
     return prepare_as(Preprocessing(shown, num_frames, normalisation, Sampling(sampling)), clips, layout)
@@ -49,7 +49,7 @@ def prepare(
 def prepare_as(
     preprocessing: Preprocessing, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout
 ) -> tuple[Tensor, Tensor]:
-    """Clips as a checkpoint's ``preprocessing`` has them; see ``prepare``."""
+    """Clips preprocessed as a checkpoint records it; see ``prepare``."""
     skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
     packed = Clips.from_arrays(clips)
     check_clips(packed, skeleton.joints, 1, "the clips to prepare")

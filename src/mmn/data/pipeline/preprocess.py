@@ -1,4 +1,4 @@
-"""From clips in memory to batches the network takes, whole batches at a time."""
+"""From clips to network input, whole batches at a time."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,15 +21,15 @@ FRAMES_PURPOSE, MIX_PURPOSE = 0, -1  # of draws; augmentation's steps are counte
 
 
 class Batch(NamedTuple):
-    """What the network is fed.
+    """The network's input.
 
     Attributes:
         clips: ``(B, T, V, channels)`` float32, joints in network order.
         times: ``(B, T)`` float32 frame times in [-1, 1].
         labels: ``(B,)`` int64, −1 = unknown.
-        indices: ``(B,)`` int64, the clip's place in its split; −1 marks a filler that no figure may count.
-        partners: ``(B,)`` int64, the class a clip is mixed with; None where clips are not mixed.
-        shares: ``(B,)`` float32, how much of a clip is of its own class; None likewise.
+        indices: ``(B,)`` int64, the clip's index in its split; −1 marks padding, which metrics ignore.
+        partners: ``(B,)`` int64, the class a clip is mixed with; None if clips are not mixed.
+        shares: ``(B,)`` float32, the weight of the clip's own class; None likewise.
     """
 
     clips: Tensor
@@ -42,13 +42,13 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Everything that is done to a clip before the network sees it; a checkpoint keeps it.
+    """All preprocessing of a clip; recorded in checkpoints.
 
     Attributes:
-        modality: what to show of it.
+        modality: what the network sees of it.
         num_frames: frames T of a sample.
         normalisation: ``official``, ``aspect`` or ``person``; see ``boxes``.
-        sampling: how T frames stand for it.
+        sampling: how T frames represent it.
 
     Raises:
         UserError: no frames, or another normalisation.
@@ -62,7 +62,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         check_normalisation(self.normalisation)
         if self.num_frames < 1:
-            raise UserError(f"data.num_frames is {self.num_frames}; a clip is shown by 1 frame or more.")
+            raise UserError(f"data.num_frames is {self.num_frames}; use 1 or more.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, as a checkpoint keeps them."""
@@ -74,7 +74,7 @@ class Preprocessing:
         }
 
     def as_options(self) -> dict[str, Any]:
-        """What ``SkeletonDataModule`` is given for it."""
+        """Arguments of ``SkeletonDataModule``."""
         return {
             "modality": self.modality,
             "num_frames": self.num_frames,
@@ -92,14 +92,14 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Training:
-    """What makes fetching random: the seed, the augmentation, and whether frames are drawn or evenly spaced.
+    """Random frames and augmentation, for training and for test-time views.
 
     Attributes:
         seed: of all draws.
         augmentation: of the sampled clips.
-        random_frames: draw them; False for those of evaluation.
-        classes: whose labels change with a clip (mirrored, mixed); None to leave labels alone, as for test-time views.
-        clips: ``(N,)`` indices of the training clips, to mix with; None for the whole split.
+        random_frames: sample frames at random; False for the evaluation frames.
+        classes: for labels that change with a clip (mirrored, mixed); None to keep labels, as for test-time views.
+        clips: ``(N,)`` indices of the clips to mix with; None for the whole split.
     """
 
     seed: int
@@ -118,7 +118,7 @@ class ClipFetcher:
         preprocessing: what is done to each clip.
         training: random frames and augmentation; None for the evaluation path.
         device: where clips are kept and batches made.
-        store: of these clips, where there is one; it is shared by all that fetch from them.
+        store: the split's store, if it exists already; all fetchers of a split share it.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class ClipFetcher:
         self.store = store or store_of(clips, self._find_boxes, self.device)
         augmentation = training.augmentation if training else Augmentation()
         self._augmentation = augmentation
-        # Between whole frames where these are interpolated, or where motion is that of two neighbours.
+        # Frame pairs are needed for interpolation and for motion=neighbour.
         self._neighbours = preprocessing.modality.motion == "neighbour"
         self._between = preprocessing.sampling.interpolates or self._neighbours
         self._select = Selection(preprocessing.modality, layout, self.device)
@@ -150,7 +150,7 @@ class ClipFetcher:
         return len(self.lengths)
 
     def fetch(self, indices: Tensor, epoch: int = 0) -> Batch:
-        """Batch of the clips ``indices (B,)``; −1 asks for a filler."""
+        """Batch of the clips ``indices (B,)``; −1 for padding."""
         indices = indices.to(self.device)
         real = indices.clamp(min=0)
         sample = self._sample(real, epoch)
@@ -164,7 +164,7 @@ class ClipFetcher:
         return self._mixed(batch, real, epoch) if self._augmentation.mix else batch
 
     def _mixed(self, batch: Batch, clips: Tensor, epoch: int) -> Batch:
-        """Body parts of other training clips in place of a clip's own; the frame times stay its own."""
+        """Replace body parts by those of other training clips; frame times are unchanged."""
         assert self.training
         draws = Draws(self.training.seed, epoch, clips)
         everyone = torch.arange(len(self)) if self.training.clips is None else self.training.clips
@@ -185,7 +185,7 @@ class ClipFetcher:
         return self._augmentation.apply("channels", sample, draws, self.layout) if draws else sample
 
     def _moments(self, lengths: Tensor, draws: Draws | None) -> Moments:
-        """Which frames of clips of ``lengths (B,)`` are shown, and when."""
+        """Which frames of clips of ``lengths (B,)`` are sampled, and their times."""
         sampling, count = self.preprocessing.sampling, self.preprocessing.num_frames
         if draws and self.training and self.training.random_frames:
             frames = sampling.training(lengths, count, draws, FRAMES_PURPOSE)
@@ -199,7 +199,7 @@ class ClipFetcher:
         return moments
 
     def _joints(self, clips: Tensor, moments: Moments, draws: Draws | None) -> tuple[Sample, Tensor | None]:
-        """Normalised joints, augmented, and those one frame of the clip later where motion is taken from them."""
+        """Normalised joints, augmented, and those one recorded frame later if motion needs them."""
         low = moments.frames.floor().long()
         count, last = low.shape[1], (moments.lengths - 1).unsqueeze(1)
         if self._between:
@@ -220,7 +220,7 @@ class ClipFetcher:
             before, after = x[:, :count], x[:, count:]
             step = after - before
             x = before + step * (moments.frames - low[:, :count]).float()[:, :, None, None]
-        if raw:  # the box of what is shown, as an evaluation clip fills its own
+        if raw:  # the augmented clip's own box, as in evaluation
             shown = torch.full_like(moments.lengths, count)
             box = self._find_boxes(x.flatten(0, 1), shown)
         following = None
@@ -235,6 +235,6 @@ class ClipFetcher:
         return self._apply_to_both(sample, following, draws)
 
     def _apply_to_both(self, sample: Sample, following: Tensor, draws: Draws) -> tuple[Sample, Tensor]:
-        """The steps of stage ``joints``, with the same draws for clips and what follows each of their frames."""
+        """Apply the steps of stage ``joints`` with the same draws to clips and their following frames."""
         later = self._augmentation.apply("joints", sample._replace(clips=following), draws, self.layout)
         return self._augmentation.apply("joints", sample, draws, self.layout), later.clips

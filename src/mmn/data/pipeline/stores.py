@@ -1,4 +1,4 @@
-"""Where the frames of a split are kept while batches are taken from them: in memory, or in the file."""
+"""Where batches read the frames of a split from: memory or the file."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -15,7 +15,7 @@ FindBoxes = Callable[[Tensor, Tensor], Box]
 
 
 class Store(Protocol):
-    """Frames as they were recorded, and what to bring each clip to."""
+    """Recorded frames and each clip's normalisation box."""
 
     def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
         """``(B, T, V, C)`` of the frames ``(B, T)`` of the clips ``(B,)``, and the clips' boxes."""
@@ -28,7 +28,7 @@ def store_of(clips: Clips, find_boxes: FindBoxes, device: torch.device) -> Store
 
 
 class MemoryStore:
-    """All frames on one device; on the CPU the very ones of ``clips``, so that they are in memory once.
+    """All frames on one device; on the CPU it shares the memory of ``clips``.
 
     Args:
         clips: a checked split.
@@ -49,12 +49,12 @@ class MemoryStore:
 
 
 class FileStore:
-    """Frames read from the file clip by clip: slower, and as large as the disk.
+    """Frames read from the file clip by clip: slower, but not limited by memory.
 
     Args:
-        clips: a checked split whose keypoints lie in a file.
+        clips: a checked split whose keypoints are in a file.
         find_boxes: finds the box of each clip.
-        device: where batches are put.
+        device: where batches go.
     """
 
     def __init__(self, clips: Clips, find_boxes: FindBoxes, device: torch.device) -> None:
@@ -62,7 +62,7 @@ class FileStore:
 
     def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
         """See ``Store``."""
-        wanted, place = clips.cpu().unique(return_inverse=True)  # fillers repeat a clip
+        wanted, place = clips.cpu().unique(return_inverse=True)  # padding repeats a clip
         read = Clips.from_arrays([self.clips.clip(int(index)) for index in wanted])
         keypoints = torch.from_numpy(np.asarray(read.keypoints))
         starts = torch.from_numpy(read.offsets[:-1])[place]

@@ -1,4 +1,4 @@
-"""A part of the training clips that stands for the whole."""
+"""A representative subset of the training clips."""
 
 import numpy as np
 import torch
@@ -9,17 +9,17 @@ from mmn.errors import UserError
 
 
 def nested_subset(labels: NDArray[np.int64], count: int, seed: int) -> Tensor:
-    """Indices ``(min(count, N),)`` of clips with ``labels (N,)``: of every class its share, drawn by ``seed``.
+    """Indices ``(min(count, N),)`` of clips with ``labels (N,)``: stratified by class, drawn by ``seed``.
 
-    A larger ``count`` takes the same clips and more.
+    A larger ``count`` contains the clips of a smaller one.
 
     Raises:
         UserError: a count below 1.
     """
     if count < 1:
-        raise UserError(f"data.max_train_clips is {count}; train on 1 clip or more, or null for all.")
+        raise UserError(f"data.max_train_clips is {count}; use 1 or more, or null for all.")
     generator = np.random.default_rng(seed)
-    place = np.empty(len(labels))  # of a clip in its class, from 0 to 1: the first of all classes come first
+    place = np.empty(len(labels))  # a clip's position in its class, from 0 to 1; sorting by it interleaves the classes
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
         place[generator.permutation(members)] = (np.arange(len(members)) + generator.random()) / len(members)

@@ -32,7 +32,7 @@ def read(source: Path, options: Options) -> Parsed:
 
 
 def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The arrays of an ``.npz`` file by their keys, or the one of an ``.npy`` file by the file's name.
+    """The arrays of an ``.npz`` file by key, or the single array of an ``.npy`` file under the file's stem.
 
     Raises:
         UserError: a file that numpy cannot read, or arrays of Python objects.
