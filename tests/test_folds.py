@@ -200,7 +200,7 @@ def test_training_on_val_too_judges_no_epoch_and_keeps_the_last(jhmdb_like: Path
     run = tmp_path / "run"
     ended = train(run, jhmdb_like, "trainer.max_epochs=2", "data.train_splits=[train,val]")
     assert ended.returncode == 0, ended.stderr
-    assert "training on train and val: no epoch is judged, and the last is kept." in ended.stdout + ended.stderr
+    assert "training on train and val: no validation; the last epoch is kept." in ended.stdout + ended.stderr
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["last.ckpt"]
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] == 1
     assert list(json.loads((run / "metrics.json").read_text())) == ["test", "about"]
