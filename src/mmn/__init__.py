@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     from mmn.errors import UserError
     from mmn.inference.checkpoint import load_network
     from mmn.inference.infer import infer
+    from mmn.inference.predict import Predictor
     from mmn.inference.prepare import prepare
     from mmn.model.mmn import MMN
     from mmn.model.official import from_official, to_official
 
 _HOME = {
     "MMN": "mmn.model.mmn",
+    "Predictor": "mmn.inference.predict",
     "UserError": "mmn.errors",
     "from_official": "mmn.model.official",
     "infer": "mmn.inference.infer",
@@ -26,7 +28,9 @@ _HOME = {
     "tune_runtime": "mmn.engine.runtime",
 }
 
-__all__ = ["MMN", "UserError", "from_official", "infer", "load_network", "prepare", "to_official", "tune_runtime"]
+__all__ = [
+    "MMN", "Predictor", "UserError", "from_official", "infer", "load_network", "prepare", "to_official", "tune_runtime",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

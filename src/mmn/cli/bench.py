@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmn.cli.device import add_device, chosen_device
 from mmn.errors import UserError
 
 
@@ -12,12 +13,9 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("bench", help="what a network costs to run", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="a .ckpt of ours or official weights")
-    parser.add_argument(
-        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU if there is one"
-    )
+    add_device(parser)
     parser.add_argument("--batch", type=int, default=64, help="clips at a time, for clips a second (default: 64)")
     parser.add_argument("--repeats", type=int, default=100, help="timings of one clip (default: 100)")
-    parser.add_argument("--precision", default="32", choices=("32", "bf16"))
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 
@@ -30,11 +28,7 @@ def _run(options: argparse.Namespace) -> None:
 
     if min(options.batch, options.repeats) < 1:
         raise UserError(f"--batch is {options.batch} and --repeats {options.repeats}; both are at least 1.")
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda needs a GPU, and torch sees none here; use --device cpu.")
+    device = chosen_device(options)
     found = bench(load_checkpoint(options.checkpoint), device, options.batch, options.repeats, options.precision)
     if options.json:
         print(json.dumps({"device": device, "threads": torch.get_num_threads(), **found}))

@@ -17,15 +17,15 @@ def register(commands: Any) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the output where it is there")
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
     parser.add_argument("--list-people", action="store_true", help="say of each clip how many people were left out")
+    layouts = "a built-in layout (mmn layouts lists them), or a layout's YAML file"
+    parser.add_argument("--layout", required=True, help=layouts)
+    add_label_options(parser)
     add_options(parser)
     parser.set_defaults(run=_run)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on how a source is read."""
-    add = parser.add_argument
-    add("--layout", required=True, help="a built-in layout (mmn layouts lists them), or a layout's YAML file")
-    add("--format", help="the source's format, where it is not recognised; or module.function")
+def add_label_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options on what clips are of."""
     labels = parser.add_argument_group("labels")
     labels.add_argument(
         "--labels",
@@ -38,7 +38,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     labels.add_argument("--rest", help="keep what lies between segments as this class", metavar="NAME")
     labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
     labels.add_argument("--classes", help="a text file, one class name a line, in place of the layout's", metavar="F")
-    labels.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options on how a source is read."""
+    parser.add_argument("--format", help="the source's format, where it is not recognised; or module.function")
+    parser.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
+    parser.add_argument("--fps", type=float, help="frames a second (default: 30)")
     people = parser.add_argument_group("people and points")
     people.add_argument("--person", help="whom to keep: best (default), largest, longest, N (the N-th best) or all")
     people.add_argument("--channels", help="what a point's numbers are: xy, xyz, xys or xyzs, s = score")
@@ -53,7 +59,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--max-gap", type=int, help="most frames in a row filled in (default: half a second)", metavar="N"
     )
     missing.add_argument("--max-filled", type=float, help="most of a clip filled in (default: 0.5)", metavar="SHARE")
-    missing.add_argument("--fps", type=float, help="frames a second (default: 30)")
     missing.add_argument("--skip-bad", action="store_true", help="leave out clips that cannot be used")
 
 
@@ -63,7 +68,7 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
         *("format", "labels", "labels_from", "classes", "person", "channels", "missing", "min_score", "zeros"),
         *("max_gap", "max_filled", "fps", "skip_bad", "pad", "rest"),
     )
-    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    given = {name: value for name in names if (value := getattr(options, name, None)) is not None}
     return {**given, "splits": _splits(options.splits), "picture": _picture(options.picture)}
 
 

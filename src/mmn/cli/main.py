@@ -13,6 +13,7 @@ from mmn.cli import (
     inspect,
     layouts,
     merge,
+    predict,
     report,
     scores,
     split,
@@ -22,7 +23,7 @@ from mmn.engine.entry import run
 
 _COMMANDS = (
     download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, bench,
-    check_submission,
+    predict, check_submission,
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from mmn.evaluation.folds import parts_of
 from mmn.evaluation.foreign_files import SUFFIXES
 from mmn.evaluation.hierarchy import find_weight, told_apart, with_groups
 from mmn.evaluation.predictions import labelled
-from mmn.evaluation.probabilities import write_probabilities
+from mmn.evaluation.probabilities import calibrated, write_probabilities
 from mmn.evaluation.record import of_streams
 from mmn.evaluation.scores import Scores, combine, figures, write_scores
 from mmn.files import write_json
@@ -78,7 +78,7 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         files = {file: figures(part) for file, part in parts_of(total, request.files).items()}
         write_json(folder / "analysis.json", {**analysis, "by_file": files})
         write_scores(folder / "scores.h5", total)
-        write_probabilities(folder / "probabilities.csv", total)
+        write_probabilities(folder / "probabilities.csv", calibrated(total))
         write_predictions(folder, total)
         shutil.rmtree(folder / "streams", ignore_errors=True)  # from an earlier evaluation
         if len(streams) > 1:

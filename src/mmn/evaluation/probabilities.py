@@ -1,18 +1,21 @@
 """What a network makes of each clip, in words: its likeliest classes and their probabilities."""
 
-import csv
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from mmn.evaluation.figures import top_classes
 from mmn.evaluation.predictions import probabilities
+from mmn.evaluation.row_file import write_rows
 from mmn.evaluation.scores import Scores
-from mmn.files import replacing
-from mmn.text import cell
 
 PLACES = 5
+
+
+COLUMNS = ["name", "place", "class", "index", "probability"]
 
 
 class Guess(NamedTuple):
@@ -23,6 +26,10 @@ class Guess(NamedTuple):
     class_name: str
     class_index: int
     probability: float
+
+    def as_row(self) -> dict[str, Any]:
+        """What a table says of it, in ``COLUMNS``."""
+        return dict(zip(COLUMNS, (*self[:-1], round(self.probability, 6)), strict=True))
 
 
 def likeliest(scores: Scores, places: int = PLACES) -> list[Guess]:
@@ -36,12 +43,17 @@ def likeliest(scores: Scores, places: int = PLACES) -> list[Guess]:
     ]
 
 
+def calibrated(scores: Scores) -> Scores:
+    """The scores over the temperature that suited the val split; for a sum of streams, over the mean of theirs.
+
+    Scores of which no temperature is recorded, such as those of other projects, count as calibrated.
+    """
+    streams, weights = scores.source.record.get("streams"), scores.source.record.get("weights")
+    temperatures = [float(one.get("temperature") or 1.0) for one in streams or [scores.source.record]]
+    temperature = np.average(temperatures, weights=weights or None)
+    return replace(scores, logits=scores.logits / np.float32(temperature))
+
+
 def write_probabilities(path: Path, scores: Scores) -> None:
     """Write them as CSV with the columns ``name,place,class,index,probability``."""
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["name", "place", "class", "index", "probability"])
-        for guess in likeliest(scores):
-            rows.writerow(
-                [cell(guess.name), guess.place, cell(guess.class_name), guess.class_index, f"{guess.probability:.6f}"]
-            )
+    write_rows(path, COLUMNS, [guess.as_row() for guess in likeliest(scores)])

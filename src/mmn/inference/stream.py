@@ -63,11 +63,13 @@ class Stream:
         """Where the joints of the network are in another layout, by name.
 
         Raises:
-            UserError: one that it has not.
+            UserError: naming those that it has not.
         """
         if lost := [joint for joint in self.layout.joints if joint not in layout.joints]:
+            more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
             raise UserError(
-                f"the layout of the clips has no {lost[0]}, which the network sees; give clips that have it."
+                f"the layout of the clips has no {', '.join(lost[:10])}{more}, which the network sees; give clips that "
+                "have all its joints."
             )
         return [layout.joints.index(joint) for joint in self.layout.joints]
 

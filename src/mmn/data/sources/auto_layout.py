@@ -13,16 +13,18 @@ from mmn.errors import UserError
 AUTO = "auto"
 
 
-def find_layout(layout: str | Path, parsed: Parsed) -> tuple[Layout, str, Iterable[Recording]]:
+def find_layout(layout: str | Path | Layout, parsed: Parsed) -> tuple[Layout, str, Iterable[Recording]]:
     """The skeleton clips are wanted in, what sentences call it, and the source's recordings, none of them lost.
 
     Args:
-        layout: ``auto``, a built-in layout, or a YAML file.
+        layout: ``auto``, a built-in layout, a YAML file, or a ``Layout``.
         parsed: the source; for ``auto``, recordings are read until one tells whose points it holds.
 
     Raises:
         UserError: ``auto`` where no recording tells.
     """
+    if isinstance(layout, Layout):
+        return layout, "of the network", parsed.recordings
     if str(layout) != AUTO:
         return load_layout(layout), str(layout), parsed.recordings
     if parsed.layout is not None:

@@ -7,6 +7,9 @@ from mmn.data.format.layout import BUILT_IN, Classes, load_classes
 from mmn.data.sources.labels.index import INDEX
 from mmn.data.sources.labels.table import read_text
 
+UNNAMED = "classes have no names: give --classes"
+"""The note where names had to be made up."""
+
 
 def find_classes(
     layout: str, path: str | Path | None, labels: Iterable[int | str | None], first: int, auto: bool
@@ -35,4 +38,4 @@ def find_classes(
         return Classes(sorted(used), [], []), []
     numbers = [int(float(label)) for label in used if INDEX.fullmatch(label)]
     count = max(numbers, default=first) + 1 - first
-    return Classes([f"class {index}" for index in range(count)], [], []), ["classes have no names: give --classes"]
+    return Classes([f"class {index}" for index in range(count)], [], []), [UNNAMED]

@@ -9,6 +9,7 @@ import numpy as np
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import write_data
+from mmn.data.format.layout import Layout
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.data.sources.auto_layout import AUTO, find_layout
 from mmn.data.sources.clip import Clip
@@ -63,7 +64,7 @@ def convert(source: str | Path, output: str | Path, layout: str | Path, **option
 
 def read_source(
     source: str | Path,
-    layout: str | Path,
+    layout: str | Path | Layout,
     *,
     name: str = "",
     origin: str | None = None,
@@ -74,7 +75,7 @@ def read_source(
 
     Args:
         source: a file or folder; see ``readers``.
-        layout: a built-in layout, a YAML file, or ``auto`` for the estimator's own.
+        layout: a built-in layout, a YAML file, ``auto`` for the estimator's own, or a ``Layout``.
         name: short name of the data set.
         origin: where the source came from, in words; its own name by default.
         watch: passes recordings on as they are read, and may count them.

@@ -90,7 +90,7 @@ def recognise(source: Path) -> str:
     """
     if not source.exists():
         raise UserError(f"there is no file or folder {source}; give what was recorded, or what holds it.")
-    if source.is_dir() and files_below(source, "*_data.pkl"):
+    if (source.is_dir() and files_below(source, "*_data.pkl")) or official.split_of(source):
         return "mmn"
     if stgcn.is_stgcn(source):
         return "stgcn"

@@ -12,6 +12,19 @@ _MIDPOINTS = {"neck": ("left_shoulder", "right_shoulder"), "mid_hip": ("left_hip
 _TOP_OVER_EYES = 0.54  # eye height 0.936, shoulder height 0.818 of the stature (Drillis and Contini 1966)
 
 
+class LackingJointsError(UserError):
+    """An estimator's points that do not give all joints of a layout.
+
+    Attributes:
+        lacking: the joints they do not give.
+        words: whose points they are.
+    """
+
+    def __init__(self, message: str, lacking: list[str], words: str) -> None:
+        super().__init__(message)
+        self.lacking, self.words = lacking, words
+
+
 class Selection:
     """How each of V joints is made of P points: a weighted sum, mostly of one.
 
@@ -21,7 +34,7 @@ class Selection:
         layout: what a sentence calls the layout.
 
     Raises:
-        UserError: joints that can neither be read nor derived.
+        LackingJointsError: joints that can neither be read nor derived.
     """
 
     def __init__(self, joints: Sequence[str], estimator: Estimator, layout: str) -> None:
@@ -30,9 +43,11 @@ class Selection:
         lacking = [name for name, parts in zip(joints, self._sums, strict=True) if not parts]
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-            raise UserError(
+            raise LackingJointsError(
                 f"the source holds {estimator.words}, which do not give the layout {layout}'s {lacking[0]}{more}; use "
-                f"--layout {estimator.layout}, or one whose joints they name{estimator.hint}."
+                f"--layout {estimator.layout}, or one whose joints they name{estimator.hint}.",
+                lacking,
+                estimator.words,
             )
         for name in joints:
             if name not in estimator.points:

@@ -16,13 +16,15 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: Options) -> Parsed:
-    """Every split found in a folder, clips in the order of the ``_data`` pickle and matched to labels by name.
+    """Every split of a folder, or that of one pickle, in the order of the ``_data`` pickle, matched to labels by name.
 
     A test split without a ``_label`` pickle (as MA-52's, whose labels are hidden) has unknown labels.
 
     Raises:
         UserError: no split at all, a wrong structure, a clip without a label or a label without a clip.
     """
+    if alone := split_of(source):
+        return Parsed("official pickle", _read_split(source.parent, alone), published=True)
     if not source.is_dir():
         raise UserError(f"there is no folder {source}; give the one that holds train_data.pkl and its like.")
     splits = [split for split in SPLITS if (source / f"{split}_data.pkl").exists()]
@@ -30,6 +32,11 @@ def read(source: Path, options: Options) -> Parsed:
         raise UserError(f"{source} holds none of train_data.pkl, val_data.pkl, test_data.pkl; is it the right folder?")
     recordings = (recording for split in splits for recording in _read_split(source, split))
     return Parsed("official pickles", recordings, published=True)
+
+
+def split_of(source: Path) -> str:
+    """The split that one ``_data`` pickle is of; empty for anything else."""
+    return next((split for split in SPLITS if source.is_file() and source.name == f"{split}_data.pkl"), "")
 
 
 def _read_split(folder: Path, split: str) -> Iterator[Recording]:

@@ -1,0 +1,28 @@
+"""``--device``: where networks work."""
+
+import argparse
+
+from mmn.errors import UserError
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add ``--device`` and ``--precision``."""
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU if there is one"
+    )
+    parser.add_argument("--precision", default="32", choices=("32", "bf16"))
+
+
+def chosen_device(options: argparse.Namespace) -> str:
+    """``cpu`` or ``cuda``.
+
+    Raises:
+        UserError: a GPU that is not there.
+    """
+    import torch
+
+    if options.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a GPU, and torch sees none here; use --device cpu.")
+    if options.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return str(options.device)

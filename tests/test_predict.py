@@ -1,0 +1,180 @@
+"""``mmn predict``: recordings in, a table of what is recognised out."""
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from commands import Ended, in_process
+from conftest import FIXTURES, reference, save_untrained
+
+import mmn
+from mmn.data.format.hdf5 import write_data
+from mmn.data.format.layout import Layout
+from mmn.data.format.skeletons import SkeletonData
+from mmn.errors import UserError
+from mmn.inference.checkpoint import load_checkpoint
+
+
+def predict(folder: Path, *arguments: object) -> Ended:
+    return in_process("mmn", "predict", *map(str, arguments), cwd=folder)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def save_arrays(path: Path, small: SkeletonData, count: int = 3, joints: list[int] | None = None) -> Path:
+    clips = small.splits["test"]
+    columns = list(range(15)) if joints is None else joints
+    np.savez(path, **{clips.names[i]: clips.clip(i)[:, columns] for i in range(count)})
+    return path
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_the_table_is_that_of_an_evaluation(
+    run: Path, small_checkpoint: Path, jhmdb_like: Path, tmp_path: Path, ensemble: bool
+) -> None:
+    paths = [str(run / "checkpoints" / "best.ckpt"), *([str(small_checkpoint)] if ensemble else [])]
+    assert load_checkpoint(paths[0]).temperature != 1.0
+    asked = f"ckpt_path=[{','.join(paths)}]", f"hydra.run.dir={tmp_path}", f"data.path={jhmdb_like}"
+    evaluated = in_process("eval.py", *asked, cwd=tmp_path)
+    assert evaluated.returncode == 0, evaluated.stderr
+    done = predict(tmp_path, ",".join(paths), jhmdb_like, "--split", "test", "--output", "p.csv")
+    assert done.returncode == 0, done.stderr
+    found, expected = rows(tmp_path / "p.csv"), rows(tmp_path / "probabilities.csv")
+    assert list(found[0]) == ["name", "place", "class", "index", "probability"]
+    chances = [[float(row.pop("probability")) for row in table] for table in (found, expected)]
+    assert found == expected
+    assert chances[0] == pytest.approx(chances[1], abs=2e-6)
+
+
+def test_probabilities_are_calibrated(run: Path, small: SkeletonData) -> None:
+    best = run / "checkpoints" / "best.ckpt"
+    checkpoint, clips = load_checkpoint(best), [small.splits["test"].clip(i) for i in range(3)]
+    logits = mmn.infer(checkpoint.network, *mmn.prepare(clips, network=checkpoint.network)).double()
+    expected = (logits / checkpoint.temperature).softmax(dim=1)
+    np.testing.assert_allclose(mmn.Predictor(best)(clips), expected, atol=1e-6)
+    np.testing.assert_allclose(mmn.Predictor(best, batch_size=2)(clips), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
+def test_pose_files_in_and_a_table_out(small_checkpoint: Path, small: SkeletonData, tmp_path: Path, form: str) -> None:
+    save_arrays(tmp_path / "a.npz", small)
+    done = predict(tmp_path, small_checkpoint, "a.npz", "--output", f"p.{form}", "--top", "2")
+    assert (done.returncode, done.stdout) == (0, f"p.{form}: 3 clips\n"), done.stderr
+    text = (tmp_path / f"p.{form}").read_text()
+    read = {
+        "csv": lambda: rows(tmp_path / "p.csv"),
+        "jsonl": lambda: [json.loads(line) for line in text.splitlines()],
+        "json": lambda: json.loads(text),
+    }
+    table = read[form]()
+    names = small.splits["test"].names[:3]
+    assert [(row["name"], int(row["place"])) for row in table] == [(n, place) for n in names for place in (1, 2)]
+    chances = mmn.Predictor(small_checkpoint)([small.splits["test"].clip(i) for i in range(3)])
+    assert [float(row["probability"]) for row in table[::2]] == pytest.approx(chances.max(axis=1), abs=1e-6)
+    assert [row["class"] for row in table[::2]] == [small.classes.names[k] for k in chances.argmax(axis=1)]
+
+
+def test_joints_are_found_by_name(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+    order = list(np.random.default_rng(0).permutation(15))
+    own = small.layout
+    joints = [own.joints[i] for i in order]
+    layout = {"joints": joints, "bones": [], "parts": {"all": joints}, "centre": joints[0]}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(layout))
+    save_arrays(tmp_path / "mine.npz", small, joints=order)
+    save_arrays(tmp_path / "theirs.npz", small)
+    for source, more in (("mine", ["--layout", "mine.yaml"]), ("theirs", [])):
+        assert predict(tmp_path, small_checkpoint, f"{source}.npz", *more, "--output", f"{source}.csv").returncode == 0
+    assert rows(tmp_path / "mine.csv") == rows(tmp_path / "theirs.csv")
+    data = replace(small, layout=Layout.from_dict(layout, "mine"), splits={"test": small.splits["test"]})
+    write_data(tmp_path / "renamed.h5", data)  # other joints at the same places: names, not places, count
+    assert predict(tmp_path, small_checkpoint, "renamed.h5", "--output", "renamed.csv").returncode == 0
+    assert rows(tmp_path / "renamed.csv")[:15] != rows(tmp_path / "theirs.csv")
+
+
+def test_missing_joints_are_filled_in_and_said(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+    clip = small.splits["test"].clip(0).copy()
+    clip[3, 2] = np.nan
+    np.savez(tmp_path / "gap.npz", clip=clip)
+    done = predict(tmp_path, small_checkpoint, "gap.npz")
+    assert (done.returncode, done.stderr) == (0, "gap.npz: 1 missing joints were filled in by interpolation\n")
+    assert done.stdout.startswith("clip: ")
+    assert len(done.stdout.splitlines()) == 5
+    assert "--missing interpolate" in predict(tmp_path, small_checkpoint, "gap.npz", "--missing", "refuse").stderr
+
+
+def test_clips_of_one_name_are_told_apart(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save_arrays(tmp_path / f"{name}.npz", small, count=1)
+    assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.csv", "--top", 1).returncode == 0
+    first = small.splits["test"].names[0]
+    assert [row["name"] for row in rows(tmp_path / "p.csv")] == [first, f"b/{first}"]
+
+
+def test_what_was_finished_is_kept(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+    save_arrays(tmp_path / "a.npz", small)
+    (tmp_path / "b.npz").write_bytes(b"broken")
+    for form, kept in (("csv", 1 + 15), ("jsonl", 15)):
+        done = predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", f"p.{form}")
+        assert done.returncode == 1
+        assert len((tmp_path / f"p.{form}").read_text().splitlines()) == kept
+    assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.json").returncode == 1
+    assert not (tmp_path / "p.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nothing.npz"], "there is no file or folder nothing.npz"),
+        (["few.npz"], "has 9 joints a frame and its layout 15"),
+        (["coco.npz"], "coco.npz holds COCO's 17 points, which do not give belly, face"),
+        (["coco.npz", "--layout", "coco17"], "has no neck, belly, face, which the network sees"),
+        (["deep.npz"], "was not trained on clips in 3D"),
+        (["small.h5", "--split", "val"], "has no split val; it has test"),
+        (["few.npz", "--output", "p.txt"], "p.txt does not end in .csv, .jsonl or .json"),
+        (["few.npz", "--output", "folder.csv"], "folder.csv is a folder"),
+        (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv cannot be written"),
+        (["few.npz", "--top", "0"], "--top is 0"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path, arguments: list[str], sentence: str
+) -> None:
+    save_arrays(tmp_path / "few.npz", small, joints=list(range(9)))
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "coco.npz", clip=rng.normal(size=(9, 17, 2)))
+    np.savez(tmp_path / "deep.npz", clip=rng.normal(size=(9, 15, 3)))
+    write_data(tmp_path / "small.h5", replace(small, splits={"test": small.splits["test"]}))
+    (tmp_path / "folder.csv").mkdir()
+    done = predict(tmp_path, small_checkpoint, *arguments)
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not list(tmp_path.glob("p.*"))
+
+
+def test_only_networks_of_the_same_classes_make_an_ensemble(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    other = replace(small, classes=replace(small.classes, names=[f"{name}?" for name in small.classes.names]))
+    save_untrained(tmp_path / "other.ckpt", other, tmp_path / "none.h5")
+    with pytest.raises(UserError, match=r"other\.ckpt recognises other classes than .*small\.ckpt"):
+        mmn.Predictor(small_checkpoint, tmp_path / "other.ckpt")
+
+
+def test_official_weights_are_refused_and_no_clips_have_no_rows(small_checkpoint: Path) -> None:
+    with pytest.raises(UserError, match="holds official weights, which do not say what they see"):
+        mmn.Predictor(FIXTURES / "official_small.pt")
+    assert mmn.Predictor(small_checkpoint)([]).shape == (0, 14)
+
+
+def test_real_pickles_one_by_one_and_by_the_folder(small_checkpoint: Path, tmp_path: Path) -> None:
+    folder = reference("data/jhmdb/split1")
+    done = predict(tmp_path, small_checkpoint, folder / "test_data.pkl", "--output", "p.csv", "--top", 1)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "p.csv: 176 clips\n", "")
