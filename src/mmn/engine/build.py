@@ -1,7 +1,5 @@
 """Build the data, module and trainer of a composed training config."""
 
-import logging
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,11 @@ from omegaconf import DictConfig
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.networks import apply_training_options, build_network, stream_to_train
 from mmn.errors import UserError
-from mmn.inference.checkpoint import load_checkpoint
 from mmn.training.best import BestEpoch
 from mmn.training.guards import AtomicCheckpoints
 from mmn.training.interruption import SaveOnSignal
 from mmn.training.module import MMNModule
 from mmn.training.progress import EpochLog, ProgressBar, Throughput, on_terminal
-
-log = logging.getLogger(__name__)
 
 
 def build_datamodule(cfg: DictConfig) -> SkeletonDataModule:
@@ -36,7 +31,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
     network = build_network(stream.target, **stream.arguments)
     apply_training_options(network, cfg.compile, cfg.recompute)
     optimizer = dict(cfg.optimizer)
-    reference_batch = optimizer.pop("reference_batch", None)
+    reference_batch, layer_decay = optimizer.pop("reference_batch", None), optimizer.pop("layer_decay", 1.0)
     if cfg.scale_lr and reference_batch is None:
         raise UserError("scale_lr=true needs optimizer.reference_batch, the clips per step that optimizer.lr is for.")
     return MMNModule(
@@ -47,32 +42,9 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
         seed=cfg.seed,
         reference_batch=reference_batch if cfg.scale_lr else None,
         record=record,
+        layer_decay=layer_decay,
         stream=stream,
     )
-
-
-def load_weights(module: MMNModule, path: str) -> None:
-    """Load only the weights of a checkpoint, ours or official.
-
-    Raises:
-        UserError: the checkpoint's network has other sizes.
-    """
-    own = {module.stream.target: partial(build_network, module.stream.target)}
-    network = load_checkpoint(path, own).network
-    ours, theirs = module.network.state_dict(), network.state_dict()
-    different = [
-        name for name in ours.keys() | theirs.keys()
-        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape
-    ]  # fmt: skip
-    if different:
-        name = min(different)
-        shapes = [tuple(state[name].shape) if name in state else "none" for state in (theirs, ours)]
-        raise UserError(
-            f"init_from={path} does not fit the network to be trained: {name} has shape {shapes[0]} there and "
-            f"{shapes[1]} here; use weights with the same joints, classes and model.* sizes."
-        )
-    module.network.load_state_dict(theirs)
-    log.info("starting from the weights of %s", path)
 
 
 def build_best_epoch(cfg: DictConfig) -> BestEpoch:

@@ -29,6 +29,7 @@ def check_config(cfg: DictConfig) -> None:
             raise UserError(f"{group} is null and is required; choose one of configs/{group}.")
     _check_numbers(cfg)
     _check_trainer(cfg)
+    _check_start(cfg)
     _check_choices(cfg)
 
 
@@ -52,6 +53,7 @@ def _check_numbers(cfg: DictConfig) -> None:
     ranges: tuple[tuple[str, float, float], ...] = (
         ("optimizer.lr", 0, math.inf),
         ("optimizer.weight_decay", 0, math.inf),
+        ("optimizer.layer_decay", 0, 1),
         ("loss.label_smoothing", 0, 1),
         ("loss.consistency_weight", 0, math.inf),
         ("scheduler.warmup_epochs", 0, math.inf),
@@ -95,6 +97,24 @@ def _check_trainer(cfg: DictConfig) -> None:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")
 
 
+def _check_start(cfg: DictConfig) -> None:
+    """Check what a run starts from."""
+    if cfg.freeze not in ("none", "body"):
+        raise UserError(f"freeze is {cfg.freeze}; choose none, or body to train only the classifier.")
+    for key, asked in (("transfer=true", cfg.transfer), ("freeze=body", cfg.freeze == "body")):
+        if asked and cfg.init_from is None and cfg.ckpt_path is None:
+            raise UserError(f"{key} needs weights to start from; give init_from=CKPT.")
+    if cfg.init_layout is not None and not cfg.transfer:
+        raise UserError(f"init_layout={cfg.init_layout} is for transfer=true; add that, or leave it out.")
+
+
+def given_keys() -> list[str]:
+    """The keys and groups that the command line sets; none outside a Hydra job."""
+    if not HydraConfig.initialized():
+        return []
+    return [override.lstrip("+").partition("=")[0] for override in HydraConfig.get().overrides.task]
+
+
 def _check_choices(cfg: DictConfig) -> None:
     """Check choices that contradict each other: recipes, folders, checkpoints."""
     if cfg.ckpt_path is not None and cfg.init_from is not None:
@@ -108,7 +128,7 @@ def _check_choices(cfg: DictConfig) -> None:
         raise UserError(
             "hydra.job.chdir=true is not supported: paths are relative to the working directory; leave it out."
         )
-    given = [override.lstrip("+").partition("=")[0] for override in hydra.overrides.task]
+    given = given_keys()
     if "data.path" in given and "experiment" not in given:
         raise UserError(
             "data.path is given without a recipe, and the default recipe is for the synthetic demo: add "

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 _PARTS = (
     "seed", "scale_lr", "optimized_metric", "data", "modality", "augmentation", "model", "loss", "optimizer",
-    "scheduler", "trainer",
+    "scheduler", "trainer", "freeze",
 )  # fmt: skip
 """Config parts that determine what a run computes; the others (paths, loggers, …) may change freely."""
 
@@ -38,6 +38,12 @@ _CHANGEABLE = (
     "trainer.val_check_interval", "trainer.check_val_every_n_epoch",
 )  # fmt: skip
 """Keys that may change when a run is resumed."""
+
+_FIXED = ("optimizer.layer_decay",)
+"""Keys below those that may not."""
+
+_WITHOUT = {"freeze": "none", "optimizer.layer_decay": 1.0}
+"""What runs are made with whose checkpoints are older than the key."""
 
 _NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
 """Entries that Lightning needs to resume."""
@@ -77,7 +83,7 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     epoch, batch = made["place"]
     changed = dict(_differences(made, record))
     for key, (before, now) in changed.items():
-        if not _is_under(key, _CHANGEABLE) or key.endswith("_target_"):
+        if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or key.endswith("_target_"):
             raise UserError(
                 f"{key} is {_shown(now)} and the run of {path} has {_shown(before)}, which resuming cannot change: "
                 f"set {key}={_shown(before)}, or start from its weights with init_from=."
@@ -96,8 +102,8 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
 
 
 def _differences(made: dict[str, Any], record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    before = {**_flat(made["config"]), "processes": made["processes"]}
-    now = {**_flat(record["config"]), "processes": record["processes"]}
+    before = {**_WITHOUT, **_flat(made["config"]), "processes": made["processes"]}
+    now = {**_WITHOUT, **_flat(record["config"]), "processes": record["processes"]}
     # Names of group choices first, before the keys that follow from them.
     for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith((".name", "._target_")), key)):
         if before.get(key) != now.get(key) and not _is_under(key, _IGNORED):
@@ -144,10 +150,7 @@ def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
         return path
     if not cfg.resume:
         return None
-    if last_checkpoint(folder).exists():
-        return last_checkpoint(folder)
-    log.info("no interrupted run of this command; starting one")
-    return None
+    return last_checkpoint(folder) if last_checkpoint(folder).exists() else None
 
 
 def resume_position(resume: Path, record: dict[str, Any], trainer: L.Trainer, folder: Path) -> tuple[int, int] | None:

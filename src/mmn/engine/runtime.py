@@ -37,6 +37,7 @@ def quiet_libraries() -> None:
         "Checkpoint directory.*exists and is not empty",
         "The dirpath has changed from",  # a run resumed in a new folder
         "You're resuming from a checkpoint that ended before the epoch ended",  # our sampler resumes mid-epoch
+        r"Found \d+ module\(s\) in eval mode at the start of training",  # freeze=body
         "Grad strides do not match bucket view strides",  # of depthwise convolutions; costs nothing here
     ):
         warnings.filterwarnings("ignore", message=message)

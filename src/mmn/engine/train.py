@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from mmn.data.format.copies import find_copies, in_words
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer, load_weights
+from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer
 from mmn.engine.check import check_config
 from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
@@ -23,6 +23,7 @@ from mmn.engine.resume import checkpoint_to_resume, is_in_run, resume_position, 
 from mmn.engine.run_lock import held
 from mmn.engine.run_state import clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
+from mmn.engine.start import begin, take_over_settings
 from mmn.engine.sweep import refuse_selection_on_test, run_and_record
 from mmn.errors import UserError
 from mmn.inference.weights_only import read_checkpoint
@@ -58,6 +59,7 @@ def _train(cfg: DictConfig) -> float | None:
     quiet_libraries()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     folder = Path(cfg.paths.output_dir)
+    take_over_settings(cfg, folder)
     datamodule = build_datamodule(cfg)
     datamodule.setup("fit")
     refuse_selection_on_test(cfg, datamodule)
@@ -83,19 +85,20 @@ def _run(
             log.info("%s is finished; nothing to resume", folder)
             return (read_state(folder).get("best") or {}).get("value")
         datamodule.place = place
+    elif cfg.resume:
+        log.info("no interrupted run of this command; starting one")
     module = build_module(cfg, datamodule, record)
     module.resumed_at = datamodule.place if resume else None
-    if resume is None and cfg.init_from is not None:
-        if is_in_run(Path(cfg.init_from), folder):
-            raise UserError(f"init_from={cfg.init_from} is in the folder that this run empties; give another.")
-        load_weights(module, str(cfg.init_from))
+    if resume is None and cfg.init_from is not None and is_in_run(Path(cfg.init_from), folder):
+        raise UserError(f"init_from={cfg.init_from} is in the folder that this run empties; give another.")
+    start = begin(cfg, module, resume)
     if trainer.is_global_zero:
         if resume is None or not is_in_run(resume, folder):
             clear(folder)
         val_split = datamodule.val_split
         selected_on = val_split and f"{val_split}/{cfg.optimized_metric.partition('/')[2]}"
         fold = {} if cfg.data.folds is None else {key: cfg.data[key] for key in ("folds", "fold", "fold_seed")}
-        write_state(folder, state="running", selected_on=selected_on, **fold)
+        write_state(folder, state="running", selected_on=selected_on, **fold, **start)
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     loggers: list[Logger] = []
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]

@@ -6,10 +6,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmn.model.block import MMNBlock
+from mmn.model.block import JointMixing, MMNBlock
 from mmn.model.embedding import SkeletonEmbedding
 from mmn.model.fusion import MotionConsistencyFusion
 from mmn.model.kernels import single_precision
+from mmn.model.modulation import SkeletalModulation
 from mmn.model.pyramid import TemporalPyramid
 from mmn.model.recompute import recomputed
 from mmn.model.sizes import check_input, check_sizes
@@ -100,6 +101,23 @@ class MMN(nn.Module):
         pairs = [*self.pyramid.steps, *self.fusion.align]
         layers = [pair.conv for pair in pairs] + [self.fusion.gate.reduce]
         return [layer.bias for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None]
+
+    def joint_axes(self) -> dict[str, tuple[int, ...]]:
+        """The axes of joints in each entry of the state dict that has any: the position table and the joint graphs."""
+        axes: dict[str, tuple[int, ...]] = {}
+        for name, module in self.named_modules():
+            if isinstance(module, SkeletonEmbedding):
+                axes[f"{name}.position"] = (0,)
+            elif isinstance(module, JointMixing):
+                axes[f"{name}.matrices"] = (1, 2)
+            elif isinstance(module, SkeletalModulation):
+                axes[f"{name}.graph"] = (0, 1)
+        return axes
+
+    def stages(self) -> list[list[nn.Module]]:
+        """Its parts from input to output; the blocks of one depth, which work side by side, are one stage."""
+        blocks: list[list[nn.Module]] = [list(stage) for stage in zip(*self.scales, strict=True)]
+        return [[self.embedding, self.pyramid], *blocks, [self.fusion], [self.classifier]]
 
     def features(self, clips: Tensor, times: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""

@@ -1,6 +1,6 @@
 """The LightningModule: network, loss, optimiser, schedule and validation metrics."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -19,6 +19,7 @@ from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream
 from mmn.training.epoch_means import EpochMeans
 from mmn.training.loss import compute_loss
+from mmn.training.parameters import groups_by_stage
 from mmn.training.schedule import WarmupCosine
 
 
@@ -28,31 +29,33 @@ class MMNModule(L.LightningModule):
     Args:
         network: any module that maps clips and times to logits.
         loss: its loss; see ``mmn.training.loss.compute_loss``.
-        optimizer: creates the optimiser from parameters.
+        optimizer: creates the optimiser from parameter groups.
         scheduler: creates the per-step schedule from ``(optimizer, total_steps=, epochs=)``.
         stream: the description kept in checkpoints.
         seed: for dropout and stochastic depth.
         reference_batch: clips per step that the learning rate is meant for; the rate is scaled linearly to the actual
             clips per step over all processes. None to leave it unscaled.
         record: the settings of the run, kept in checkpoints; see ``mmn.engine.resume``.
+        layer_decay: learning rates fall by this factor a stage, from the classifier back to the embedding.
     """
 
     def __init__(
         self,
         network: nn.Module,
         loss: nn.Module,
-        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         scheduler: Callable[..., LRScheduler],
         stream: Stream,
         seed: int,
         reference_batch: int | None = None,
         record: dict[str, Any] | None = None,
+        layer_decay: float = 1.0,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
-        self.record = record or {}
+        self.record, self.layer_decay = record or {}, layer_decay
         self.resumed_at: tuple[int, int] | None = None  # epochs done before, and batches of the next one
         self.epoch_means = EpochMeans()
         self._requested: list[dict[str, Any]] = []
@@ -123,7 +126,10 @@ class MMNModule(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """The optimiser over all parameters, and the schedule, stepped after every optimiser step."""
-        optimizer = self.make_optimizer(self.network.parameters())
+        groups, factors = groups_by_stage(self.network, self.layer_decay)
+        optimizer = self.make_optimizer(groups)
+        for group, factor in zip(optimizer.param_groups, factors, strict=True):
+            group["lr"] *= factor
         if self.reference_batch is not None:
             clips = self.trainer.datamodule.batch_size * self.trainer.world_size  # type: ignore[attr-defined]
             for group in optimizer.param_groups:

@@ -1,0 +1,139 @@
+"""What a run starts from: weights of a checkpoint, and with ``transfer=true`` its settings."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, open_dict
+
+from mmn.data.format.layout import load_classes, load_layout
+from mmn.engine.check import given_keys
+from mmn.engine.networks import named_networks
+from mmn.engine.resume import checkpoint_to_resume
+from mmn.errors import UserError
+from mmn.inference.checkpoint import KEY, Checkpoint, load_checkpoint
+from mmn.inference.stream import MMN_TARGET
+from mmn.inference.weights_only import read_checkpoint
+from mmn.training.module import MMNModule
+from mmn.training.parameters import freeze_body
+from mmn.training.transfer import Origin, carry_over
+
+log = logging.getLogger(__name__)
+
+_OF_THE_DATA = ("num_joints", "num_classes", "coordinates", "num_frames")
+_OF_TRAINING = ("drop_path", "dropout", "freeze_biases")  # arguments of a network that its weights do not depend on
+
+
+def take_over_settings(cfg: DictConfig, folder: Path) -> None:
+    """With ``transfer``, change preprocessing and sizes of the network to the checkpoint's.
+
+    What the command line sets stays. Official weights say only sizes.
+
+    Args:
+        cfg: changed in place.
+        folder: of the run; an interrupted one in it is what is continued.
+    """
+    path = (checkpoint_to_resume(cfg, folder) or cfg.init_from) if cfg.transfer else None
+    if path is None:
+        return
+    source = load_checkpoint(path, named_networks(cfg.model))
+    stream, given = source.stream, given_keys()
+    with open_dict(cfg):
+        if stream is not None:
+            plain = stream.preprocessing.as_dict()
+            sampling = plain["sampling"]
+            if "modality" not in given:
+                _set(cfg, "modality", plain["modality"], given)
+            of_data = {"num_frames": plain["num_frames"], "normalisation": plain["normalisation"]}
+            of_data |= {"sampling": sampling["name"], "sampling_strength": sampling["strength"]}
+            _set(cfg, "data", of_data, given)
+        if "model" not in given and cfg.model._target_ == (stream.target if stream else MMN_TARGET):
+            sizes = {k: v for k, v in source.arguments.items() if k not in (*_OF_THE_DATA, *_OF_TRAINING)}
+            _set(cfg, "model", sizes, given)
+
+
+def _set(cfg: DictConfig, group: str, values: dict[str, Any], given: list[str]) -> None:
+    for key, value in values.items():
+        if f"{group}.{key}" not in given:
+            cfg[group][key] = value
+
+
+def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, Any]:
+    """Give the network the weights it starts from, and freeze what is not to be trained.
+
+    Args:
+        cfg: the run's.
+        module: holds the network; what it starts from is added to its record.
+        resume: the checkpoint to continue, whose weights are loaded later.
+
+    Returns:
+        What it started from, for ``run.json``: ``{"start": …}``, or nothing.
+
+    Raises:
+        UserError: weights that cannot be used.
+    """
+    start: dict[str, Any] = {}
+    if resume is not None:
+        start = read_checkpoint(resume)[KEY]["run"].get("start") or {}
+    elif cfg.init_from is not None and cfg.transfer:
+        carried = carry_over(module.network, module.stream, _origin(cfg))
+        log.info("%s", carried.in_words())
+        start = carried.as_dict()
+    elif cfg.init_from is not None:
+        _load_all(cfg, module)
+        start = {"source": str(cfg.init_from)}
+    if cfg.freeze == "body":
+        freeze_body(module.network, start.get("new", ()))
+    if start:
+        module.record["start"] = start
+    return {"start": start} if start else {}
+
+
+def _origin(cfg: DictConfig) -> Origin:
+    """The network of ``init_from``, with the names of its joints and classes as far as they are known."""
+    path, checkpoint = str(cfg.init_from), load_checkpoint(cfg.init_from, named_networks(cfg.model))
+    if checkpoint.stream is not None:
+        if cfg.init_layout is not None:
+            raise UserError(f"init_from={path} says its own layout; leave init_layout={cfg.init_layout} out.")
+        layout = checkpoint.stream.layout
+        names = [layout.joints[joint] for joint in layout.order]
+        return Origin(path, checkpoint.network, names, checkpoint.stream.classes.names)
+    if cfg.init_layout is None:
+        return Origin(path, checkpoint.network, None, None)
+    return _official(path, checkpoint, str(cfg.init_layout))
+
+
+def _official(path: str, checkpoint: Checkpoint, name: str) -> Origin:
+    """Official weights for a layout; its classes are theirs where they are as many."""
+    layout, classes, sizes = load_layout(name), load_classes(name), checkpoint.arguments
+    if len(layout.order) != sizes["num_joints"]:
+        raise UserError(
+            f"init_from={path} has {sizes['num_joints']} joints and init_layout={name} has {len(layout.order)}; give "
+            "the layout it was trained with."
+        )
+    names = classes.names if classes and len(classes.names) == sizes["num_classes"] else None
+    return Origin(path, checkpoint.network, [layout.joints[joint] for joint in layout.order], names)
+
+
+def _load_all(cfg: DictConfig, module: MMNModule) -> None:
+    """Load weights of the same names and shapes.
+
+    Raises:
+        UserError: the checkpoint's network has other sizes.
+    """
+    ours = module.network.state_dict()
+    theirs = load_checkpoint(cfg.init_from, named_networks(cfg.model)).network.state_dict()
+    different = [
+        name for name in ours.keys() | theirs.keys()
+        if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape
+    ]  # fmt: skip
+    if different:
+        name = min(different)
+        shapes = [tuple(state[name].shape) if name in state else "none" for state in (theirs, ours)]
+        raise UserError(
+            f"init_from={cfg.init_from} does not fit the network to be trained: {name} has shape {shapes[0]} there and "
+            f"{shapes[1]} here; use weights with the same joints, classes and model.* sizes, or take what fits with "
+            "transfer=true."
+        )
+    module.network.load_state_dict(theirs)
+    log.info("starting from the weights of %s", cfg.init_from)

@@ -1,0 +1,190 @@
+"""A network from the weights of another: classes by name, joints by name, everything else by its shape."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmn.data.format.layout import Layout
+from mmn.errors import UserError
+from mmn.inference.stream import Stream
+from mmn.training.parameters import CLASSIFIER
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A network to start from.
+
+    Attributes:
+        path: its file.
+        network: itself.
+        joints: names in network order; None where they are not known.
+        classes: names; None where they are not known.
+    """
+
+    path: str
+    network: nn.Module
+    joints: list[str] | None
+    classes: list[str] | None
+
+
+@dataclass(frozen=True)
+class CarriedOver:
+    """What a network has of another.
+
+    Attributes:
+        source: the other's file.
+        classes: those whose classifier rows are the other's.
+        new_classes: those with a new row.
+        joints: those whose table entries and graph rows are the other's.
+        new_joints: the others, each with the joint that it starts like; None where no joint is near.
+        new: parameters that are wholly new.
+    """
+
+    source: str
+    classes: list[str]
+    new_classes: list[str]
+    joints: list[str]
+    new_joints: dict[str, str | None]
+    new: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists and strings."""
+        return asdict(self)
+
+    def in_words(self) -> str:
+        """One line."""
+        parts = [f"classes kept: {_listed(self.classes)}, new: {_listed(self.new_classes)}"]
+        if self.new_joints:
+            like = [joint if near is None else f"{joint} (like {near})" for joint, near in self.new_joints.items()]
+            parts.append(f"joints kept: {_listed(self.joints)}, new: {_listed(like)}")
+        else:
+            parts.append(f"all {len(self.joints)} joints kept")
+        body = [name for name in self.new if not name.startswith(f"{CLASSIFIER}.")]
+        parts.append(f"new weights: {_listed(body)}" if body else "all other weights kept")
+        return f"starting from {self.source}; {'; '.join(parts)}"
+
+
+def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOver:
+    """Start ``network`` from all of another that fits; what does not fit stays as it was initialised.
+
+    Rows of the classifier go by class name. What has an axis of joints (see ``MMN.joint_axes``) goes by joint name, and
+    a new joint starts like its nearest common neighbour along the bones. Other entries go by name and shape.
+
+    Args:
+        network: to be changed in place.
+        stream: its layout and classes.
+        origin: the other.
+
+    Raises:
+        UserError: unknown joints of another number, or nothing that fits.
+    """
+    layout = stream.layout
+    joints = [layout.joints[joint] for joint in layout.order]
+    known = _known_joints(origin, joints)
+    near = {joint: _nearest(joint, layout, known) for joint in joints}
+    sources = [None if near[joint] is None else known.index(near[joint]) for joint in joints]  # type: ignore[arg-type]
+    new = [joint not in known for joint in joints]
+    rows = _class_rows(origin, stream.classes.names)
+
+    ours, theirs = network.state_dict(), origin.network.state_dict()
+    axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)()
+    carried = {}
+    for name, own in ours.items():
+        by = axes.get(name, (0,) if name.startswith(f"{CLASSIFIER}.") else ())
+        if name not in theirs or _without(own, by) != _without(theirs[name], by):
+            continue
+        places = sources if name in axes else rows
+        if not by:
+            carried[name] = theirs[name]
+        elif any(place is not None for place in places):
+            carried[name] = _place(own, theirs[name], by, places)
+            if len(by) == 2:
+                _set_apart(carried[name], by, new, sources)
+    left = [name for name, _ in network.named_parameters() if name not in carried]
+    if len(left) == len(list(network.parameters())):
+        raise UserError(f"nothing of init_from={origin.path} fits the network to be trained; give other weights.")
+    network.load_state_dict({**ours, **carried})
+    kept = [name for name, row in zip(stream.classes.names, rows, strict=True) if row is not None]
+    has_rows = any(name.startswith(f"{CLASSIFIER}.") for name in carried)
+    return CarriedOver(
+        source=origin.path,
+        classes=kept if has_rows else [],
+        new_classes=[name for name in stream.classes.names if not has_rows or name not in kept],
+        joints=[joint for joint in joints if joint in known],
+        new_joints={joint: near[joint] for joint in joints if joint not in known},
+        new=left,
+    )
+
+
+def _known_joints(origin: Origin, joints: list[str]) -> list[str]:
+    """The origin's joints in network order; unknown ones are taken for ours where they are as many."""
+    if origin.joints is not None:
+        return origin.joints
+    axes: dict[str, tuple[int, ...]] = getattr(origin.network, "joint_axes", dict)()
+    state = origin.network.state_dict()
+    count = next((state[name].shape[places[0]] for name, places in axes.items()), len(joints))
+    if count != len(joints):
+        raise UserError(
+            f"init_from={origin.path} has {count} joints and does not name them, and the clips have {len(joints)}; say "
+            "which they are with init_layout=, such as init_layout=ma52."
+        )
+    return joints
+
+
+def _class_rows(origin: Origin, classes: list[str]) -> list[int | None]:
+    """For each of our classes its row in the origin's classifier; unknown ones are taken for ours if as many."""
+    if origin.classes is not None:
+        return [origin.classes.index(name) if name in origin.classes else None for name in classes]
+    bias = origin.network.state_dict().get(f"{CLASSIFIER}.bias")
+    alike = bias is not None and len(bias) == len(classes)
+    return [row if alike else None for row in range(len(classes))]
+
+
+def _nearest(joint: str, layout: Layout, known: Sequence[str]) -> str | None:
+    """The joint itself if it is known, or the first known one along the bones."""
+    along = (layout.joints[other] for other in layout.walk(layout.joints.index(joint)))
+    return next((other for other in along if other in known), None)
+
+
+def _without(tensor: Tensor, axes: tuple[int, ...]) -> list[int | None]:
+    """Its shape, apart from ``axes``."""
+    return [None if axis in axes else size for axis, size in enumerate(tensor.shape)]
+
+
+def _place(own: Tensor, other: Tensor, axes: tuple[int, ...], sources: Sequence[int | None]) -> Tensor:
+    """``own``, with the entries of ``other`` at each place along ``axes`` that has a source."""
+    here = torch.tensor([place for place, source in enumerate(sources) if source is not None], device=own.device)
+    there = torch.tensor([source for source in sources if source is not None], device=own.device)
+    picked = other.to(own)
+    for axis in axes:
+        picked = picked.index_select(axis, there)
+    *outer, last = axes
+    for axis in outer:  # one at most
+        picked = own.index_select(axis, here).index_copy(last, here, picked)
+        last = axis
+    return own.index_copy(last, here, picked)
+
+
+def _set_apart(graph: Tensor, axes: tuple[int, ...], new: list[bool], sources: Sequence[int | None]) -> None:
+    """Let each new joint take in what its neighbour does, itself in the neighbour's stead, and no other joint it.
+
+    A copied column would count the neighbour twice.
+    """
+    square = graph.movedim(axes, (-2, -1))  # (…, out, in)
+    for joint in (place for place, is_new in enumerate(new) if is_new):
+        own = square[..., joint, joint].clone()
+        square[..., :, joint] = 0
+        for other, source in enumerate(sources):
+            if source is not None and source == sources[joint]:
+                square[..., joint, other] = 0
+        square[..., joint, joint] = own
+
+
+def _listed(names: Sequence[str], most: int = 6) -> str:
+    """``3 (a, b, c)``, shortened."""
+    if not names:
+        return "none"
+    return f"{len(names)} ({', '.join(names[:most])}{', …' if len(names) > most else ''})"
