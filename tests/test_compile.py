@@ -7,10 +7,8 @@ from torch import Tensor, nn
 
 
 @pytest.mark.slow
-def test_compiled_blocks_may_need_more_graphs_than_the_compiler_keeps(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 2)
+@torch._dynamo.config.patch(recompile_limit=2)
+def test_compiled_blocks_may_need_more_graphs_than_the_compiler_keeps() -> None:
     torch.compiler.reset()
     found = []
     for compiled in (False, True):

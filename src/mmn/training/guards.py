@@ -49,7 +49,8 @@ class StopOnNonFinite(Callback):
         batch = data.loader("train", training=True).dataset.fetcher.fetch(indices, trainer.current_epoch)
         names = [data.data.splits["train"].names[i] for i in indices.tolist()]
         with replacing(self.path) as part:
-            torch.save({**{k: v.cpu() for k, v in batch._asdict().items()}, "names": names, "step": step}, part)
+            tensors = {name: tensor.cpu() for name, tensor in batch._asdict().items() if tensor is not None}
+            torch.save({**tensors, "names": names, "step": step}, part)
         shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise UserError(
             f"the loss is {float(loss)} at step {step} (epoch {trainer.current_epoch + 1}), with clips {shown}; "
