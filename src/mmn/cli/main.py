@@ -15,6 +15,7 @@ from mmn.cli import (
     merge,
     predict,
     report,
+    score_segments,
     scores,
     split,
     synthesize,
@@ -23,7 +24,7 @@ from mmn.engine.entry import run
 
 _COMMANDS = (
     download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, bench,
-    predict, check_submission,
+    predict, score_segments, check_submission,
 )  # fmt: skip
 
 

@@ -14,6 +14,10 @@ from mmn.errors import UserError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from mmn.engine.predict import Recordings
+    from mmn.evaluation.segments import Segment
+    from mmn.inference.predict import Predictor
+
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
@@ -28,34 +32,81 @@ def register(commands: Any) -> None:
     parser.add_argument("--split", choices=("train", "val", "test"), help="of the sources (default: all)")
     add_device(parser)
     add_options(parser)
+    long = parser.add_argument_group("long recordings")
+    add = long.add_argument
+    add("--segments", type=Path, help="write who does what from when to when: .csv, .json, .jsonl, .vtt or .eaf")
+    add("--window", type=int, default=64, help="frames that are judged as one clip (default: 64)")
+    add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
+    add("--threshold", type=float, default=0.3, help="probability from which an action is there (default: 0.3)")
+    add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.engine.predict import likeliest_of, read_recordings, told_apart
-    from mmn.evaluation.probabilities import COLUMNS
-    from mmn.evaluation.row_file import check_form, growing
+    from mmn.evaluation.row_file import check_form
+    from mmn.evaluation.segment_files import FORMS, check_segment_form
     from mmn.inference.predict import Predictor
 
+    if options.segments is not None and options.output is not None:
+        raise UserError("--output is a table of clips and --segments one of long recordings; give one of them.")
     if options.top < 1:
         raise UserError(f"--top is {options.top}; it is the number of classes, 1 or more.")
     if options.output is not None:
         check_form(options.output)
+    if options.segments is not None:
+        check_form(options.segments, FORMS)
+        check_segment_form(options.segments)
     predictor = Predictor(*options.checkpoint.split(","), device=chosen_device(options), precision=options.precision)
-    seen: set[str] = set()
-    table = nullcontext(_print) if options.output is None else growing(options.output, COLUMNS)
-    with table as add, _progress() as progress:
-        for source in options.sources:
-            found = read_recordings(source, predictor, options.layout, options.split, **read_options(options))
-            if found.notes:
-                print(f"{source}: {found.notes}", file=sys.stderr)
-            found = told_apart(found, source, seen)
-            task = progress.add_task(source.name, total=len(found.clips))
+    with _progress() as progress:
+        (_clips if options.segments is None else _segments)(options, predictor, progress)
+
+
+def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
+    from mmn.engine.predict import likeliest_of
+    from mmn.evaluation.probabilities import COLUMNS
+    from mmn.evaluation.row_file import growing
+
+    count = 0
+    with nullcontext(_print) if options.output is None else growing(options.output, COLUMNS) as add:
+        for name, found in _read(options, predictor):
+            task = progress.add_task(name, total=len(found.clips))
             for guesses in likeliest_of(predictor, found, options.top):
                 add([guess.as_row() for guess in guesses])
                 progress.advance(task, len({guess.name for guess in guesses}))
+            count += len(found.clips)
     if options.output is not None:
-        print(f"{options.output}: {len(seen)} clips")
+        print(f"{options.output}: {count} clips")
+
+
+def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
+    from mmn.engine.predict import Sliding, segments_of
+    from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
+
+    sliding = Sliding(options.window, options.stride, options.threshold, options.smooth)
+    found: list[Segment] = []
+    count = 0
+    for name, recordings in _read(options, predictor):
+        count += len(recordings.clips)
+        if options.segments.suffix.lower() in OF_ONE_RECORDING and count > 1:
+            raise UserError(f"{options.segments} belongs to one recording and there are more; write .csv or .json.")
+        task = progress.add_task(name, total=len(recordings.clips))
+        for segments in segments_of(predictor, recordings, sliding, options.fps or 30.0):
+            found += segments
+            progress.advance(task)
+    write_segments(options.segments, found)
+    print(f"{options.segments}: {len(found)} segments of {count} recording{'s' * (count != 1)}")
+
+
+def _read(options: argparse.Namespace, predictor: "Predictor") -> Iterator[tuple[str, "Recordings"]]:
+    """Each source's name and recordings; says on stderr what was decided while it was read."""
+    from mmn.engine.predict import read_recordings, told_apart
+
+    seen: set[str] = set()
+    for source in options.sources:
+        found = read_recordings(source, predictor, options.layout, options.split, **read_options(options))
+        if found.notes:
+            print(f"{source}: {found.notes}", file=sys.stderr)
+        yield source.name, told_apart(found, source, seen)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

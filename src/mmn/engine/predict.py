@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import read_data
@@ -21,6 +22,8 @@ from mmn.data.sources.words import some
 from mmn.errors import UserError
 from mmn.evaluation.probabilities import Guess, likeliest
 from mmn.evaluation.scores import Scores
+from mmn.evaluation.segments import Segment, segments_in
+from mmn.inference.long_recording import frame_probabilities
 from mmn.inference.predict import Predictor
 
 
@@ -31,12 +34,38 @@ class Recordings:
     Attributes:
         clips: one after the other, whatever split they are of.
         layout: their skeleton.
+        frames: for each clip the numbers ``(T,)`` of its frames, the recording's first being 0.
         notes: what was decided while they were read.
     """
 
     clips: Clips
     layout: Layout
+    frames: list[NDArray[np.int64]]
     notes: str = ""
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """How a long recording is looked through.
+
+    Attributes:
+        window: frames of it that are judged as one clip.
+        stride: frames from one window to the next.
+        threshold: probability from which a class is taken to be there.
+        smooth: width of the smoothing in frames; None for the stride.
+
+    Raises:
+        UserError: a threshold that is no probability.
+    """
+
+    window: int = 64
+    stride: int = 8
+    threshold: float = 0.3
+    smooth: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise UserError(f"--threshold is {self.threshold:g}; it is a probability above 0 and at most 1.")
 
 
 def read_recordings(
@@ -54,22 +83,25 @@ def read_recordings(
     Raises:
         UserError: a source that cannot be read, or lacks joints that the networks see.
     """
-    notes = ""
+    notes, numbers = "", {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
         data = read_data(source)
     else:
         try:
             options = {"missing": "interpolate", **options}
-            data = read_source(source, layout or predictor.layout, watch=_unlabelled, **options).data
+            found = read_source(source, layout or predictor.layout, watch=_unlabelled, **options)
         except LackingJointsError as error:
             raise UserError(
                 f"{source} holds {error.words}, which do not give {some(error.lacking)}, and the network sees them; "
                 "give recordings that have them, or a network trained without (data.joints=[…])."
             ) from None
+        data, numbers = found.data, found.frames
         notes = "; ".join(note for note in data.source.split("; ")[1:] if note != UNNAMED)
     if split is not None and split not in data.splits:
         raise UserError(f"{source} has no split {split}; it has {', '.join(data.splits)}.")
-    return Recordings(join(data.splits) if split is None else data.splits[split], data.layout, notes)
+    clips = join(data.splits) if split is None else data.splits[split]
+    frames = [numbers.get(name, np.arange(length)) for name, length in zip(clips.names, clips.lengths, strict=True)]
+    return Recordings(clips, data.layout, frames, notes)
 
 
 def likeliest_of(predictor: Predictor, recordings: Recordings, places: int) -> Iterator[list[Guess]]:
@@ -81,6 +113,20 @@ def likeliest_of(predictor: Predictor, recordings: Recordings, places: int) -> I
         names = clips.names[batch.start : batch.stop]
         scores = Scores(names, np.full(len(names), UNKNOWN), logits.astype(np.float32), predictor.classes)
         yield likeliest(scores, places)
+
+
+def segments_of(predictor: Predictor, recordings: Recordings, sliding: Sliding, fps: float) -> Iterator[list[Segment]]:
+    """The segments of each recording, one recording at a time; times count from its first frame."""
+    for index, name in enumerate(recordings.clips.names):
+        probabilities = frame_probabilities(
+            lambda spans: predictor(spans, recordings.layout),
+            np.asarray(recordings.clips.clip(index)),
+            sliding.window,
+            sliding.stride,
+            sliding.stride if sliding.smooth is None else sliding.smooth,
+        )
+        frames, classes = recordings.frames[index], predictor.classes.names
+        yield segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
 
 
 def told_apart(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:

@@ -48,14 +48,15 @@ class Predictor:
         return self._members[0].stream.classes
 
     @property
+    def background(self) -> int | None:
+        """The class of what is none of the others, where the first network was trained with one (``data.rest``)."""
+        rest = self._members[0].stream.view.rest
+        return self.classes.names.index(rest) if rest in self.classes.names else None
+
+    @property
     def layout(self) -> Layout:
         """The skeleton that clips are expected in where their own is not given: that of the first checkpoint."""
         return self._members[0].stream.layout
-
-    @property
-    def num_frames(self) -> int:
-        """Frames that the first network is shown of a clip."""
-        return self._members[0].stream.num_frames
 
     def __call__(
         self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import write_data
@@ -35,10 +36,12 @@ class Found:
     Attributes:
         data: ready to be trained on.
         left_out: clip → how many other people were in view.
+        frames: clip → the number ``(T,)`` of each of its frames, the recording's first being 0.
     """
 
     data: SkeletonData
     left_out: dict[str, int]
+    frames: dict[str, NDArray[np.int64]]
 
 
 def convert(source: str | Path, output: str | Path, layout: str | Path, **options: Any) -> SkeletonData:
@@ -103,8 +106,8 @@ def read_source(
         step = common_step(clip.frames for clip in clips)
         clips = [lay_out(clip, step) for clip in settle_zeros(clips, asked.zeros, skeleton.joints)]
     if segments is not None:
-        clips, left_out = cut(clips, segments, asked.fps, asked.pad, asked.rest, steps.counts_from)
-        notes += left_out
+        clips, without = cut(clips, segments, asked.fps, asked.pad, asked.rest, steps.counts_from)
+        notes += without
     clips, classes, unnamed = with_indices(clips, layout_name, asked, str(layout) == AUTO, parsed.published)
     notes += unnamed
     if not parsed.published:
@@ -122,7 +125,8 @@ def read_source(
         splits=splits,
     )
     check_data(data, str(source))
-    return Found(data, {clip.name: clip.left_out for clip in clips if clip.left_out})
+    left_out = {clip.name: clip.left_out for clip in clips if clip.left_out}
+    return Found(data, left_out, {clip.name: clip.frames - steps.counts_from for clip in clips})
 
 
 def _segments(asked: Options) -> list[Segment] | None:

@@ -1,0 +1,28 @@
+"""``mmn score-segments``: how well segments of long recordings were found."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("score-segments", help="predicted and true segments → mAP", description=__doc__)
+    parser.add_argument("predicted", type=Path, help="CSV of name,start,end,class,probability, in seconds")
+    parser.add_argument("true", type=Path, help="CSV of name,start,end,class (or label), in seconds")
+    parser.add_argument("--output", type=Path, help="the JSON file (default: print)")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.evaluation.segment_scores import score_segments
+    from mmn.evaluation.segments import read_segments
+    from mmn.files import write_json
+
+    figures = score_segments(read_segments(options.predicted, True), read_segments(options.true, False))
+    if options.output is None:
+        print(json.dumps(figures, indent=2))
+    else:
+        write_json(options.output, figures)
+        print(f"{options.output}: mAP {figures['map']:.3f}, at tIoU 0.5 {figures['map@0.5']:.3f}")

@@ -1,0 +1,58 @@
+"""A long recording looked at through a window that slides over it."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from mmn.errors import UserError
+
+Recognise = Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]]
+"""Clips ``(T_i, V, C)`` → probabilities ``(N, K)``."""
+
+_AT_ONCE = 256
+
+
+def frame_probabilities(
+    recognise: Recognise, clip: NDArray[np.float32], window: int, stride: int, smooth: float
+) -> NDArray[np.float64]:
+    """Class probabilities ``(T, K)`` of every frame of ``clip (T, V, C)``.
+
+    A window's probabilities are those of its middle; between two middles they change linearly, before the first and
+    after the last they stay.
+
+    Args:
+        recognise: what judges a window as if it were a clip of its own.
+        clip: the recording; one shorter than the window is one window.
+        window: frames.
+        stride: frames from one window to the next.
+        smooth: standard deviation of the Gaussian that probabilities are then smoothed with, in frames; 0 for none.
+
+    Raises:
+        UserError: no frames to a window or stride, or a negative width.
+    """
+    if window < 2 or stride < 1 or not 0 <= smooth < np.inf:
+        raise UserError(
+            f"a window of {window} frames, a stride of {stride} and smoothing over {smooth:g} make no sense; a window "
+            "has 2 frames or more, a stride 1, smoothing 0."
+        )
+    starts = window_starts(len(clip), window, stride)
+    spans = [clip[start : start + window] for start in starts]
+    scores = np.concatenate([recognise(spans[i : i + _AT_ONCE]) for i in range(0, len(spans), _AT_ONCE)])
+    middles = starts + (min(window, len(clip)) - 1) / 2
+    frames = np.arange(len(clip))
+    of_frames = np.stack([np.interp(frames, middles, scores[:, k]) for k in range(scores.shape[1])], axis=1)
+    return gaussian_filter1d(of_frames, smooth, axis=0, mode="nearest") if smooth else of_frames
+
+
+def window_starts(frames: int, window: int, stride: int) -> NDArray[np.int64]:
+    """The first frame of each window; the last window ends with the recording."""
+    last = max(frames - window, 0)
+    return np.unique([*range(0, last, stride), last])
+
+
+def runs(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and last frame of each stretch of ``(T,)`` that is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]]).astype(np.int8)))
+    return [(int(start), int(end) - 1) for start, end in edges.reshape(-1, 2)]
