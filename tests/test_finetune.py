@@ -1,5 +1,6 @@
 """A network starts from all that fits of another: classes and joints by name, official weights too."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from mmn.data.format.layout import Classes, Layout, load_layout
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize
+from mmn.engine.resume import check_resume
 from mmn.errors import UserError
 from mmn.inference.checkpoint import load_checkpoint
 from mmn.inference.stream import MMN_TARGET, Stream
@@ -108,7 +110,13 @@ def test_learning_rates_fall_from_the_classifier_to_the_embedding() -> None:
 
 
 def finetune(folder: Path, *overrides: str) -> Ended:
-    options = ["data.batch_size=8", "scheduler.warmup_epochs=0", "trainer.max_epochs=1", f"hydra.run.dir={folder}"]
+    options = [
+        "data.batch_size=8",
+        "scheduler.warmup_epochs=0",
+        "trainer.max_epochs=1",
+        "test=false",
+        f"hydra.run.dir={folder}",
+    ]
     return in_process("train.py", "experiment=finetune", *options, *overrides, cwd=folder.parent)
 
 
@@ -124,26 +132,45 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "other.h5"
 
 
-def test_a_frozen_body_keeps_its_bits_also_when_resumed(
-    jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path
-) -> None:
-    run = tmp_path / "run"
+@pytest.fixture(scope="module")
+def frozen(jhmdb_like: Path, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch with a frozen body, on what the checkpoint was made for."""
+    run = tmp_path_factory.mktemp("frozen") / "run"
     result = finetune(run, f"init_from={small_checkpoint}", f"data.path={jhmdb_like}", "freeze=body")
     assert result.returncode == 0, result.stderr
     assert "classes kept: 14 (" in result.stdout
     assert json.loads((run / "run.json").read_text())["start"]["new"] == []
-    last = f"ckpt_path={run}/checkpoints/last.ckpt"
-    arguments = [f"data.path={jhmdb_like}", "trainer.max_epochs=2", last]
+    return run / "checkpoints" / "last.ckpt"
+
+
+def test_a_frozen_body_keeps_its_bits_when_resumed(
+    frozen: Path, jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    arguments = [f"data.path={jhmdb_like}", "trainer.max_epochs=2", f"ckpt_path={frozen}"]
     assert "freeze is none and the run of" in finetune(tmp_path / "no", *arguments).stderr
     other_rates = finetune(tmp_path / "no", *arguments, "freeze=body", "optimizer.layer_decay=0.5")
     assert "layer_decay is 0.5 and the run of" in other_rates.stderr
-    result = finetune(tmp_path / "more", *arguments, "freeze=body")
+    result = finetune(tmp_path / "more", *arguments, "freeze=body", "optimizer.lr=0.01")
     assert result.returncode == 0, result.stderr
-    old, new = (load_checkpoint(p) for p in (small_checkpoint, tmp_path / "more" / "checkpoints" / "last.ckpt"))
+    last = tmp_path / "more" / "checkpoints" / "last.ckpt"
+    old, new = load_checkpoint(small_checkpoint), load_checkpoint(last)
     assert new.stream.preprocessing == old.stream.preprocessing  # bones, 16 frames
     before, after = old.network.state_dict(), new.network.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"classifier.weight", "classifier.bias"}
+    rates = [group["lr"] for group in torch.load(last, weights_only=True)["optimizer_states"][0]["param_groups"]]
+    share = (rates[0] - 1e-6) / (0.01 - 1e-6)  # of the way from the schedule's end to the peak
+    assert rates == pytest.approx([1e-6 + share * (0.01 * 0.75**stage - 1e-6) for stage in range(4)])
+
+
+def test_runs_of_before_these_settings_are_resumed(frozen: Path, tmp_path: Path) -> None:
+    content = torch.load(frozen, weights_only=True)
+    config = content["mmn"]["run"]["config"]
+    config |= {"freeze": "none", "optimizer": {**config["optimizer"], "layer_decay": 1.0}}
+    record = copy.deepcopy(content["mmn"]["run"])
+    del config["freeze"], config["optimizer"]["layer_decay"]
+    torch.save(content, tmp_path / "old.ckpt")
+    assert check_resume(tmp_path / "old.ckpt", record) == ((1, 0), "")
 
 
 def test_another_layout_and_other_classes_are_trained(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
@@ -155,6 +182,22 @@ def test_another_layout_and_other_classes_are_trained(other: Path, small_checkpo
     assert (start["classes"], start["new_classes"], "left_wrist" in start["joints"]) == (["run"], ["nod"], True)
     stream = load_checkpoint(run / "checkpoints" / "last.ckpt").stream
     assert (stream.modality.name, stream.num_frames, stream.arguments["width"]) == ("joint", 16, 16)
+
+
+def test_of_a_frozen_body_new_joints_are_trained(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = finetune(run, f"init_from={small_checkpoint}", f"data.path={other}", "freeze=body")
+    assert result.returncode == 0, result.stderr
+    old, new = (load_checkpoint(p).network for p in (small_checkpoint, run / "checkpoints" / "last.ckpt"))
+    theirs, ours = in_order(JHMDB), in_order(COCO)
+    common = [joint for joint in ours if joint in theirs]
+    there, here = [theirs.index(joint) for joint in common], [ours.index(joint) for joint in common]
+    assert torch.equal(new.embedding.position[here], old.embedding.position[there])
+    graphs = [net.scales[0][0].spatial.matrices for net in (old, new)]
+    assert torch.equal(graphs[1][:, here][:, :, here], graphs[0][:, there][:, :, there])
+    added, near = new.embedding.position[ours.index("nose")], old.embedding.position
+    assert not any(torch.equal(added, row) for row in near)
+    assert torch.equal(new.scales[0][0].split.weight, old.scales[0][0].split.weight)
 
 
 def test_official_weights_are_a_start(other: Path, tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ def test_the_learning_rate_scales_with_clips_per_step_over_all_processes(
     )  # fmt: skip
     module: Any = SimpleNamespace(
         network=torch.nn.Linear(2, 2), make_optimizer=lambda p: torch.optim.SGD(p, lr=0.1), reference_batch=32,
-        layer_decay=1.0, trainer=trainer, steps_per_epoch=5, make_scheduler=lambda optimizer, **lengths: lengths,
+        layer_decay=1.0, held=[], trainer=trainer,
+        steps_per_epoch=5, make_scheduler=lambda optimizer, **lengths: lengths,
     )  # fmt: skip
     made: Any = MMNModule.configure_optimizers(module)
     assert made["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1 * factor)

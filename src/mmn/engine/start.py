@@ -83,7 +83,9 @@ def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, 
         _load_all(cfg, module)
         start = {"source": str(cfg.init_from)}
     if cfg.freeze == "body":
-        freeze_body(module.network, start.get("new", ()))
+        layout = module.stream.layout
+        new = [p for p, joint in enumerate(layout.order) if layout.joints[joint] in start.get("new_joints", ())]
+        module.held = freeze_body(module.network, start.get("new", ()), new)
     if start:
         module.record["start"] = start
     return {"start": start} if start else {}

@@ -19,7 +19,7 @@ from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream
 from mmn.training.epoch_means import EpochMeans
 from mmn.training.loss import compute_loss
-from mmn.training.parameters import groups_by_stage
+from mmn.training.parameters import Held, groups_by_stage, hold
 from mmn.training.schedule import WarmupCosine
 
 
@@ -56,6 +56,7 @@ class MMNModule(L.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record, self.layer_decay = record or {}, layer_decay
+        self.held: list[Held] = []  # parameters that are trained in part
         self.resumed_at: tuple[int, int] | None = None  # epochs done before, and batches of the next one
         self.epoch_means = EpochMeans()
         self._requested: list[dict[str, Any]] = []
@@ -130,6 +131,7 @@ class MMNModule(L.LightningModule):
         optimizer = self.make_optimizer(groups)
         for group, factor in zip(optimizer.param_groups, factors, strict=True):
             group["lr"] *= factor
+        hold(optimizer, self.held)
         if self.reference_batch is not None:
             clips = self.trainer.datamodule.batch_size * self.trainer.world_size  # type: ignore[attr-defined]
             for group in optimizer.param_groups:

@@ -1,9 +1,12 @@
 """Which parameters are trained, and how fast each."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from mmn.errors import UserError
 
@@ -36,18 +39,63 @@ def groups_by_stage(network: nn.Module, decay: float) -> tuple[list[dict[str, An
     return groups, [decay**distance for distance in range(len(groups))]
 
 
-def freeze_body(network: nn.Module, new: Collection[str] = ()) -> None:
-    """Stop the training of all but the classifier and ``new`` parameters; frozen layers keep their statistics.
+@dataclass(frozen=True)
+class Held:
+    """A parameter of which only some entries are trained; ``entries`` says which are not."""
+
+    parameter: nn.Parameter
+    entries: Tensor
+
+
+def freeze_body(network: nn.Module, new: Collection[str] = (), new_joints: Collection[int] = ()) -> list[Held]:
+    """Train only the classifier, ``new`` parameters and, of tables and graphs, what concerns ``new_joints``.
+
+    Frozen layers keep their statistics.
+
+    Args:
+        network: changed in place.
+        new: names of parameters.
+        new_joints: places in network order.
+
+    Returns:
+        The parameters that are trained in part; see ``hold``.
 
     Raises:
         UserError: a network without a ``classifier``.
     """
     if not hasattr(network, CLASSIFIER):
         raise UserError(f"{type(network).__name__} has no {CLASSIFIER} for freeze=body to train; use freeze=none.")
+    axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)() if new_joints else {}
+    held = []
     for name, parameter in network.named_parameters():
-        if not name.startswith(f"{CLASSIFIER}.") and name not in new:
+        if name.startswith(f"{CLASSIFIER}.") or name in new:
+            continue
+        if name in axes:
+            entries = torch.ones_like(parameter, dtype=torch.bool)
+            for axis in axes[name]:
+                entries.index_fill_(axis, torch.tensor(sorted(new_joints), device=entries.device), False)
+            held.append(Held(parameter, entries))
+        else:
             parameter.requires_grad_(False)
     for module in network.modules():
         own = list(module.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
             module.eval()  # Lightning leaves it so
+    return held
+
+
+def hold(optimizer: Optimizer, held: Sequence[Held]) -> None:
+    """Undo what each step does to the entries that are held: a mask of gradients would leave them weight decay."""
+    before: list[Tensor] = []
+
+    def keep(*_: Any) -> None:
+        before[:] = [part.parameter.detach().clone() for part in held]
+
+    def restore(*_: Any) -> None:
+        with torch.no_grad():
+            for part, values in zip(held, before, strict=True):
+                part.parameter.copy_(torch.where(part.entries.to(values.device), values, part.parameter))
+
+    if held:
+        optimizer.register_step_pre_hook(keep)
+        optimizer.register_step_post_hook(restore)
