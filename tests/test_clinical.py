@@ -91,8 +91,8 @@ def test_what_a_network_costs(small_checkpoint: Path, tmp_path: Path) -> None:
     assert 2 * found["multiply_adds"] == counter.get_total_flops() > 100_000
     assert 0 < found["clip_ms_p50"] <= found["clip_ms_p95"] < 5000
     assert min(found["clips_per_second"], found["peak_memory_mb"]) > 0
-    assert "million multiply-adds a clip" in in_process("mmn", *words, cwd=tmp_path).stdout
-    assert "both are at least 1" in in_process("mmn", *words[:2], "--batch", "0", cwd=tmp_path).stderr
+    assert "million multiply-adds per clip" in in_process("mmn", *words, cwd=tmp_path).stdout
+    assert "use at least 1 for both" in in_process("mmn", *words[:2], "--batch", "0", cwd=tmp_path).stderr
 
 
 def test_several_files_are_scored_one_by_one_and_together(small_checkpoint: Path, small, tmp_path: Path) -> None:

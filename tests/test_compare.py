@@ -101,7 +101,7 @@ def test_no_run_is_lost(tmp_path: Path) -> None:
     names = [row.name for row in comparison.tables[0].rows]
     assert names[1:3] == ["~callbacks=left out, x=default, lr=default", "~callbacks=default, x=1, lr=0.002"]
     assert len(comparison.tables[0].rows[0].runs) == 2
-    assert "epochs chosen by test/top1, which is what is compared here: too high" in comparison.markdown()
+    assert "epochs selected by test/top1, the metric compared here, and so optimistic" in comparison.markdown()
 
 
 def test_experiments_of_one_modality_are_told_apart(tmp_path: Path) -> None:
@@ -131,12 +131,12 @@ def test_it_is_written_as_markdown_json_latex_and_csv(sweep: dict, tmp_path: Pat
     assert list(lines.columns) == ["data", "selected_on", "split", "setting", "n", "seed", "loss", "loss_last_epoch"]
     assert len(lines) == 7
     text = (tmp_path / "compare.md").read_text()
-    assert "loss on test, nats, less is better" in text
+    assert "loss on test, nats, lower is better" in text
     assert "mean ± sd" in text
     tex = (tmp_path / "compare.tex").read_text()
     assert r"\begin{tabular}" in tex
     assert r"$\pm$" in tex
-    assert "epochs chosen by val/top1" in tex
+    assert "epochs selected by val/top1" in tex
     assert json.loads((tmp_path / "compare.json").read_text())["tables"][0]["rows"]["joint"]["n"] == 3
 
 

@@ -59,12 +59,12 @@ def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: st
     ("arguments", "sentence"),
     [
         (["ckpt_path=[a,b]", "weights=[0,0]"], "weights=[0, 0] leaves every stream out"),
-        (["ckpt_path=[a,b]", "weights=[1,-1]"], "weights=[1, -1] holds -1; each is a number of at least 0"),
+        (["ckpt_path=[a,b]", "weights=[1,-1]"], "weights=[1, -1] holds -1; give numbers of at least 0"),
         (["ckpt_path=[a,b]", "weights=[1,x]"], "weights=[1, x] holds x"),
-        (["ckpt_path=a", "weights=[1,2]"], "there is 1 stream and 2 weights; give one for each."),
-        (["ckpt_path=[a,b]", "weights=[1]"], "there are 2 streams and 1 weights; give one for each."),
-        (["ckpt_path=[a,b]", "weights=equal"], "weights=equal is no list; give one number for each stream"),
-        (["ckpt_path=[a,b]", "weights=0.5"], "weights=0.5 is no list"),
+        (["ckpt_path=a", "weights=[1,2]"], "there is 1 stream but 2 weights; give one per stream."),
+        (["ckpt_path=[a,b]", "weights=[1]"], "there are 2 streams but 1 weights; give one per stream."),
+        (["ckpt_path=[a,b]", "weights=equal"], "weights=equal is not a list; give one number per stream"),
+        (["ckpt_path=[a,b]", "weights=0.5"], "weights=0.5 is not a list"),
         (["ckpt_path=[a,b]", "weights=auto", "split=val"], "weights=auto fits them to the val split"),
         (["ckpt_path=[a,b]", "average=mean"], "average is mean; it must be logits or probabilities."),
         (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it must be an integer of at least 1."),
@@ -134,7 +134,7 @@ def test_unlabelled_clips_get_classes_and_probabilities(
     write_data(tmp_path / "new.h5", replace(small, splits={"test": unlabelled}))
     result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "data.path=new.h5")
     assert result.returncode == 0, result.stderr
-    assert "28 clips without a label" in result.stdout
+    assert "28 unlabelled clips" in result.stdout
     scores = read_scores(tmp_path / "out" / "scores.h5")
     with (tmp_path / "out" / "probabilities.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -216,7 +216,7 @@ def test_an_output_that_is_there_is_kept_unless_it_may_be_overwritten(field: Pat
     (tmp_path / "x.h5").write_text("mine")
     refused = in_process("mmn", *arguments, cwd=tmp_path)
     assert refused.returncode == 1
-    assert "x.h5 is there already; give another name, or --overwrite" in refused.stderr
+    assert "x.h5 exists already; give another name, or --overwrite" in refused.stderr
     assert (tmp_path / "x.h5").read_text() == "mine"
     done = in_process("mmn", *arguments, "--overwrite", "--list-people", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

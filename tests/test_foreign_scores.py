@@ -85,7 +85,7 @@ def test_clips_of_other_splits_are_left_out_and_said(tmp_path: Path, caplog) -> 
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(rows))
     with caplog.at_level(logging.INFO):
         assert np.array_equal(read_foreign(tmp_path / "x.pkl", KNOWN).logits, LOGITS)
-    assert "1 clips that are not of the split are left out" in caplog.text
+    assert "1 clips that are not in the split are left out" in caplog.text
 
 
 class Attack:
@@ -96,14 +96,14 @@ class Attack:
 FAULTS = {
     "a.pkl": (lambda p: p.write_bytes(pickle.dumps(Attack())), "it names posix.system, which is not data"),
     "b.pkl": (lambda p: p.write_bytes(b"\x80\x04nothing"), "b.pkl is not a readable score file"),
-    "c.pkl": (lambda p: p.write_bytes(pickle.dumps(tables(other=lambda i: 1))), "a table a clip without pred_score"),
-    "d.pkl": (lambda p: p.write_bytes(pickle.dumps([1, 2, 3])), "does not hold a row of class scores a clip"),
+    "c.pkl": (lambda p: p.write_bytes(pickle.dumps(tables(other=lambda i: 1))), "a table for each clip without"),
+    "d.pkl": (lambda p: p.write_bytes(pickle.dumps([1, 2, 3])), "does not hold a row of class scores per clip"),
     "e.pkl": (lambda p: p.write_bytes(pickle.dumps([LOGITS[0], LOGITS[1, :2]])), "all of one length"),
     "f.pkl": (lambda p: p.write_bytes(pickle.dumps({})), "does not hold a row"),
     "g.json": (lambda p: p.write_text("{"), "g.json is not a readable score file"),
-    "h.json": (lambda p: p.write_text(json.dumps(LOGITS[:5].tolist())), "has 5 rows without names and the split 6 cl"),
-    "i.json": (lambda p: p.write_text(json.dumps({n: [1, 2, 3] for n in NAMES[:5]})), "no scores of clip clip5 (1 su"),
-    "j.json": (lambda p: p.write_text(json.dumps([[1, 2]] * 6)), "has 2 scores a clip and there are 3 classes"),
+    "h.json": (lambda p: p.write_text(json.dumps(LOGITS[:5].tolist())), "has 5 rows without names, the split has 6 cl"),
+    "i.json": (lambda p: p.write_text(json.dumps({n: [1, 2, 3] for n in NAMES[:5]})), "no scores for clip clip5 (1 su"),
+    "j.json": (lambda p: p.write_text(json.dumps([[1, 2]] * 6)), "has 2 scores per clip, but there are 3 classes"),
     "k.json": (lambda p: p.write_text(json.dumps({n: [1, float("nan") if n == "clip1" else 2, 0] for n in NAMES})),
                "the scores of clip1 are not all numbers"),
     "l.npy": (lambda p: np.save(p, np.array([{}], object)), "l.npy is not a readable score file"),
@@ -112,7 +112,7 @@ FAULTS = {
     "o.csv": (lambda p: p.write_text(csv(range(6), header="name,a,b,d")), "has no column for class c"),
     "p.csv": (lambda p: p.write_text(""), "does not hold a row"),
     "q.pkl": (lambda p: p.write_bytes(pickle.dumps(tables(score=lambda i: LOGITS[i], gt_label=lambda i: 2))),
-              "calls clip clip0 class 2 and the split calls it 0 (4 such)"),
+              "has class 2 for clip clip0, but the split has 0 (4 such)"),
     "r.json": (lambda p: None, "there is no file"),
 }  # fmt: skip
 

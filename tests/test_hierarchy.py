@@ -54,9 +54,9 @@ def test_streams_that_are_no_actions_and_groups_are_refused() -> None:
     for streams in ([actions], [actions, actions], [groups, groups]):
         with pytest.raises(UserError, match="fusion=hierarchy needs two streams"):
             told_apart(streams)
-    with pytest.raises(UserError, match="has no scores of clip clip39"):
+    with pytest.raises(UserError, match="has no scores for clip clip39"):
         with_groups(actions, replace(groups, names=["x", *groups.names[1:]]), 1.0)
-    with pytest.raises(UserError, match="can only be found on labelled clips"):
+    with pytest.raises(UserError, match="can only be fitted on labelled clips"):
         find_weight(replace(actions, labels=np.full(40, -1)), groups)
 
 

@@ -128,7 +128,7 @@ def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
         ),
         (("inspect", "b.h5", "--view", "joint=[hip]"), "--view has no key joint; it has joints"),
         (("inspect", "b.h5", "--view", "classes=[sit"), "--view classes=[sit cannot be read; quote it whole"),
-        (("inspect", "b.h5", "--view", "list.yaml"), "list.yaml is no view; it has to be a table"),
+        (("inspect", "b.h5", "--view", "list.yaml"), "list.yaml is not a view; write a table"),
     ],
 )
 def test_what_cannot_be_merged_split_or_viewed_ends_in_one_sentence(arguments, sentence: str, tmp_path: Path) -> None:

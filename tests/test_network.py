@@ -42,8 +42,8 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
         ({"num_classes": 0}, "num_classes is 0"),
         ({"coordinates": 0}, "coordinates is 0"),
         ({"lift": [32, 0]}, r"lift is \[32, 0\]"),
-        ({"width": 90}, "width is 90; with 4 heads it has to be a multiple of 16"),
-        ({"num_frames": 60}, "num_frames is 60; with 4 scales it has to be a multiple of 8"),
+        ({"width": 90}, "width is 90; with 4 heads, use a multiple of 16"),
+        ({"num_frames": 60}, "num_frames is 60; with 4 scales, use a multiple of 8"),
         ({"heads": 0}, "heads is 0"),
         (
             {"num_joints": 1, "num_frames": 8},
@@ -63,7 +63,7 @@ def test_clips_of_another_shape_are_refused() -> None:
     clips, times = batch(network)
     with pytest.raises(mmn.UserError, match=r"takes clips \(B, 64, 5, 2\)"):
         network(clips[:, :, :4], times)
-    with pytest.raises(mmn.UserError, match="with times"):
+    with pytest.raises(mmn.UserError, match="and times"):
         network(clips, times[:, :10])
 
 

@@ -73,7 +73,7 @@ def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_pa
     arguments = [f"ckpt_path={own_run.checkpoint}", "hydra.run.dir=out"]
     unnamed = in_process("eval.py", *arguments, cwd=tmp_path)
     assert unnamed.returncode == 1
-    assert f"holds a network of {own_run.target}, which is imported only where you name it" in unnamed.stderr
+    assert f"holds a network of {own_run.target}, which is imported only if you name it" in unnamed.stderr
     named = in_process("eval.py", *arguments, f"model._target_={own_run.target}", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())

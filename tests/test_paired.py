@@ -64,7 +64,7 @@ def test_several_networks_a_side_are_drawn_first() -> None:
 def test_results_of_other_files_and_of_nothing_are_refused() -> None:
     scores = right_of(np.ones(4, bool))
     other = replace(scores, source=Source(record={"data": "b"}))
-    with pytest.raises(UserError, match="different data files"):
+    with pytest.raises(UserError, match="data files with different content"):
         paired(replace(scores, source=Source(record={"data": "a"})), other)
     unlabelled = replace(scores, labels=np.full(4, -1))
     with pytest.raises(UserError, match="none of the clips is labelled"):

@@ -61,7 +61,7 @@ def test_a_launched_sweep_can_be_compared(jhmdb_like: Path, tmp_path: Path, laun
     )  # fmt: skip
     comparison = compare(tmp_path / "sweep")
     assert [row.name for row in comparison.rows] == ["joint", "bone", "ensemble"]
-    assert comparison.weights_from == "found on the val split"
+    assert comparison.weights_from == "fitted on the val split"
     own = json.loads((tmp_path / "sweep" / "0-joint-seed1" / "metrics.json").read_text())
     assert comparison.rows[0].values[1] == own["test"]["top1"]
 

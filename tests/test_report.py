@@ -65,7 +65,7 @@ def test_without_data_or_checkpoint_the_figures_are_still_reported(folder: Path,
     write_scores(tmp_path / "scores.h5", scores)
     write_report(tmp_path, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert "A data file is not where it was" in page
+    assert "A data file is missing" in page
     assert '<section id="mistakes">' not in page
     assert "F1 mean" in page
 
@@ -143,7 +143,7 @@ def test_clips_without_labels_are_listed_the_least_sure_first(tmp_path: Path) ->
     assert rows[:2] == [("stand", "2"), ("&lt;wave&gt;", "1")]
     assert [row[0] for row in rows[2:]] == ["z", "x", "y"]
     assert rows[2][1] == "stand 57.6 %"
-    assert "3 clips without labels" in page
+    assert "3 unlabelled clips" in page
 
 
 def test_a_comparison_does_not_replace_the_page_of_the_result(folder: Path, tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_an_epoch_chosen_on_test_says_so_everywhere(without_val: Path, tmp_path:
     assert curve_names(columns, "top1") == ("train/top1", "test (used for selection)/top1")
     write_report(without_val, tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert f"Epoch {said['epoch']} of 3, chosen by test/top1: these figures are the best of all epochs on these" in page
+    assert f"Epoch {said['epoch']} of 3, selected by test/top1: these metrics are the best of all epochs" in page
     assert "test (used for selection)/loss" in page
 
 

@@ -37,7 +37,7 @@ def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: s
     if network == clips or (network, clips) in CANNOT_BE_TOLD:
         check_modality(stream, prepared)
         return
-    with pytest.raises(mmn.UserError, match=f"the network sees {network} and these clips seem to be {clips};"):
+    with pytest.raises(mmn.UserError, match=f"the network takes {network}, but these clips seem to be {clips};"):
         check_modality(stream, prepared)
 
 
@@ -57,7 +57,7 @@ def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Pat
     assert fused.stream is network.stream
     for net in (network, fused):
         mmn.infer(net, *prepared)
-        with pytest.raises(mmn.UserError, match="sees bone and these clips seem to be joint"):
+        with pytest.raises(mmn.UserError, match="takes bone, but these clips seem to be joint"):
             mmn.infer(net, *mmn.prepare(clips, small.layout, "joint", num_frames=16))
     tree = with_stream(network, replace(network.stream, preprocessing=Preprocessing(Modality("bone", "tree"), 16)))
     assert torch.equal(
@@ -67,11 +67,11 @@ def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Pat
 
 def test_what_contradicts_a_network_or_is_not_known_is_refused(small_checkpoint: Path) -> None:
     clips = [np.zeros((4, 15, 2))]
-    with pytest.raises(mmn.UserError, match="modality is what the network says already"):
+    with pytest.raises(mmn.UserError, match="modality is already recorded in the network"):
         mmn.prepare(clips, modality="joint", network=mmn.load_network(small_checkpoint))
     official = mmn.load_network(FIXTURES / "official_small.pt")
     assert official.stream is None
-    with pytest.raises(mmn.UserError, match="does not say what it sees"):
+    with pytest.raises(mmn.UserError, match="has no record of its layout"):
         mmn.prepare(clips, network=official)
 
 

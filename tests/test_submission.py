@@ -63,14 +63,14 @@ DAMAGES = {
     "a clip twice": (lines(lambda rows: rows.append(rows[3])), "clip test0002.mp4 is there 2 times"),
     "a clip of another split": (cell(1, 0, "val0000.mp4"), "clip val0000.mp4 is not in split test"),
     "no suffix": (cell(1, 0, "test0000"), "clip test0000.mp4 is missing"),
-    "an action out of range": (cell(2, 1, "52"), "action_pred_1 is '52', no index from 0 to 51"),
+    "an action out of range": (cell(2, 1, "52"), "action_pred_1 is '52', not an index from 0 to 51"),
     "an action that is no number": (cell(2, 3, "nodding"), "action_pred_3 is 'nodding'"),
     "an index in other digits": (cell(2, 1, "٣"), "action_pred_1 is '٣'"),
     "an index with a leading zero": (cell(2, 1, "03"), "action_pred_1 is '03'"),
     "an index of many digits": (cell(2, 1, "9" * 5_000), "action_pred_1 is '9999"),
     "an index in spaces": (cell(2, 1, " 3"), "action_pred_1 is ' 3'"),
     "a terminal's commands": (cell(1, 0, "\x1b[2J.mp4"), "clip [2J.mp4 is not in split test"),
-    "a body out of range": (cell(2, 6, "7"), "body_pred_1 is '7', no index from 0 to 6"),
+    "a body out of range": (cell(2, 6, "7"), "body_pred_1 is '7', not an index from 0 to 6"),
     "a body of another action": (lines(lambda rows: rows.__setitem__(4, wrong_body(rows[4]))), "belongs to"),
     "an action twice": (lines(lambda rows: rows.__setitem__(4, repeated(rows[4]))), "an action is predicted twice"),
     "a cell too few": (lines(lambda rows: rows.__setitem__(4, rows[4].rsplit(",", 1)[0])), "it has 10 cells"),
@@ -107,7 +107,7 @@ def test_damaged_archives_are_faults(folder: Path, tmp_path: Path) -> None:
     assert "not a readable zip archive" in check_submission(tmp_path / "a.zip", data)[0]
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr("folder/prediction.csv", "")
-    assert "it has to hold prediction.csv alone" in check_submission(tmp_path / "b.zip", data)[0]
+    assert "it should hold only prediction.csv" in check_submission(tmp_path / "b.zip", data)[0]
 
 
 ENTRY = b"PK\x01\x02"  # of the archive's directory

@@ -215,7 +215,7 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     for content, sentence in (
         ([1, 2], "holds a list"),
         ({"weights": 1}, "neither a checkpoint"),
-        ({"mmn": {}, "state_dict": {"network.x": torch.zeros(1)}}, "does not describe itself fully"),
+        ({"mmn": {}, "state_dict": {"network.x": torch.zeros(1)}}, "is incomplete"),
         (mmn.MMN(3, 2, width=16), "holds more than weights"),
     ):
         torch.save(content, path)

@@ -115,5 +115,5 @@ def test_clips_of_the_whole_skeleton_are_prepared_for_a_network_of_part_of_it(vi
     part = [clip[:, [0, 4, 8, 12]] for clip in whole]
     clips, expected = (prepare(whole, "jhmdb", network=network), prepare(part, network=network))
     assert torch.equal(clips[0], expected[0])
-    with pytest.raises(UserError, match="the layout of the clips has no neck, which the network sees"):
+    with pytest.raises(UserError, match="the clips' layout has no neck, which the network needs"):
         prepare(whole, View(joints=["-neck"]).apply(small, "x").layout, network=network)

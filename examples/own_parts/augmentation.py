@@ -1,4 +1,4 @@
-"""An augmentation of one's own, on a whole batch at a time."""
+"""A custom augmentation, vectorised over the batch."""
 
 import torch
 
@@ -8,9 +8,9 @@ from mmn.data.pipeline.draws import Draws
 
 
 class Flicker:
-    """With probability ``p`` a clip's size changes from frame to frame, by up to ``size`` either way.
+    """With probability ``p`` scale each frame of the clip by up to ``size`` in either direction.
 
-    Random numbers come from ``draws``, which belong to clip, epoch and step, so that a resumed run repeats them.
+    Random numbers come from ``draws``, which depend only on clip, epoch and step, so that a resumed run repeats them.
     """
 
     def __init__(self, p: float = 0.5, size: float = 0.05) -> None:

@@ -1,14 +1,14 @@
-"""A loss of one's own: any module that makes a scalar of logits and labels."""
+"""A custom loss: any module that maps logits and labels to a scalar."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 class FocalLoss(nn.Module):
-    """Cross entropy in which clips that are already right count less (Lin et al., ICCV 2017).
+    """Focal loss: cross entropy that down-weights easy clips (Lin et al., ICCV 2017).
 
     Args:
-        gamma: how much less; 0 is the cross entropy.
+        gamma: strength of the down-weighting; 0 gives the cross entropy.
     """
 
     def __init__(self, gamma: float = 2.0) -> None:

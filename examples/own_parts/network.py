@@ -1,4 +1,4 @@
-"""Networks of one's own: one from nothing, and one that changes a part of MMN."""
+"""Custom networks: one from scratch, and one that changes a part of MMN."""
 
 import torch
 from torch import Tensor, nn
@@ -7,9 +7,9 @@ from mmn.model.mmn import MMN
 
 
 class Recurrent(nn.Module):
-    """A GRU over the frames, each a row of coordinates and its time; the mean of its states is classified.
+    """A GRU over the frames, each a vector of coordinates and time; the mean of its states is classified.
 
-    The first four arguments are what the data decides; every network is made with them, by name.
+    The first four arguments are set by the data; every network receives them by name.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Recurrent(nn.Module):
 
 
 class StrongestMoment(MMN):
-    """MMN that classifies each fused frame and takes each class's best, in place of the mean over frames."""
+    """MMN with the maximum of each class over the classified frames, instead of classifying their mean."""
 
     def classify(self, features: Tensor) -> Tensor:
         """Features ``(B, T', V, C)`` → logits ``(B, K)``."""

@@ -1,4 +1,4 @@
-"""A reader of one's own: text files, a clip each, a frame a line, x and y of every joint in the layout's order."""
+"""A custom reader: text files, one per clip, one line per frame, x and y of every joint in the layout's order."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: Options) -> Parsed:
-    """Every ``.txt`` file of a folder, named by its file; ``nan`` where a joint was not seen."""
+    """One clip per ``.txt`` file of a folder, named after it; ``nan`` for joints that were not seen."""
     return Parsed("text files", _recordings(source))
 
 
@@ -21,5 +21,5 @@ def _recordings(source: Path) -> Iterator[Recording]:
             rows = np.loadtxt(path, ndmin=2)
             points = rows.reshape(1, len(rows), -1, 2)  # (persons, frames, joints, coordinates)
         except ValueError as error:
-            raise UserError(f"{path} is not a table of coordinates ({error}); write a frame a line.") from None
+            raise UserError(f"{path} is not a table of coordinates ({error}); write one frame per line.") from None
         yield Recording.from_array(path.stem, points.astype(np.float32), None)

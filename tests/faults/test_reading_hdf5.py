@@ -121,7 +121,7 @@ def test_absurd_coordinates_are_refused_by_place(value: float, copy: Path) -> No
 
 
 def test_inspect_says_whether_there_are_checksums(copy: Path) -> None:
-    assert "checksums: all fit" in in_process("mmn", "inspect", str(copy), "--verify", cwd=copy.parent).stdout
+    assert "checksums: all match" in in_process("mmn", "inspect", str(copy), "--verify", cwd=copy.parent).stdout
     with h5py.File(copy, "a") as file:
         for group in (file, *file.values()):
             del group.attrs["digest"]

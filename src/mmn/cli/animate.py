@@ -1,4 +1,4 @@
-"""``mmn animate``: clips as moving skeletons, with what a network makes of them as they go on.
+"""``mmn animate``: clips as animated skeletons, optionally with a network's prediction over time.
 
 Joints that were filled in are hollow.
 """
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("animate", help="clips → moving skeletons", description=__doc__)
+    parser = commands.add_parser("animate", help="clips → animated skeletons", description=__doc__)
     parser.add_argument("file", type=Path, help="the HDF5 file")
     parser.add_argument("names", nargs="+", metavar="name", help="clips, side by side; split/name where ambiguous")
     parser.add_argument("output", type=Path, help="the .gif, .mp4 or .html file to write")
     parser.add_argument("--checkpoint", type=Path, help="draw the prediction of this network over time below each clip")
     parser.add_argument("--window", type=int, help="frames the network sees around each (default: half the clip, ≤ 64)")
-    parser.add_argument("--augmentation", help="show what training makes of a clip: official, strong, … or a YAML file")
+    parser.add_argument(
+        "--augmentation", help="show a clip as training augments it: official, strong, … or a YAML file"
+    )
     parser.add_argument("--epochs", type=int, default=3, help="how many epochs of the augmentation (default: 3)")
-    parser.add_argument("--fps", type=int, default=15, help="frames a second (default: 15)")
+    parser.add_argument("--fps", type=int, default=15, help="frames per second (default: 15)")
     parser.set_defaults(run=_run)
 
 
@@ -42,7 +44,7 @@ def _run(options: argparse.Namespace) -> None:
     clips = [find_clip(data, name) for name in options.names]
     if options.augmentation:
         if checkpoint:
-            raise UserError("--augmentation shows clips as training draws them, --checkpoint as they are; give one.")
+            raise UserError("--augmentation shows augmented clips, --checkpoint the original ones; give only one.")
         name, augmentation = Path(options.augmentation).stem, _augmentation(options.augmentation)
         shown = [augmented(clip, data.layout, augmentation, name, options.epochs) for clip in clips]
         clips = [clip for row in shown for clip in row]
@@ -57,7 +59,7 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _augmentation(name: str) -> "Augmentation":
-    """The augmentation of a YAML file, or of a name in ``configs/augmentation``.
+    """The augmentation from a YAML file, or named in ``configs/augmentation``.
 
     Raises:
         UserError: no such file.

@@ -1,4 +1,4 @@
-"""``mmn bench``: what a network costs: time of a clip, clips a second, parameters, multiply-adds, memory."""
+"""``mmn bench``: the cost of a network: latency, clips/s, parameters, multiply-adds, memory."""
 
 import argparse
 import json
@@ -11,10 +11,10 @@ from mmn.errors import UserError
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("bench", help="what a network costs to run", description=__doc__)
+    parser = commands.add_parser("bench", help="latency, throughput and memory of a network", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="a .ckpt of ours or official weights")
     add_device(parser)
-    parser.add_argument("--batch", type=int, default=64, help="clips at a time, for clips a second (default: 64)")
+    parser.add_argument("--batch", type=int, default=64, help="batch size for clips/s (default: 64)")
     parser.add_argument("--repeats", type=int, default=100, help="timings of one clip (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
@@ -27,7 +27,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.inference.checkpoint import load_checkpoint
 
     if min(options.batch, options.repeats) < 1:
-        raise UserError(f"--batch is {options.batch} and --repeats {options.repeats}; both are at least 1.")
+        raise UserError(f"--batch is {options.batch} and --repeats {options.repeats}; use at least 1 for both.")
     device = chosen_device(options)
     found = bench(load_checkpoint(options.checkpoint), device, options.batch, options.repeats, options.precision)
     if options.json:
@@ -36,5 +36,5 @@ def _run(options: argparse.Namespace) -> None:
     where = "GPU" if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print(f"one clip: {found['clip_ms_p50']:.2f} ms median, {found['clip_ms_p95']:.2f} ms at 95 %  ({where})")
     print(f"batches of {options.batch}: {found['clips_per_second']:.0f} clips/s")
-    print(f"{found['parameters']:,} parameters, {found['multiply_adds'] / 1e6:,.1f} million multiply-adds a clip")
+    print(f"{found['parameters']:,} parameters, {found['multiply_adds'] / 1e6:,.1f} million multiply-adds per clip")
     print(f"peak memory {found['peak_memory_mb']:,.0f} MB{'' if device == 'cuda' else ', of the process'}")

@@ -1,4 +1,4 @@
-"""``mmn compare``: a sweep as a table, its runs added up; written to compare.md and compare.json in its folder."""
+"""``mmn compare``: a sweep as a table with its ensemble; written to compare.md and compare.json in its folder."""
 
 import argparse
 from pathlib import Path
@@ -11,13 +11,11 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("compare", help="a sweep → a table and its ensemble", description=__doc__)
     parser.add_argument("folder", type=Path, help="the sweep's folder, or any that holds runs")
-    parser.add_argument("--metric", default="top1", help="figure of metrics.json (default: top1)")
+    parser.add_argument("--metric", default="top1", help="metric of metrics.json (default: top1)")
     parser.add_argument("--split", default="test", help="of which split (default: test)")
-    parser.add_argument(
-        "--against", type=Path, help="another folder: how far its runs over folds are behind, clip by clip"
-    )
+    parser.add_argument("--against", type=Path, help="another folder to compare its runs over folds with, clip by clip")
     parser.add_argument("--latex", action="store_true", help="print LaTeX, and write compare.tex too")
-    parser.add_argument("--csv", action="store_true", help="print a line a run, and write compare.csv too")
+    parser.add_argument("--csv", action="store_true", help="print one line per run, and write compare.csv too")
     parser.set_defaults(run=_run)
 
 
@@ -40,7 +38,7 @@ def _run(options: argparse.Namespace) -> None:
         texts |= {"tex": latex(comparison)} if options.latex else {}
         texts |= {"csv": csv(comparison)} if options.csv else {}
     elif options.latex or options.csv:
-        raise UserError("runs over folds are written as Markdown and JSON alone; leave --latex and --csv out.")
+        raise UserError("runs over folds are only written as Markdown and JSON; leave --latex and --csv out.")
     print(texts[list(texts)[-1]])
     for suffix, text in texts.items():
         with replacing(options.folder / f"compare.{suffix}") as part:

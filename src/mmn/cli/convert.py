@@ -14,9 +14,9 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("convert", help="pose files of any kind → one HDF5 file", description=__doc__)
     parser.add_argument("source", type=Path, help="a file or folder; README lists the kinds")
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace the output where it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
-    parser.add_argument("--list-people", action="store_true", help="say of each clip how many people were left out")
+    parser.add_argument("--list-people", action="store_true", help="print how many people were left out of each clip")
     layouts = "a built-in layout (mmn layouts lists them), or a layout's YAML file"
     parser.add_argument("--layout", required=True, help=layouts)
     add_label_options(parser)
@@ -37,24 +37,26 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     labels.add_argument("--pad", type=float, help="seconds (frames without --fps) added to segments at either end")
     labels.add_argument("--rest", help="keep what lies between segments as this class", metavar="NAME")
     labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
-    labels.add_argument("--classes", help="a text file, one class name a line, in place of the layout's", metavar="F")
+    labels.add_argument(
+        "--classes", help="a text file with one class name per line, instead of the layout's", metavar="F"
+    )
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on how a source is read."""
-    parser.add_argument("--format", help="the source's format, where it is not recognised; or module.function")
+    """Add the options for reading a source."""
+    parser.add_argument("--format", help="the source's format, if it is not recognised; or module.function")
     parser.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
-    parser.add_argument("--fps", type=float, help="frames a second (default: 30)")
+    parser.add_argument("--fps", type=float, help="frames per second (default: 30)")
     people = parser.add_argument_group("people and points")
     people.add_argument("--person", help="whom to keep: best (default), largest, longest, N (the N-th best) or all")
-    people.add_argument("--channels", help="what a point's numbers are: xy, xyz, xys or xyzs, s = score")
-    people.add_argument("--picture", help="width and height, where coordinates are shares of it, as 1920x1080")
+    people.add_argument("--channels", help="the numbers of a point: xy, xyz, xys or xyzs, s = score")
+    people.add_argument("--picture", help="image width and height for normalised coordinates, as 1920x1080")
     missing = parser.add_argument_group("missing joints")
     missing.add_argument("--missing", help="refuse them (default), or interpolate in time")
     missing.add_argument(
         "--min-score", type=float, help="joints scored up to this are missing (default: 0)", metavar="S"
     )
-    missing.add_argument("--zeros", help="exact zeros without a score are missing, or a place to keep")
+    missing.add_argument("--zeros", help="exact zeros without a score: missing, or keep as positions")
     missing.add_argument(
         "--max-gap", type=int, help="most frames in a row filled in (default: half a second)", metavar="N"
     )
@@ -63,7 +65,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_options(options: argparse.Namespace) -> dict[str, Any]:
-    """What was given of them, as ``read_source`` takes it."""
+    """The given options as arguments of ``read_source``."""
     names = (
         *("format", "labels", "labels_from", "classes", "person", "channels", "missing", "min_score", "zeros"),
         *("max_gap", "max_filled", "fps", "skip_bad", "pad", "rest"),
@@ -73,12 +75,12 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.data.format.hdf5 import write_data  # h5py and numpy only where they are needed: `mmn --help` is instant
+    from mmn.data.format.hdf5 import write_data  # h5py and numpy are imported late so that `mmn --help` is instant
     from mmn.data.format.summary import in_a_line
     from mmn.data.sources.convert import read_source
 
     if options.output.exists() and not options.overwrite:
-        raise UserError(f"{options.output} is there already; give another name, or --overwrite to replace it.")
+        raise UserError(f"{options.output} exists already; give another name, or --overwrite to replace it.")
     name = options.name or options.output.stem
     found = read_source(options.source, options.layout, name=name, watch=_counted, **read_options(options))
     write_data(options.output, found.data)
@@ -103,7 +105,7 @@ def _splits(text: str | None) -> dict[str, str]:
         return {}
     pairs = [part.split("=") for part in text.split(",")]
     if not all(len(pair) == 2 and pair[0] in ("train", "val", "test") for pair in pairs):
-        raise UserError(f"--splits is {text!r}; it has to look like train=xsub_train,val=xsub_val.")
+        raise UserError(f"--splits is {text!r}; give it as train=xsub_train,val=xsub_val.")
     return dict(pairs)
 
 
@@ -112,5 +114,5 @@ def _picture(text: str | None) -> tuple[int, int] | None:
         return None
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UserError(f"--picture is {text!r}; it has to look like 1920x1080, width and height.")
+        raise UserError(f"--picture is {text!r}; give width and height as 1920x1080.")
     return int(width), int(height)

@@ -1,4 +1,4 @@
-"""``mmn inspect``: what is inside an HDF5 file; exits with status 1 on a file that training would refuse."""
+"""``mmn inspect``: the content of an HDF5 file; exits with status 1 on a file that training would refuse."""
 
 import argparse
 import json
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("inspect", help="what is inside an HDF5 file", description=__doc__)
+    parser = commands.add_parser("inspect", help="the content of an HDF5 file", description=__doc__)
     parser.add_argument("file", type=Path, help="the HDF5 file")
-    parser.add_argument("--view", nargs="+", default=[], metavar="VIEW", help=f"what remains of it by {HELP}")
-    parser.add_argument("--json", action="store_true", help="print JSON in place of tables")
-    parser.add_argument("--verify", action="store_true", help="status 1 unless checksums tell that all is as written")
+    parser.add_argument("--view", nargs="+", default=[], metavar="VIEW", help=f"show what remains in {HELP}")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    parser.add_argument(
+        "--verify", action="store_true", help="exit with status 1 unless all checksums are present and match"
+    )
     parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout, joints numbered")
     parser.set_defaults(run=_run)
 
@@ -33,7 +35,7 @@ def _run(options: argparse.Namespace) -> None:
     whole = read_data(options.file)
     data = read_view(options.view).apply(whole, str(options.file))
     summary = summarise(data)
-    checked = has_checksums(options.file)  # and reading has compared them all
+    checked = has_checksums(options.file)  # and reading has verified them all
     if options.verify and not checked:
         raise UserError(f"{options.file} has no checksums and cannot be verified; convert the data set again.")
     if options.json:
@@ -42,7 +44,7 @@ def _run(options: argparse.Namespace) -> None:
         for said in differences(whole, data):
             print(f"view: {said}")
         _print(summary)
-        print("checksums: all fit" if checked else "no checksums: written by an earlier version")
+        print("checksums: all match" if checked else "no checksums: written by an earlier version")
     if options.plot:
         from mmn.reporting.skeleton import draw_layout
 
@@ -58,7 +60,7 @@ def _print(summary: dict[str, Any]) -> None:
     out.print(_class_table(summary))
     if summary["groups"]:
         cells = {group: [group] for group in summary["groups"]}
-        out.print(_counts_table("clips a group", ("group",), cells, summary["groups"]))
+        out.print(_counts_table("clips per group", ("group",), cells, summary["groups"]))
     for split, filled in summary["filled"].items():
         most = ", ".join(f"{joint} {count:,}" for joint, count in list(filled["by_joint"].items())[:8])
         share = f"{filled['joints']:,} missing joints ({filled['share']:.1%}) in {filled['clips']:,} clips"
@@ -69,7 +71,7 @@ def _print(summary: dict[str, Any]) -> None:
         out.print(_marked(f"exactly 0, {split}:", f" {zeros['joints']:,} joints in {zeros['clips']:,} clips"))
     if summary["clip_groups"]:
         counts = ", ".join(f"{split} {count}" for split, count in summary["clip_groups"].items())
-        out.print(f"clips are of so many groups (subjects or recordings): {counts}")
+        out.print(f"groups (subjects or recordings): {counts}")
     for name, splits in list(summary["shared_groups"].items())[:20]:
         out.print(_marked("group in two splits:", f" {name} is in {' and '.join(splits)}"))
     if len(summary["shared_groups"]) > 20:
@@ -78,7 +80,7 @@ def _print(summary: dict[str, Any]) -> None:
         out.print(_marked("nearly the same in two splits:", f" {pair['first']} and {pair['second']} ({pair['how']})"))
     for pair in summary["contradictions"][:20]:
         labels = " and ".join(list(summary["classes"])[label] for label in pair["labels"])
-        out.print(_marked("nearly the same, labelled otherwise:", f" {pair['first']} and {pair['second']}: {labels}"))
+        out.print(_marked("nearly the same, different labels:", f" {pair['first']} and {pair['second']}: {labels}"))
     if max(len(summary["copies"]), len(summary["contradictions"])) > 20:
         counts = f"{len(summary['copies'])} and {len(summary['contradictions'])}"
         out.print(_marked(f"… {counts} such pairs in all", "; --json lists them"))
@@ -99,7 +101,7 @@ def _split_table(summary: dict[str, Any]) -> "Table":
     for split, numbers in summary["splits"].items():
         table.add_row(split, *(_number(value) for value in numbers.values()))
     table.caption, table.caption_justify = (
-        "min, median, max: frames a clip; imbalance: largest over smallest class",
+        "min, median, max: frames per clip; imbalance: largest over smallest class",
         "left",
     )
     return table
@@ -115,13 +117,13 @@ def _class_table(summary: dict[str, Any]) -> "Table":
     groups = summary["group_of_class"]
     cells = {name: [str(i), name, *groups[i : i + 1]] for i, name in enumerate(summary["classes"])}
     titles = ("index", "class", "group") if groups else ("index", "class")
-    return _counts_table("clips a class", titles, cells, summary["classes"])
+    return _counts_table("clips per class", titles, cells, summary["classes"])
 
 
 def _counts_table(
     title: str, titles: tuple[str, ...], cells: dict[str, list[str]], counts: dict[str, dict[str, int]]
 ) -> "Table":
-    """Rows of leading ``cells`` under ``titles``, then a count a split."""
+    """Rows of leading ``cells`` under ``titles``, then one count per split."""
     table = _table(title)
     for column in titles:
         table.add_column(column, justify="right" if column == "index" else "left")

@@ -1,4 +1,4 @@
-"""``mmn layouts``: the skeletons that come with the package; draws one."""
+"""``mmn layouts``: list the built-in skeletons, or draw one."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mmn merge``: several data sets as one, joints and classes matched by name, splits and groups kept."""
+"""``mmn merge``: several data sets into one, joints and classes matched by name, splits and groups kept."""
 
 import argparse
 import csv
@@ -13,13 +13,15 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("merge", help="several HDF5 files → one", description=__doc__)
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
     parser.add_argument(
-        "files", type=Path, nargs="+", help="two HDF5 files or more; the first says the order of joints"
+        "files", type=Path, nargs="+", help="two HDF5 files or more; the first determines the order of joints"
     )
     parser.add_argument(
         "--classes", default="union", choices=("union", "common"), help="which are kept (default: union)"
     )
     parser.add_argument("--joints", default="common", choices=("common",), help="those that all files have")
-    parser.add_argument("--map", type=Path, help="CSV of source,class,name: what a class is called; no name: left out")
+    parser.add_argument(
+        "--map", type=Path, help="CSV of source,class,name to rename classes; an empty name leaves one out"
+    )
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
     parser.set_defaults(run=_run)
 
@@ -31,7 +33,7 @@ def _run(options: argparse.Namespace) -> None:
 
     names = [path.stem for path in options.files]
     if twice := {name for name in names if names.count(name) > 1}:
-        raise UserError(f"two files are called {min(twice)}, by which their clips are told apart; rename one.")
+        raise UserError(f"two files are called {min(twice)}, which prefixes the names of their clips; rename one.")
     if options.output.resolve() in [path.resolve() for path in options.files]:
         raise UserError(f"{options.output} is one of the files to merge; write to another.")
     renamed = {} if options.map is None else _read_map(options.map)

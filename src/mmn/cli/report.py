@@ -9,8 +9,8 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="a run or an evaluation → one HTML page", description=__doc__)
     parser.add_argument("folder", type=Path, help="of train.py or eval.py")
-    parser.add_argument("--against", type=Path, help="another such folder, to stand beside it, compared clip by clip")
-    parser.add_argument("--split", help="val or test (default: test where there is one)")
+    parser.add_argument("--against", type=Path, help="another such folder to compare with, clip by clip")
+    parser.add_argument("--split", help="val or test (default: test, if any)")
     parser.add_argument(
         "--output", type=Path, help="the HTML file (default: report.html in the folder, or report-against-OTHER.html)"
     )

@@ -1,4 +1,4 @@
-"""``mmn scores``: the scores of a run or an evaluation in the forms that other projects read."""
+"""``mmn scores``: export the scores of a run or an evaluation for other projects."""
 
 import argparse
 from pathlib import Path
@@ -15,9 +15,9 @@ def register(commands: Any) -> None:
         "--to",
         required=True,
         choices=("json", "pkl", "csv", "npz"),
-        help="json: rows in the order of the clips; pkl: name → row; csv: a line a clip; npz: names, scores, labels",
+        help="json: rows in the order of the clips; pkl: name → row; csv: a row per clip; npz: names, scores, labels",
     )
-    parser.add_argument("--split", help="val or test (default: test where there is one)")
+    parser.add_argument("--split", help="val or test (default: test, if any)")
     parser.add_argument("--output", type=Path, help="the file (default: scores.FORM beside the scores)")
     parser.set_defaults(run=_run)
 

@@ -1,4 +1,4 @@
-"""``mmn split``: train, val and test made of one pile of clips, each class in its share of each."""
+"""``mmn split``: new, stratified train, val and test splits of all clips."""
 
 import argparse
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("split", help="one HDF5 file → the same with splits made anew", description=__doc__)
-    parser.add_argument("file", type=Path, help="the HDF5 file; its splits are put together")
+    parser = commands.add_parser("split", help="one HDF5 file → the same with new splits", description=__doc__)
+    parser.add_argument("file", type=Path, help="the HDF5 file; its splits are pooled")
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
     parser.add_argument("--by", default="group", help="group: no subject or recording in two splits (default); or clip")
     parser.add_argument("--test", type=float, default=0.2, help="share of the test split (default: 0.2)")
     parser.add_argument("--val", type=float, default=0.1, help="share of the val split (default: 0.1)")
-    parser.add_argument("--seed", type=int, default=1, help="equal seeds are equal splits")
+    parser.add_argument("--seed", type=int, default=1, help="equal seeds give equal splits")
     parser.set_defaults(run=_run)
 
 

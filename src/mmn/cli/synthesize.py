@@ -14,12 +14,12 @@ def register(commands: Any) -> None:
     parser.add_argument("--val-per-class", type=int, default=6, help="validation clips of each class")
     parser.add_argument("--test-per-class", type=int, default=6, help="test clips of each class")
     parser.add_argument("--frames", type=int, nargs=2, default=(40, 120), metavar=("MIN", "MAX"), help="clip lengths")
-    parser.add_argument("--amplitude", type=float, default=0.45, help="reach of an action, in torso lengths")
-    parser.add_argument("--sway", type=float, default=0.25, help="reach of the body's sway, in torso lengths")
-    parser.add_argument("--noise", type=float, default=0.01, help="tremble of every joint, in torso lengths")
+    parser.add_argument("--amplitude", type=float, default=0.45, help="amplitude of an action, in torso lengths")
+    parser.add_argument("--sway", type=float, default=0.25, help="amplitude of the body's sway, in torso lengths")
+    parser.add_argument("--noise", type=float, default=0.01, help="jitter of every joint, in torso lengths")
     parser.add_argument("--occlusion", type=float, default=0.0, help="share of joints lost for a time and filled in")
     parser.add_argument("--imbalance", type=float, default=1.0, help="most frequent class : rarest class")
-    parser.add_argument("--seed", type=int, default=1, help="equal seeds are equal data")
+    parser.add_argument("--seed", type=int, default=1, help="equal seeds give equal data")
     parser.set_defaults(run=_run)
 
 

@@ -1,4 +1,4 @@
-"""``--view``: what of a file, in the words that training takes."""
+"""``--view``: a part of a file, with the keys that training takes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ HELP = "a view: KEY=VALUE as in data.KEY=VALUE of train.py, a YAML file of them,
 
 
 def read_view(words: Sequence[str]) -> "View":
-    """The view that words such as ``upper_body``, ``mine.yaml`` or ``classes=[head,waving]`` make, later ones winning.
+    """The view given by words such as ``upper_body``, ``mine.yaml`` or ``classes=[head,waving]``; later ones win.
 
     Raises:
-        UserError: a word that is none of these, or a view that makes no sense.
+        UserError: any other word, or an invalid view.
     """
     from mmn.data.view.view import View
 
@@ -54,5 +54,5 @@ def _file(word: str) -> dict[str, Any]:
         ready = ", ".join(sorted(file.stem for file in READY.glob("*.yaml")))
         raise UserError(f"there is no view {word}; give KEY=VALUE, a YAML file, or one of {ready}.") from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} is no view; it has to be a table such as `joints: [left_arm]`.")
+        raise UserError(f"{path} is not a view; write a table such as `joints: [left_arm]`.")
     return content

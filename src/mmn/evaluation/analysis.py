@@ -1,4 +1,4 @@
-"""What stands behind the headline figures: each class, agreement beyond chance, and how far a figure may be off."""
+"""Detailed analysis behind the headline metrics: per class, agreement beyond chance, coverage, and caveats."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
 
 FEW_CLIPS = 10
-"""Of a class; with fewer, macro figures say little."""
+"""Clips of a class; with fewer, macro metrics are unreliable."""
 
 
 def analyse(scores: Scores, draws: int = DRAWS) -> dict[str, Any]:
-    """Everything below, of the labelled clips, as plain values for ``analysis.json``; empty where none is labelled."""
+    """The analysis of the labelled clips as plain values for ``analysis.json``; empty if none is labelled."""
     scores = labelled(scores)
     if not scores.names:
         return {}
@@ -42,9 +42,9 @@ def analyse(scores: Scores, draws: int = DRAWS) -> dict[str, Any]:
 def per_class(scores: Scores) -> list[dict[str, Any]]:
     """Precision, recall (sensitivity), specificity and F1 in percent, clips (support) and predictions of each class.
 
-    As scikit-learn with ``zero_division=0``: a class that is never predicted has precision 0, one that is not there
-    recall 0. ``f1_macro`` of the figures leaves out classes that are neither; here they are listed with zeros.
-    ``precision_95`` and ``recall_95`` are exact intervals, of single clips.
+    As in scikit-learn with ``zero_division=0``: a class that is never predicted has precision 0, an absent one
+    recall 0. The ``f1_macro`` metrics leave out classes that are neither; here they are listed with zeros.
+    ``precision_95`` and ``recall_95`` are exact intervals that treat clips as independent.
     """
     k = len(scores.classes.names)
     predicted = predictions(scores)
@@ -74,15 +74,15 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
 
 
 def mean_class_accuracy(classes: list[dict[str, Any]]) -> float:
-    """Mean recall over the classes that are there, in percent (scikit-learn's balanced accuracy)."""
+    """Mean recall over the classes present, in percent (scikit-learn's balanced accuracy)."""
     return float(np.mean([row["recall"] for row in classes if row["clips"]]))
 
 
 def classes_present(scores: Scores) -> dict[str, float]:
-    """How many classes the clips have, and the macro figures over these alone.
+    """The number of classes present, and the macro metrics over these alone.
 
-    One clip taken for a class that is not there adds a class of F1 0 to the challenge's figures, of which it then is a
-    whole share; over the classes present it is one clip of its own class.
+    A single clip predicted as an absent class adds a class with F1 0 to the challenge's macro metrics, with the
+    weight of a whole class; over the classes present it is one error of its own class.
     """
     values = exact_figures(scores)
     result = {"classes": float(len(np.unique(scores.labels))), "action_f1_macro": values["action_f1_macro_present"]}
@@ -98,7 +98,7 @@ def agreement(scores: Scores) -> dict[str, float]:
     from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
 
     predicted = predictions(scores)
-    if len(np.unique(np.concatenate([scores.labels, predicted]))) < 2:  # nothing to tell apart
+    if len(np.unique(np.concatenate([scores.labels, predicted]))) < 2:  # undefined for one class
         return {"kappa": 0.0, "mcc": 0.0}
     return {
         "kappa": float(cohen_kappa_score(scores.labels, predicted)),
@@ -107,7 +107,7 @@ def agreement(scores: Scores) -> dict[str, float]:
 
 
 def baselines(scores: Scores) -> dict[str, dict[str, float]]:
-    """Top-1 and Top-5 in percent of guessing, and of always taking the most frequent classes of these clips."""
+    """Top-1 and Top-5 in percent of guessing, and of always predicting these clips' most frequent classes."""
     k = len(scores.classes.names)
     frequent = np.sort(np.bincount(scores.labels, minlength=k))[::-1] / len(scores.labels)
     return {
@@ -117,10 +117,10 @@ def baselines(scores: Scores) -> dict[str, dict[str, float]]:
 
 
 def risk_coverage(scores: Scores, points: int = 20) -> dict[str, Any]:
-    """Errors in percent among the surest share of the clips, and their mean over all shares (AURC).
+    """Error rate in percent among the most confident share of clips, and its mean over all shares (AURC).
 
     Returns:
-        ``coverage`` and ``risk`` in percent at so many shares, and ``aurc``.
+        ``coverage`` and ``risk`` in percent at a number of shares, and ``aurc``.
     """
     confidence = probabilities(scores).max(axis=1)
     wrong = (predictions(scores) != scores.labels)[np.argsort(-confidence, kind="stable")]
@@ -134,23 +134,23 @@ def risk_coverage(scores: Scores, points: int = 20) -> dict[str, Any]:
 
 
 def notes(scores: Scores) -> list[str]:
-    """What a reader of the figures has to know, a sentence each."""
+    """Caveats for a reader of the metrics, one sentence each."""
     names = scores.classes.names
     counts = np.bincount(scores.labels, minlength=len(names))
     found = []
     few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_CLIPS]
     if few:
         found.append(
-            f"{len(few)} of the classes have under {FEW_CLIPS} clips (such as {few[0]}): macro figures say little."
+            f"{len(few)} classes have fewer than {FEW_CLIPS} clips (such as {few[0]}): macro metrics are unreliable."
         )
     absent = int((counts == 0).sum())
     if absent:
         values, present = exact_figures(scores), classes_present(scores)
-        found.append(f"{absent} of the {len(names)} classes have no clip here.")
+        found.append(f"{absent} of the {len(names)} classes have no clips here.")
         gap = present["action_f1_macro"] - values["action_f1_macro"]
         if gap > 0.005:
             found.append(
-                f"Clips taken for classes that are not here lower action F1 macro by {gap:.2f} points; over the "
+                f"Clips predicted as absent classes lower action F1 macro by {gap:.2f} points; over the "
                 f"classes present it is {present['action_f1_macro']:.2f}."
             )
     if scores.groups is not None:

@@ -10,11 +10,11 @@ from mmn.evaluation.scores import Scores
 
 
 def by_group(scores: Scores, figure: str = "top1") -> dict[str, Any]:
-    """A figure of every group with a labelled clip, each group counting alike; empty where clips have no groups.
+    """A metric of every group with a labelled clip, groups weighted equally; empty if clips have no groups.
 
     Returns:
-        ``groups``, how many; ``mean`` and ``interval_95`` over groups (Student's t; None for a single group);
-        ``worst``: the group it is least for; ``each``: rows of ``name``, ``clips`` and ``value``, the worst first.
+        ``groups``: their number; ``mean`` and ``interval_95`` over groups (Student's t; None for a single group);
+        ``worst``: the lowest group; ``each``: rows of ``name``, ``clips`` and ``value``, lowest first.
     """
     scores = labelled(scores)
     if scores.groups is None or not scores.names:

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say, and the temperature that makes them."""
+"""Calibration of probabilities, and temperature scaling."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ _SMALLEST = 1e-12
 
 
 def calibration(scores: Scores, bins: int = BINS, seed: int = 0) -> dict[str, Any]:
-    """Calibration of the best class's probability, and of all probabilities.
+    """Calibration of the predicted class's probability, and scores of all probabilities.
 
-    A network that is calibrated perfectly has an expected calibration error above zero too, the more so the fewer
-    clips there are; ``ece_expected`` is that of a network with these very probabilities, were they true.
+    Even a perfectly calibrated network has an expected calibration error above zero, larger for fewer
+    clips; ``ece_expected`` is that of a network whose predictions are right with exactly these probabilities.
 
     Returns:
         ``ece``: expected calibration error in percent (Guo et al., ICML 2017), equal bins; ``ece_expected`` and
-        ``ece_expected_high``: mean and 95th percentile of what a calibrated network would have; ``nll`` in nats and
+        ``ece_expected_high``: mean and 95th percentile for a calibrated network; ``nll`` in nats and
         ``brier`` (0 to 2); ``bins``: clips, mean confidence and accuracy of each bin that has clips, and ``low`` and
-        ``high``, between which a calibrated network's accuracy lies 95 times of 100, all in percent.
+        ``high``, the range of a calibrated network's accuracy in 95 of 100 cases, all in percent.
     """
     chances = probabilities(scores)
     confidence, right = chances.max(axis=1), predictions(scores) == scores.labels
@@ -59,16 +59,16 @@ def calibration(scores: Scores, bins: int = BINS, seed: int = 0) -> dict[str, An
 def _accuracies(
     confidence: NDArray[np.float64], index: NDArray[np.int64], clips: NDArray[np.int64], seed: int
 ) -> NDArray[np.float64]:
-    """The accuracy of each bin ``(sets, bins)``, were every clip right with its own confidence."""
+    """The accuracy of each bin ``(sets, bins)`` if every clip is right with its own confidence."""
     rng = np.random.default_rng(seed)
     inside = np.eye(len(clips))[index]
     return np.stack([(rng.uniform(size=len(confidence)) < confidence) @ inside for _ in range(_SETS)]) / clips
 
 
 def fit_temperature(scores: Scores) -> float:
-    """The number that logits are divided by for the least cross entropy (Guo et al., ICML 2017); Top-1 stays.
+    """The temperature of least cross entropy (Guo et al., ICML 2017); Top-1 is unchanged.
 
-    Fit it on clips that were not trained on, the val split's. Between 0.05 and 20, and 1 where no clip is labelled.
+    Fit it on clips that were not trained on, such as val. Between 0.05 and 20, and 1 if no clip is labelled.
     """
     known = scores.labels >= 0
     return temperature_of(scores.logits[known].astype(np.float64), scores.labels[known]) if known.any() else 1.0

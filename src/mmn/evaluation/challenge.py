@@ -16,18 +16,18 @@ PLACES = 5
 
 
 def header(places: int, grouped: bool) -> list[str]:
-    """``vid``, then the places of actions and, where there are groups, of bodies."""
+    """``vid``, then the ranked actions and, if any, body groups."""
     kinds = ("action", "body") if grouped else ("action",)
     return ["vid", *(f"{kind}_pred_{i}" for kind in kinds for i in range(1, places + 1))]
 
 
 def video(name: str) -> str:
-    """What a clip is called in the file."""
+    """A clip's name in the file."""
     return cell(f"{name.removesuffix('.mp4')}.mp4")
 
 
 def prediction_rows(scores: Scores) -> list[list[str]]:
-    """Header and one row a clip: ``vid, action_pred_1…5`` and, where there are groups, ``body_pred_1…5``."""
+    """Header and one row per clip: ``vid, action_pred_1…5`` and, if there are groups, ``body_pred_1…5``."""
     groups = scores.classes.group_of_class
     best = top_classes(torch.from_numpy(scores.logits), PLACES).tolist()
     rows = [header(len(best[0]), bool(groups))]
@@ -44,7 +44,7 @@ def write_predictions(folder: Path, scores: Scores) -> None:
     with replacing(folder / "prediction.csv") as part:
         part.write_text(text.getvalue(), encoding="utf-8", newline="")
     with replacing(folder / "prediction.zip") as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-        # A fixed date: equal predictions are equal files.
+        # A fixed date, so that equal predictions give equal files.
         archive.writestr(
             zipfile.ZipInfo("prediction.csv", (1980, 1, 1, 0, 0, 0)), text.getvalue(), zipfile.ZIP_DEFLATED
         )

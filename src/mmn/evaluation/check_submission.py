@@ -19,7 +19,7 @@ _INDEX = re.compile("0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 def check_submission(path: Path, data: SkeletonData, split: str = "test") -> list[str]:
-    """Every fault of ``prediction.zip`` (or ``.csv``) against the clips and classes of a file, a sentence each.
+    """Every fault of ``prediction.zip`` (or ``.csv``) against the clips and classes of a data file, one sentence each.
 
     Raises:
         UserError: no such file, or a data file without that split or without body groups.
@@ -35,18 +35,18 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test") -> lis
         return [str(error)]
     wanted = header(PLACES, grouped=True)
     if not rows or rows[0] != wanted:
-        return [f"the header is {shown(','.join(rows[0])) if rows else 'missing'}; it has to be {','.join(wanted)}"]
+        return [f"the header is {shown(','.join(rows[0])) if rows else 'missing'}; it should be {','.join(wanted)}"]
     counts = Counter(row[0] if row else "" for row in rows[1:])
     faults = [f"clip {name} is missing" for name in sorted(expected - counts.keys())]
     faults += [f"clip {shown(name)} is not in split {split}" for name in counts if name not in expected]
-    faults += [f"clip {shown(name)} is there {count} times" for name, count in counts.items() if count > 1]
+    faults += [f"clip {shown(name)} occurs {count} times" for name, count in counts.items() if count > 1]
     for number, row in enumerate(rows[1:], start=2):
         faults += [f"line {number}, clip {shown(row[0]) if row else ''}: {fault}" for fault in _row(row, data.classes)]
     return faults
 
 
 def shown(text: str) -> str:
-    """Text of the file for a sentence: short, and without what a terminal would obey."""
+    """Text of the file for a message: short, without control characters."""
     return plain(text if len(text) <= 80 else f"{text[:80]}…")
 
 
@@ -54,7 +54,7 @@ def _rows(path: Path, limit: int) -> list[list[str]]:
     """The CSV's rows.
 
     Raises:
-        UserError: a file that cannot be read, an archive of anything else, or more than ``limit`` bytes.
+        UserError: a file that cannot be read, an archive without only prediction.csv, or more than ``limit`` bytes.
     """
     if path.suffix == ".csv":
         text = read_text(path, "CSV file", limit)
@@ -63,7 +63,7 @@ def _rows(path: Path, limit: int) -> list[list[str]]:
             names = archive.namelist()
             if names != ["prediction.csv"]:
                 held = ", ".join(map(shown, names[:5])) or "nothing"
-                raise UserError(f"the archive holds {held}; it has to hold prediction.csv alone")
+                raise UserError(f"the archive holds {held}; it should hold only prediction.csv")
             with archive.open("prediction.csv") as file:
                 content = file.read(limit + 1)
             if len(content) > limit:
@@ -76,13 +76,13 @@ def _rows(path: Path, limit: int) -> list[list[str]]:
 def _row(row: list[str], classes: Classes) -> list[str]:
     """Faults of one clip's line."""
     if len(row) != 1 + 2 * PLACES:
-        return [f"it has {len(row)} cells in place of {1 + 2 * PLACES}"]
+        return [f"it has {len(row)} cells instead of {1 + 2 * PLACES}"]
     faults = []
     actions, bodies = row[1 : 1 + PLACES], row[1 + PLACES :]
     for kind, cells, count in (("action", actions, len(classes.names)), ("body", bodies, len(classes.group_names))):
         for place, cell in enumerate(cells, start=1):
             if not _INDEX.fullmatch(cell) or int(cell) >= count:
-                faults.append(f"{kind}_pred_{place} is {shown(cell)!r}, no index from 0 to {count - 1}")
+                faults.append(f"{kind}_pred_{place} is {shown(cell)!r}, not an index from 0 to {count - 1}")
     if faults:
         return faults
     if len(set(actions)) != PLACES:
@@ -90,5 +90,5 @@ def _row(row: list[str], classes: Classes) -> list[str]:
     for place, (action, body) in enumerate(zip(actions, bodies, strict=True), start=1):
         group = classes.group_of_class[int(action)]
         if group != int(body):
-            faults.append(f"body_pred_{place} is {body}, and action {action} belongs to {group}")
+            faults.append(f"body_pred_{place} is {body}, but action {action} belongs to {group}")
     return faults

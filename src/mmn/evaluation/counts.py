@@ -1,4 +1,4 @@
-"""The figures as functions of counts, many sets of counts at a time: what intervals and tests are drawn with."""
+"""The metrics as functions of counts, for many sets of counts at once: used by intervals and tests."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,7 @@ from mmn.data.format.layout import Classes
 
 
 class ClassCounts(NamedTuple):
-    """Clips that are of each class, that were taken for it, and that were rightly so, each ``(..., K)``."""
+    """Clips of each class, clips predicted as it, and those that are both, each ``(..., K)``."""
 
     true: NDArray[np.float64]
     taken: NDArray[np.float64]
@@ -17,11 +17,11 @@ class ClassCounts(NamedTuple):
 
 
 def f1_macro(counts: ClassCounts, present: bool = False) -> NDArray[np.float64]:
-    """Mean F1 ``(...)``, 0–1, over the classes that were true or taken at least once.
+    """Mean F1 ``(...)``, 0–1, over the classes that were true or predicted at least once.
 
     Args:
         counts: of the clips.
-        present: over the classes that were true at least once, in place of those.
+        present: average over the classes that were true at least once instead.
     """
     total = counts.true + counts.taken
     there = (counts.true if present else total) > 0
@@ -30,11 +30,11 @@ def f1_macro(counts: ClassCounts, present: bool = False) -> NDArray[np.float64]:
 
 
 def figures_of(actions: ClassCounts, bodies: ClassCounts | None, among_five: Any) -> dict[str, NDArray[np.float64]]:
-    """The figures of ``action_figures`` in percent, and the macro figures over the classes that are there.
+    """The figures of ``action_figures`` in percent, and the macro metrics over the classes present.
 
     Args:
         actions: counts of the classes.
-        bodies: counts of their groups, where there are groups.
+        bodies: counts of their groups, if any.
         among_five: clips ``(...)`` whose class was among the best five.
     """
     clips = actions.true.sum(axis=-1)
@@ -57,7 +57,7 @@ def figures_of(actions: ClassCounts, bodies: ClassCounts | None, among_five: Any
 def counts_by_clip(
     labels: NDArray[np.int64], taken: NDArray[np.int64], classes: Classes
 ) -> tuple[ClassCounts, ClassCounts | None]:
-    """What each clip counts for ``(N, K)``: its class, the class it was taken for, and both where they are one."""
+    """Indicators per clip ``(N, K)``: its class, its predicted class, and their agreement."""
     actions = _one_hot(labels, taken, len(classes.names))
     if not classes.group_of_class:
         return actions, None

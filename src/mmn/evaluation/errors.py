@@ -1,4 +1,4 @@
-"""Where a network errs: by length, motion, body group and training clips; and labels that may be wrong themselves."""
+"""Error analysis: by length, motion, body group and training clips; and labels that may be wrong."""
 
 import itertools
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def error_analysis(scores: Scores, data: SkeletonData, split: str) -> dict[str, 
     index = [place[name] for name in scores.names]
     result = {
         "clip length, frames": _by_quarter(clips.lengths[index], right),
-        "motion, body sizes a frame": _by_quarter(np.array([motion(clips, i) for i in index]), right),
+        "motion, body sizes per frame": _by_quarter(np.array([motion(clips, i) for i in index]), right),
     }
     if data.classes.group_names:
         groups = np.array(data.classes.group_of_class)[scores.labels]
@@ -34,7 +34,7 @@ def error_analysis(scores: Scores, data: SkeletonData, split: str) -> dict[str, 
 
 
 def motion(clips: Clips, index: int) -> float:
-    """Mean distance a joint moves from frame to frame, in heights of the clip's bounding box."""
+    """Mean displacement of a joint between frames, in heights of the clip's bounding box."""
     clip = clips.clip(index)
     if len(clip) < 2:
         return 0.0
@@ -43,19 +43,19 @@ def motion(clips: Clips, index: int) -> float:
 
 
 def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: int = 20) -> list[dict[str, Any]]:
-    """Clips that every stream is sure of and that are labelled otherwise, the surest first.
+    """Clips whose label every stream confidently contradicts, most confident first.
 
-    None of training clips: a network has learnt their labels, right or wrong.
+    Not for training clips: a network has learnt their labels, right or wrong.
 
     Args:
-        streams: scores of the same clips; several make an error of the label likelier than of the network.
-        least: the least probability of the class in each stream.
+        streams: scores of the same clips; several make a label error more likely than a network error.
+        least: minimum probability of the class in each stream.
         count: how many to list.
     """
     if streams[0].source.split == "train":
         return []
     logits, labels = aligned(streams)
-    together = softmax(logits).min(axis=0)  # (N, K): what all streams agree on at least
+    together = softmax(logits).min(axis=0)  # (N, K): the lowest over streams
     taken = together.argmax(axis=1)
     sure = together.max(axis=1)
     names = streams[0].classes.names
@@ -64,7 +64,7 @@ def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: in
         {
             "clip": streams[0].names[i],
             "label": names[labels[i]],
-            "taken for": names[taken[i]],
+            "predicted": names[taken[i]],
             "probability": float(100 * sure[i]),
         }
         for i in found[:count]
@@ -72,7 +72,7 @@ def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: in
 
 
 def _by_quarter(values: NDArray[Any], right: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    """Quarters of the clips by a number; fewer where many are equal."""
+    """Quartiles of the clips by a value; fewer if many are equal."""
     edges = np.unique(np.quantile(values, [0, 0.25, 0.5, 0.75, 1]))
     if len(edges) < 2:
         edges = np.array([edges[0], edges[0]])

@@ -10,14 +10,14 @@ from mmn.evaluation.scores import Scores
 
 
 def exchange_test(pair: list[Scores], draws: int = DRAWS, seed: int = 0) -> dict[str, float]:
-    """P values of every figure of two results, whose answers are exchanged for each clip, or group, at random.
+    """P values for every metric of two results, by exchanging their answers at random for each clip or group.
 
-    Were the two alike, any exchange would be as likely as what was seen; exact whatever the figure.
+    If the two were equivalent, every exchange would be as likely as the observation; exact for any metric.
     """
     taken = [predictions(one) for one in pair]
     counts = [counts_by_clip(one.labels, own, one.classes) for one, own in zip(pair, taken, strict=True)]
     five = [shares_of_clips(one)["top5"].astype(np.float64) for one in pair]
-    differs = (taken[0] != taken[1]) | (five[0] != five[1])  # to exchange the others changes nothing: one unit, 0
+    differs = (taken[0] != taken[1]) | (five[0] != five[1])  # exchanging the others has no effect: one unit, 0
     groups = np.unique(np.where(differs, groups_of(pair[0]) + 1, 0), return_inverse=True)[1]
     swapped = np.random.default_rng(seed).integers(0, 2, (draws, int(groups.max()) + 1)).astype(np.float64)
     return {
@@ -32,7 +32,7 @@ def _p_values(
     first: ClassCounts | None, second: ClassCounts | None, groups: NDArray[np.int64], swapped: NDArray[np.float64],
     names: tuple[str, str],
 ) -> dict[str, float]:  # fmt: skip
-    """P of the share of right clips and of macro F1, by the two names."""
+    """P of accuracy and of macro F1, by the two names."""
     if first is None or second is None:
         return {}
     share, macro = _differences(first, second, groups, swapped)
@@ -54,17 +54,17 @@ def _f1_mean(
 
 
 Exchange = tuple[float, NDArray[np.float64]]
-"""A difference as it is, and the same with answers exchanged ``(draws,)``."""
+"""The observed difference, and those with answers exchanged ``(draws,)``."""
 
 
 def _differences(
     first: ClassCounts, second: ClassCounts, groups: NDArray[np.int64], swapped: NDArray[np.float64]
 ) -> tuple[Exchange, Exchange]:
-    """Of the share of right clips, and of macro F1."""
+    """Of accuracy, and of macro F1."""
     true = first.true.sum(axis=0)
 
     def exchanged(part: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Counts ``(1 + draws, K)`` of both, as they are and exchanged."""
+        """Counts ``(1 + draws, K)`` of both, as observed and exchanged."""
         a, b = getattr(first, part), getattr(second, part)
         moved = np.zeros((swapped.shape[1], a.shape[1]))
         np.add.at(moved, groups, b - a)
@@ -86,5 +86,5 @@ def _shares(
 
 
 def _p(observed: float, exchanged: NDArray[np.float64]) -> float:
-    """The share of exchanges, the actual one among them, that are as far apart."""
+    """The share of exchanges, including the observed one, with at least this difference."""
     return float((1 + (np.abs(exchanged) >= abs(observed) - 1e-9).sum()) / (1 + len(exchanged)))

@@ -1,4 +1,4 @@
-"""Figures from counts: pure functions in double precision."""
+"""Metrics from counts: pure functions in double precision."""
 
 import torch
 from torch import Tensor
@@ -28,14 +28,14 @@ def f1_macro(confusion: Tensor) -> float:
 
 
 def action_figures(confusion: Tensor, top5_hits: Tensor, group_of_class: Tensor | None) -> dict[str, float]:
-    """The figures people expect, percentages 0–100.
+    """The standard metrics, in percent.
 
     Micro F1 of single-label classes is accuracy. ``f1_mean`` is the mean of the four F1 of actions and body groups,
-    and exists, as they do, only where there are groups.
+    and, like the body F1, needs groups.
 
     Args:
         confusion: ``(K, K)`` counts, rows true, columns predicted.
-        top5_hits: clips whose class was among the best five, a scalar.
+        top5_hits: clips whose class is among the top five, a scalar.
         group_of_class: ``(K,)``, or None without groups.
     """
     figures = {
@@ -55,12 +55,12 @@ def action_figures(confusion: Tensor, top5_hits: Tensor, group_of_class: Tensor 
 def top_classes(logits: Tensor, count: int = 5) -> Tensor:
     """Best classes ``(B, count)`` of ``logits (B, K)``, best first, the lower index first among equals.
 
-    ``topk`` leaves the order of equals open; a stable sort makes equal logits equal results everywhere.
+    ``topk`` does not define the order of ties; a stable sort gives the same results on every device.
     """
     return logits.sort(dim=1, descending=True, stable=True).indices[:, :count]
 
 
 def loss_of(logits: Tensor, labels: Tensor) -> float:
-    """Mean cross entropy in nats of ``logits (N, K)``, to six decimals: what is left of summation order."""
+    """Mean cross entropy in nats of ``logits (N, K)``, to six decimals; the rest depends on summation order."""
     value = torch.nn.functional.cross_entropy(logits.double(), labels)
     return round(float(value), 6)

@@ -1,4 +1,4 @@
-"""Weights of several streams, found on clips that are not the ones to be reported."""
+"""Ensemble weights of several streams, fitted on clips other than the reported ones."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,17 +13,17 @@ from mmn.evaluation.scores import Scores, aligned
 
 FOLDS = 5
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""How far from equal weights to the fitted ones."""
+"""Steps from equal weights (0) to the fitted ones (1)."""
 
 
 class FittedWeights(NamedTuple):
-    """Weights and what they are worth.
+    """Fitted weights and their held-out gain.
 
     Attributes:
-        weights: one for each stream, together 1.
-        step: how far they are from equal ones, 0–1, to those of the least loss.
-        gain: Top-1 in points over equal weights, on clips that were held out while fitting.
-        clips: they were fitted on.
+        weights: one for each stream, summing to 1.
+        step: 0 for equal weights to 1 for those of least loss.
+        gain: Top-1 in points over equal weights, on held-out folds.
+        clips: number of clips fitted on.
     """
 
     weights: list[float]
@@ -33,18 +33,18 @@ class FittedWeights(NamedTuple):
 
 
 def find_weights(streams: Sequence[Scores], seed: int = 0) -> FittedWeights:
-    """Weights that suit the clips the streams were scored on; use validation clips, never those to be reported.
+    """Fit weights on the clips the streams were scored on: validation clips, never those to be reported.
 
-    Streams are brought to one scale by a temperature each; then the weights of the least cross entropy are found, a
-    convex problem, and drawn back towards equal ones as far as held-out folds want it.
+    Each stream is scaled by a temperature of its own; then the weights of least cross entropy are found, a
+    convex problem, and shrunk towards equal ones as far as held-out folds favour it.
 
     Raises:
-        UserError: streams of other clips, or none of them labelled.
+        UserError: streams of different clips, or no labelled clips.
     """
     logits, labels = aligned(streams)  # (S, N, K), (N,)
     known = labels >= 0
     if not known.any():
-        raise UserError("weights can only be found on labelled clips; give weights yourself.")
+        raise UserError("weights can only be fitted on labelled clips; set weights yourself.")
     logits, labels = logits[:, known], labels[known]
     fold = _folds(labels, seed)
     held_out = np.stack([_held_out(logits, labels, fold, step) for step in _STEPS])  # (steps, N, K)
@@ -61,7 +61,7 @@ def find_weights(streams: Sequence[Scores], seed: int = 0) -> FittedWeights:
 
 
 def _folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """A fold for each clip, classes spread evenly."""
+    """A fold for each clip, stratified by class."""
     order = np.random.default_rng(seed).permutation(len(labels))
     fold = np.empty(len(labels), np.int64)
     fold[order[np.argsort(labels[order], kind="stable")]] = np.arange(len(labels)) % FOLDS
@@ -71,7 +71,7 @@ def _folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 def _held_out(
     logits: NDArray[np.float64], labels: NDArray[np.int64], fold: NDArray[np.int64], step: float
 ) -> NDArray[np.float64]:
-    """The sum of each clip, with weights fitted on the other folds."""
+    """Each clip's ensemble logits, with weights fitted on the other folds."""
     total = np.empty(logits.shape[1:])
     for number in np.unique(fold):
         held = fold == number
@@ -82,7 +82,7 @@ def _held_out(
 
 
 def _step(losses: NDArray[np.float64]) -> int:
-    """The nearest to equal weights whose held-out loss is within a standard error of the least."""
+    """The step nearest to equal weights whose held-out loss is within one standard error of the least."""
     means = losses.mean(axis=1)
     best = int(means.argmin())
     for step in range(best):
@@ -93,7 +93,7 @@ def _step(losses: NDArray[np.float64]) -> int:
 
 
 def _scaled(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float) -> tuple[NDArray[np.float64], float]:
-    """Weights of the raw logits, together 1, and the temperature of their sum."""
+    """Weights of the raw logits, summing to 1, and the temperature of their sum."""
     temperatures = np.array([temperature_of(one, labels) for one in logits])
     alike = logits / temperatures[:, None, None]
     equal = np.full(len(logits), 1 / len(logits))
@@ -104,7 +104,7 @@ def _scaled(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float)
 
 
 def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Shares, together 1, of the coefficients at least 0 whose sum of logits has the least cross entropy."""
+    """Non-negative coefficients of least cross entropy, normalised to sum to 1."""
     from scipy.optimize import minimize
 
     clips = np.arange(len(labels))

@@ -1,4 +1,4 @@
-"""Scores of other clips as one: of all folds, each clip by a network that has not seen it; or of several files."""
+"""Scores of different clips combined: out-of-fold scores of all folds, or scores of several files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ def pooled(folds: Sequence[Scores]) -> Scores:
         folds: out-of-fold scores of one setting and seed.
 
     Raises:
-        UserError: folds of other classes, or with a clip in two of them.
+        UserError: folds with different classes, or a clip in two folds.
     """
     first = folds[0]
     names = [name for fold in folds for name in fold.names]
@@ -27,7 +27,7 @@ def pooled(folds: Sequence[Scores]) -> Scores:
         raise UserError(f"clip {twice} is in two folds; give the runs of one data.folds and data.fold_seed.")
     for fold in folds:
         if fold.classes.names != first.classes.names:
-            raise UserError("the folds recognise different classes; give the runs of one view of one file.")
+            raise UserError("the folds have different classes; give the runs of one view of one file.")
     grouped = all(fold.groups is not None for fold in folds)
     return replace(
         first,
@@ -44,10 +44,10 @@ def pooled(folds: Sequence[Scores]) -> Scores:
 
 
 def of_files(parts: Mapping[str, Scores]) -> Scores:
-    """The clips of several files, called ``file/name``, and their groups ``file/group``; a single file as it is.
+    """The clips of several files, named ``file/name``, with groups ``file/group``; a single file unchanged.
 
     Raises:
-        UserError: files of other classes.
+        UserError: files with different classes.
     """
     if len(parts) == 1:
         return next(iter(parts.values()))
@@ -66,7 +66,7 @@ def of_files(parts: Mapping[str, Scores]) -> Scores:
 
 
 def parts_of(scores: Scores, files: Iterable[str]) -> dict[str, Scores]:
-    """What ``of_files`` joined, file by file; nothing for a single file."""
+    """The parts that ``of_files`` joined, by file; empty for a single file."""
     names = list(files)
     if len(names) < 2:
         return {}

@@ -1,4 +1,4 @@
-"""Score files of other projects: rows of numbers, with clip names where the file has them."""
+"""Score files of other projects: rows of numbers, with clip names if the file has them."""
 
 import csv
 import io
@@ -25,13 +25,13 @@ _LABEL_KEYS = ("gt_label", "gt_labels", "label")
 
 @dataclass(frozen=True)
 class Rows:
-    """What a file holds.
+    """Content of a score file.
 
     Attributes:
-        values: ``(N, K)`` as they are written.
-        names: of the clips; None where the file has rows alone.
-        labels: ``(N,)``, where it has them.
-        classes: K class names, where it has them.
+        values: ``(N, K)`` as written.
+        names: of the clips; None if the file has only rows.
+        labels: ``(N,)``, if any.
+        classes: K class names, if any.
     """
 
     values: NDArray[np.float64]
@@ -44,11 +44,11 @@ def read_rows(path: Path) -> Rows:
     """Read a score file, executing nothing in it.
 
     JSON and pickles hold rows in the order of the clips (the official test script, PYSKL), a table name → row (CTR-GCN,
-    ST-GCN), or a table a clip (MMAction2). ``.npz`` holds ``names`` and ``scores``, or an array a clip; ``.npy`` rows
-    alone; CSV a name and K numbers a line, under the classes' names if it has a header.
+    ST-GCN), or a table per clip (MMAction2). ``.npz`` holds ``names`` and ``scores``, or one array per clip; ``.npy``
+    only rows; CSV a name and K numbers per line, under the class names if it has a header.
 
     Raises:
-        UserError: a file that is missing, damaged, or holds something else.
+        UserError: a missing, damaged or unsuitable file.
     """
     kind = "score file"
     if path.suffix == ".csv":
@@ -63,7 +63,7 @@ def read_rows(path: Path) -> Rows:
             rows = _rows(_ScoreUnpickler(file, encoding="latin1").load(), path)
     if rows.values.ndim != 2 or 0 in rows.values.shape:
         raise UserError(
-            f"{path} holds scores of shape {rows.values.shape}; a row of class scores a clip belongs there."
+            f"{path} holds scores of shape {rows.values.shape}; it should hold one row of class scores per clip."
         )
     wrong = np.flatnonzero(~np.isfinite(rows.values).all(axis=1))
     if len(wrong):
@@ -73,7 +73,7 @@ def read_rows(path: Path) -> Rows:
 
 
 class _ScoreUnpickler(ArrayUnpickler):
-    """As its parent, and tensors of torch, whose storage torch reads without executing anything."""
+    """Also reads torch tensors, whose storage torch loads without executing anything."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -84,7 +84,7 @@ class _ScoreUnpickler(ArrayUnpickler):
 
 
 def _rows(content: Any, path: Path) -> Rows:
-    """Rows of what JSON or a pickle holds."""
+    """Rows from the content of JSON or a pickle."""
     if isinstance(content, Mapping):
         for key in _SCORE_KEYS:  # {"scores": rows, "names": names}
             if key in content and len(content) <= 4:
@@ -97,7 +97,7 @@ def _rows(content: Any, path: Path) -> Rows:
 
 
 def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
-    """Rows of a list with a table a clip."""
+    """Rows of a list with one table per clip."""
 
     def column(keys: Sequence[str]) -> list[Any] | None:
         key = next((key for key in keys if all(key in row for row in content)), None)
@@ -105,7 +105,9 @@ def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
 
     scores, names, labels = column(_SCORE_KEYS), column(_NAME_KEYS), column(_LABEL_KEYS)
     if scores is None:
-        raise UserError(f"{path} has a table a clip without {', '.join(_SCORE_KEYS)}; one of them holds its scores.")
+        raise UserError(
+            f"{path} has a table for each clip without {', '.join(_SCORE_KEYS)}; name its scores by one of them."
+        )
     scores = [row.get("item", next(iter(row.values()))) if isinstance(row, Mapping) and row else row for row in scores]
     numbers = None if labels is None else np.asarray([np.asarray(label).ravel()[:1] for label in labels])
     return Rows(
@@ -123,7 +125,7 @@ def _matrix(rows: Any, path: Path) -> NDArray[np.float64]:
         return np.stack(flat)
     except (TypeError, ValueError, RuntimeError):
         raise UserError(
-            f"{path} does not hold a row of class scores a clip, all of one length; give the scores of every class."
+            f"{path} does not hold a row of class scores per clip, all of one length; give the scores of every class."
         ) from None
 
 

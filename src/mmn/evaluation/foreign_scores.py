@@ -1,4 +1,4 @@
-"""Other people's scores as a stream beside ours: their clips and classes matched to those we know."""
+"""Scores of other projects as a stream: their clips and classes matched to those of the split."""
 
 import logging
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ _CLIP_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".npy", ".npz", ".jso
 def read_foreign(path: Path, known: Scores) -> Scores:
     """The scores of a file for the clips of ``known``, in its order.
 
-    Clips are matched by name, whatever folder and suffix it has; where the file has no names, by order, if it has as
-    many. Rows that are probabilities are taken as their logarithm. Both are logged.
+    Clips are matched by name, ignoring folder and suffix; in a file without names, by order, if it has as
+    many. Probabilities are converted to their logarithm. Both are logged.
 
     Args:
         path: the file; see ``read_rows``.
         known: clips, labels and classes of the split.
 
     Raises:
-        UserError: a file that cannot be read, of other classes, or without some of the clips.
+        UserError: a file that cannot be read, has other classes, or lacks some of the clips.
     """
     rows = read_rows(path)
     values = _in_our_classes(rows, known, path)
@@ -37,7 +37,7 @@ def read_foreign(path: Path, known: Scores) -> Scores:
     if rows.labels is not None:
         _check_labels(rows.labels[order], known, path)
     if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=1e-3):
-        log.info("%s: its rows are probabilities, and are taken as their logarithm", path)
+        log.info("%s: its rows are probabilities; their logarithms are used", path)
         values = np.log(np.maximum(values, 1e-12))
     source = Source(checkpoints=(str(path.resolve()),), data=known.source.data, split=known.source.split)
     scores = replace(known, logits=values.astype(np.float32), source=replace(source, view=known.source.view))
@@ -48,11 +48,11 @@ def read_foreign(path: Path, known: Scores) -> Scores:
 def _in_our_classes(rows: Rows, known: Scores, path: Path) -> NDArray[np.float64]:
     names = known.classes.names
     if rows.values.shape[1] != len(names):
-        raise UserError(f"{path} has {rows.values.shape[1]} scores a clip and there are {len(names)} classes.")
+        raise UserError(f"{path} has {rows.values.shape[1]} scores per clip, but there are {len(names)} classes.")
     if rows.classes is None or not set(rows.classes) & set(names):
         return rows.values
     if missing := [name for name in names if name not in rows.classes]:
-        raise UserError(f"{path} has no column for class {missing[0]}; its header has to name every class, or none.")
+        raise UserError(f"{path} has no column for class {missing[0]}; name every class in its header, or none.")
     return rows.values[:, [rows.classes.index(name) for name in names]]
 
 
@@ -60,10 +60,10 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     if rows.names is None:
         if len(rows.values) != len(known.names):
             raise UserError(
-                f"{path} has {len(rows.values)} rows without names and the split {len(known.names)} clips; they are "
-                "matched by order only where the counts agree."
+                f"{path} has {len(rows.values)} rows without names, the split has {len(known.names)} clips; they are "
+                "matched by order only if the counts agree."
             )
-        log.info("%s: its rows have no names, and are taken in the order of the file's clips", path)
+        log.info("%s: its rows have no names and are matched by the order of the file's clips", path)
         return np.arange(len(rows.values))
     place = _places(rows.names)
     bare = {_bare(name): index for name, index in place.items()} if len({*map(_bare, place)}) == len(place) else {}
@@ -71,20 +71,20 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     if -1 in order:
         lost = [name for name, index in zip(known.names, order, strict=True) if index < 0]
         raise UserError(
-            f"{path} has no scores of clip {lost[0]} ({len(lost)} such); give the scores of the same split."
+            f"{path} has no scores for clip {lost[0]} ({len(lost)} such); give the scores of the same split."
         )
     if extra := len(rows.names) - len(order):
-        log.info("%s: %d clips that are not of the split are left out", path, extra)
+        log.info("%s: %d clips that are not in the split are left out", path, extra)
     return np.array(order, np.int64)
 
 
 def _places(names: Sequence[str]) -> dict[str, int]:
-    """Where each name is; of one that is there twice the last."""
+    """The index of each name; the last one of duplicates."""
     return {name: index for index, name in enumerate(names)}
 
 
 def _bare(name: str) -> str:
-    """A clip's name without folders and the suffix of a file."""
+    """A clip's name without folders and file suffix."""
     path = PurePosixPath(name.replace("\\", "/"))
     return path.stem if path.suffix.lower() in _CLIP_SUFFIXES else path.name
 
@@ -94,6 +94,6 @@ def _check_labels(labels: NDArray[np.int64], known: Scores, path: Path) -> None:
     wrong = np.flatnonzero(both & (labels != known.labels))
     if len(wrong):
         raise UserError(
-            f"{path} calls clip {known.names[wrong[0]]} class {labels[wrong[0]]} and the split calls it "
-            f"{known.labels[wrong[0]]} ({len(wrong)} such); its clips are others, or in another order."
+            f"{path} has class {labels[wrong[0]]} for clip {known.names[wrong[0]]}, but the split has "
+            f"{known.labels[wrong[0]]} ({len(wrong)} such); its clips differ, or are in another order."
         )

@@ -17,8 +17,8 @@ class Gates:
 
     Attributes:
         joints: ``(B, 3, V)`` mean over time of each branch, joints in network order, 0–1.
-        times: ``(B, 3, T)`` mean over joints of each branch; coarser scales are stretched to T.
-        scales: ``(B, S)`` weight of each temporal scale, finest first, adding up to 1.
+        times: ``(B, 3, T)`` mean over joints of each branch; coarser scales are upsampled to T.
+        scales: ``(B, S)`` weight of each temporal scale, finest first, summing to 1.
     """
 
     joints: Tensor

@@ -1,4 +1,4 @@
-"""Figures of classes that are grades, from least to most: how far off, not only whether."""
+"""Metrics of ordinal classes (grades): how far off a prediction is."""
 
 import numpy as np
 
@@ -7,11 +7,11 @@ from mmn.evaluation.scores import Scores
 
 
 def grade_figures(scores: Scores) -> dict[str, float]:
-    """Of the labelled clips; empty where the classes are no grades.
+    """Metrics of the labelled clips; empty if the classes are not grades.
 
     Returns:
         ``quadratic_kappa``: Cohen's kappa with quadratic weights, 1 for every clip right and 0 for chance;
-        ``mean_absolute_error``: in grades; ``within_one``: percent of the clips at most a grade off.
+        ``mean_absolute_error``: in grades; ``within_one``: percent of clips at most one grade off.
     """
     scores = labelled(scores)
     if not scores.classes.ordinal or not scores.names:
@@ -20,7 +20,7 @@ def grade_figures(scores: Scores) -> dict[str, float]:
 
     predicted, k = predictions(scores), len(scores.classes.names)
     off = np.abs(predicted - scores.labels)
-    same = len(np.unique(np.concatenate([predicted, scores.labels]))) == 1  # kappa of one grade is not defined
+    same = len(np.unique(np.concatenate([predicted, scores.labels]))) == 1  # kappa is undefined for one grade
     kappa = 0.0 if same else cohen_kappa_score(scores.labels, predicted, weights="quadratic", labels=np.arange(k))
     return {
         "quadratic_kappa": float(kappa),

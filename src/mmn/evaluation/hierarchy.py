@@ -1,4 +1,4 @@
-"""A network of body groups helps one of actions: each action is judged together with its group."""
+"""Fusion of a network of actions with one of body groups: each action is scored together with its group."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,14 +10,14 @@ from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, figures
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
-"""Tried for the group's share, of which equals count the smallest."""
+"""Candidates for the group's weight; the smallest wins a tie."""
 
 
 def told_apart(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
-    """Of two streams the one of actions and the one whose classes are the groups of these.
+    """Order two streams as actions and groups.
 
     Raises:
-        UserError: another number of streams, or two that are not actions and their groups.
+        UserError: unless there are two streams, one of actions and one of their groups.
     """
     if len(streams) == 2:
         for actions, groups in (streams, reversed(streams)):
@@ -30,19 +30,19 @@ def told_apart(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
 
 
 def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores:
-    """The actions' scores, their groups' taken into account; clips matched by name.
+    """Scores of actions combined with those of their groups; clips matched by name.
 
     Args:
-        actions: of a network of actions.
-        groups: of a network of their groups.
+        actions: scores of a network of actions.
+        groups: scores of a network of their groups.
         weight: λ of log p(action) + λ · log p(its group); None for log p(group) + log p(action | group).
 
     Raises:
-        UserError: scores of other clips.
+        UserError: scores of different clips.
     """
     place = {name: index for index, name in enumerate(groups.names)}
     if lost := [name for name in actions.names if name not in place]:
-        raise UserError(f"the network of groups has no scores of clip {lost[0]}; score the same split.")
+        raise UserError(f"the network of groups has no scores for clip {lost[0]}; score the same split.")
     order = [groups.classes.names.index(name) for name in actions.classes.group_names]
     of_class = np.array(actions.classes.group_of_class)
     log_group = _log_softmax(groups.logits[[place[name] for name in actions.names]][:, order])
@@ -57,13 +57,13 @@ def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores
 
 
 def find_weight(actions: Scores, groups: Scores) -> float:
-    """The λ with the least cross entropy on these clips, which are not those to be reported.
+    """The λ of least cross entropy on these clips, which must not be those to be reported.
 
     Raises:
-        UserError: clips without labels.
+        UserError: if no clip is labelled.
     """
     if not (actions.labels >= 0).any():
-        raise UserError("the group's weight can only be found on labelled clips; give group_weight a number.")
+        raise UserError("the group's weight can only be fitted on labelled clips; set group_weight to a number.")
     return min(WEIGHTS, key=lambda weight: figures(with_groups(actions, groups, weight))["loss"])
 
 

@@ -1,4 +1,4 @@
-"""How far a figure may be off: 95 % intervals over clips, or over the groups (subjects, recordings) they come from."""
+"""95 % intervals of metrics, over clips or over the groups (subjects, recordings) they come from."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,21 +13,21 @@ from mmn.evaluation.predictions import chosen
 from mmn.evaluation.scores import Scores
 
 DRAWS = 5000
-"""Sets of clips drawn for an interval or a test; the ends of an interval are then stable to about 0.1 points."""
+"""Resamples for an interval or a test; interval ends are then stable to about 0.1 points."""
 
 PROPORTIONS = ("top1", "top5", "action_f1_micro", "body_f1_micro")
-"""Figures that are a share of the clips; the others are means over classes."""
+"""Metrics that are a share of the clips; the others are means over classes."""
 
 _AT_ONCE = 500
 
 
 def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
-    """95 % intervals of the headline figures, in percent, of clips that are all labelled.
+    """95 % intervals of the headline metrics, in percent; all clips must be labelled.
 
-    A proportion has its exact interval (Clopper and Pearson); of clips that belong to groups, with as many clips as
-    would be worth as much if they did not (Korn and Graubard, 1998). A mean over classes has the basic bootstrap
-    interval, since draws of few clips a class have a lower figure than the clips they are drawn from. Clips of a group
-    are drawn together.
+    A proportion has its exact interval (Clopper and Pearson); for grouped clips, with the effective number of
+    independent clips (Korn and Graubard, 1998). A mean over classes has the basic bootstrap
+    interval, since resamples of few clips per class are biased downwards. Clips of a group
+    are resampled together.
     """
     samples = drawn([scores], draws)[0]
     values = exact_figures(scores)
@@ -42,13 +42,13 @@ def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
 
 
 def proportion(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> list[float]:
-    """The exact interval in percent of a share of clips ``(N,)``, that belong to ``groups (N,)``."""
+    """The exact interval in percent of a share of clips ``(N,)`` from ``groups (N,)``."""
     clips, share = len(right), float(right.mean())
     return exact(share, _worth(right, groups) if len(np.unique(groups)) < clips else clips)
 
 
 def exact(share: float, clips: float) -> list[float]:
-    """The interval of Clopper and Pearson in percent; without any clip, everything from 0 to 100."""
+    """The Clopper–Pearson interval in percent; 0 to 100 without clips."""
     from statsmodels.stats.proportion import proportion_confint
 
     if clips <= 0:
@@ -58,7 +58,7 @@ def exact(share: float, clips: float) -> list[float]:
 
 
 def _worth(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float:
-    """How many clips of their own the clips of these groups are worth."""
+    """The effective number of independent clips."""
     from scipy.stats import t
 
     number, index = np.unique(groups, return_inverse=True)
@@ -75,7 +75,7 @@ def _worth(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float:
 
 
 def basic(value: float, samples: NDArray[np.float64], units: int) -> list[float]:
-    """The basic bootstrap interval of a percentage, widened as few drawn units need it (t in place of normal)."""
+    """The basic bootstrap interval of a percentage, widened for few resampled units (t instead of normal)."""
     low, high = difference_interval(value, samples, units)
     return [max(low, 0.0), min(high, 100.0)]
 
@@ -90,7 +90,7 @@ def difference_interval(value: float, samples: NDArray[np.float64], units: int) 
 
 
 def groups_of(scores: Scores) -> NDArray[np.int64]:
-    """A number for the group of each clip ``(N,)``; without groups each clip is its own."""
+    """The group index of each clip ``(N,)``; without groups each clip is its own group."""
     if scores.groups is None:
         return np.arange(len(scores.names))
     return np.unique(scores.groups, return_inverse=True)[1]
@@ -102,7 +102,7 @@ def exact_figures(scores: Scores) -> dict[str, float]:
 
 
 def shares_of_clips(scores: Scores) -> dict[str, NDArray[np.bool_]]:
-    """Of each proportion, which clips count for it."""
+    """For each proportion, which clips count towards it."""
     best = top_classes(torch.from_numpy(scores.logits)).numpy()
     right = best[:, 0] == scores.labels
     result = {"top1": right, "top5": (best == scores.labels[:, None]).any(axis=1), "action_f1_micro": right}
@@ -113,10 +113,10 @@ def shares_of_clips(scores: Scores) -> dict[str, NDArray[np.bool_]]:
 
 
 def drawn(results: list[Scores], draws: int = DRAWS, seed: int = 0) -> list[dict[str, NDArray[np.float64]]]:
-    """The figures ``(draws,)`` of several results on the same clips, drawn again with replacement alike for all.
+    """The metrics ``(draws,)`` of several results on the same clips, with the same resamples for all.
 
-    Clips that belong to groups are drawn a group at a time. Clips of one class that all results take alike, none of
-    them in a group with others, are drawn as one number.
+    Grouped clips are drawn one group at a time. Ungrouped clips of one class that all results predict alike
+    are drawn as one count.
     """
     groups, clips = groups_of(results[0]), len(results[0].names)
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The stateful metric over the figures; its counts add up over batches and processes."""
+"""The metrics as a stateful torchmetrics object; its counts add up over batches and processes."""
 
 import torch
 from torch import Tensor
@@ -12,11 +12,11 @@ from mmn.evaluation.figures import action_figures, top_classes
 class ActionMetrics(Metric):
     """Top-1, Top-5, F1 of actions and body groups, and their mean, in percent.
 
-    Clips whose label is unknown are not counted.
+    Clips with unknown labels are ignored.
 
     Args:
         classes: class names and, if any, their groups.
-        sync: add up over processes; False where each has been given every clip.
+        sync: sum over processes; False if every process sees all clips.
     """
 
     full_state_update = False

@@ -1,4 +1,4 @@
-"""Two results on the same clips: how far apart they are, whether by more than chance, and on which clips."""
+"""Two results on the same clips: their difference, its significance, and the clips behind it."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -27,11 +27,11 @@ class Difference(NamedTuple):
     """First minus second.
 
     Attributes:
-        points: of the figure.
-        low: of the 95 % interval.
-        high: of the same.
-        p: of a difference as large where there is none.
-        p_holm: the same, Holm's correction for all figures compared.
+        points: difference of the metric.
+        low: lower end of the 95 % interval.
+        high: upper end.
+        p: probability of at least such a difference if there is none.
+        p_holm: the same with Holm's correction for all metrics compared.
     """
 
     points: float
@@ -42,21 +42,21 @@ class Difference(NamedTuple):
 
 
 def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], draws: int = DRAWS) -> dict[str, Any]:
-    """What changes from the second result to the first, of the labelled clips, matched by name.
+    """Compare the first result with the second on the labelled clips, matched by name.
 
-    With one network a side the p values are exact and speak of these two networks: McNemar's test for shares of clips,
-    and of means over classes the test that exchanges the two networks' answers clip by clip. Clips that belong to
-    groups are exchanged by group. With several networks a side (seeds, folds) they are drawn first: the difference is
-    that of the means, and varies as the networks of a side do, and as the clips do.
+    With one network on each side, p values are exact and hold for these two networks: McNemar's test for shares of
+    clips, and an exchange (permutation) test per clip for means over classes. Grouped clips
+    are exchanged by group. With several networks on a side (seeds, folds), the difference is
+    that of the means, with the variance of both networks and clips.
 
     Returns:
-        ``differences``: a ``Difference`` for each figure that is not another by its nature (micro F1 is Top-1);
-        ``test``: what the p values speak of; and for one network a side ``right``: clips that ``both``, only the
+        ``differences``: a ``Difference`` for each metric that is not identical to another (micro F1 is Top-1);
+        ``test``: what the p values refer to; with one network on each side ``right``: clips that ``both``, only the
         ``first``, only the ``second`` or ``neither`` got right; ``classes``: rows of a class's F1 in both and their
         difference, the largest gain first; ``won`` and ``lost``: clips only the first, or only the second got right.
 
     Raises:
-        UserError: results of other files, clips, labels or classes, or of none that is labelled.
+        UserError: results with different files, clips, labels or classes, or without labelled clips.
     """
     sides = [[one] if isinstance(one, Scores) else list(one) for one in (first, second)]
     alike = _alike([*sides[0], *sides[1]])
@@ -72,7 +72,7 @@ def _alike(results: list[Scores]) -> list[Scores]:
     """The labelled clips in the order of the first result."""
     files = {result.source.record.get("data", "") for result in results} - {""}
     if len(files) > 1:
-        raise UserError("the results are of different data files, whose contents differ; score the same file.")
+        raise UserError("the results are of data files with different content; score the same file.")
     logits, labels = aligned(results)
     first = results[0]
     alike = [
@@ -80,12 +80,12 @@ def _alike(results: list[Scores]) -> list[Scores]:
         for one in logits
     ]
     if not alike[0].names:
-        raise UserError("none of the clips is labelled, so that nothing can be compared.")
+        raise UserError("none of the clips is labelled; compare a labelled split.")
     return alike
 
 
 def _of_networks(pair: list[Scores], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
-    """Points, interval and p of each figure of two networks."""
+    """Points, interval and p of each metric of two networks."""
     values, samples = [exact_figures(one) for one in pair], drawn(pair, draws)
     units = len(np.unique(groups_of(pair[0])))
     tests = exchange_test(pair, draws)
@@ -100,7 +100,7 @@ def _of_networks(pair: list[Scores], rows: list[str], draws: int) -> dict[str, t
 
 
 def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
-    """The exact p value of McNemar's test for two results' right clips ``(N,)``."""
+    """The exact p value of McNemar's test for two results' correct clips ``(N,)``."""
     from scipy.stats import binomtest
 
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
@@ -110,7 +110,7 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
-    """Points, interval and p of the means of several networks a side, by Welch's t over networks and clips."""
+    """Points, interval and p of the means of several networks on each side, by Welch's t over networks and clips."""
     from scipy.stats import t
 
     values = [[exact_figures(one) for one in side] for side in sides]
@@ -149,7 +149,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _clips(pair: list[Scores]) -> dict[str, Any]:
-    """On which classes and clips two networks differ."""
+    """The classes and clips on which two networks differ."""
     labels, names, classes = pair[0].labels, pair[0].names, pair[0].classes.names
     taken = [predictions(scores) for scores in pair]
     right = [one == labels for one in taken]

@@ -1,4 +1,4 @@
-"""What scores say of each clip: the class taken, and the probabilities."""
+"""Predictions from scores: the predicted class and the probabilities of each clip."""
 
 from dataclasses import replace
 
@@ -11,19 +11,19 @@ from mmn.evaluation.scores import Scores
 
 
 def labelled(scores: Scores) -> Scores:
-    """The clips whose class is known."""
+    """The labelled clips."""
     return chosen(scores, np.flatnonzero(scores.labels >= 0))
 
 
 def chosen(scores: Scores, clips: NDArray[np.int64]) -> Scores:
-    """The clips of these places, in their order."""
+    """The clips at these indices, in this order."""
     groups = None if scores.groups is None else [scores.groups[i] for i in clips]
     names = [scores.names[i] for i in clips]
     return replace(scores, names=names, labels=scores.labels[clips], logits=scores.logits[clips], groups=groups)
 
 
 def predictions(scores: Scores) -> NDArray[np.int64]:
-    """The best class of each clip ``(N,)``, the lower index among equals."""
+    """The predicted class of each clip ``(N,)``; the lower index wins a tie."""
     return top_classes(torch.from_numpy(scores.logits), 1)[:, 0].numpy()
 
 

@@ -1,4 +1,4 @@
-"""What a network makes of each clip, in words: its likeliest classes and their probabilities."""
+"""The most likely classes of each clip by name, with their probabilities."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +19,7 @@ COLUMNS = ["name", "place", "class", "index", "probability"]
 
 
 class Guess(NamedTuple):
-    """One of a clip's likeliest classes; place 1 is the likeliest, ``probability`` 0–1."""
+    """One of a clip's most likely classes; place 1 is the most likely, ``probability`` 0–1."""
 
     name: str
     place: int
@@ -33,7 +33,7 @@ class Guess(NamedTuple):
 
 
 def likeliest(scores: Scores, places: int = PLACES) -> list[Guess]:
-    """The likeliest classes of every clip, clip by clip, the lower index among equals."""
+    """The most likely classes of every clip; the lower index wins a tie."""
     chances = probabilities(scores)
     best = top_classes(torch.from_numpy(scores.logits), places).tolist()
     return [

@@ -1,4 +1,4 @@
-"""How scores came about, as plain values without paths or times: what ``metrics.json`` says under ``about``."""
+"""Provenance of scores as plain values without paths or times: ``about`` in ``metrics.json``."""
 
 import hashlib
 from typing import Any
@@ -10,19 +10,19 @@ from mmn.data.format.skeletons import SkeletonData, digest
 
 
 def record_of(network: nn.Module, data: SkeletonData, split: str, **more: Any) -> dict[str, Any]:
-    """The record of one network's scores of a split.
+    """The record of one network's scores on a split.
 
     Args:
-        network: that scored.
-        data: what was scored.
-        split: of it.
-        more: modality, precision, views, and what is known of the epoch and its choice.
+        network: the scoring network.
+        data: the scored data.
+        split: its split.
+        more: modality, precision, views, and the epoch and its selection, if known.
     """
     return {"data": digest(data, [split]), "network": network_digest(network), **more}
 
 
 def network_digest(network: nn.Module) -> str:
-    """What tells the weights of two networks apart."""
+    """A digest of the network's weights."""
     total = hashlib.sha256()
     for name, value in sorted(network.state_dict().items()):
         total.update(f"{name} {tuple(value.shape)}".encode())
@@ -31,6 +31,6 @@ def network_digest(network: nn.Module) -> str:
 
 
 def of_streams(records: list[dict[str, Any]], weights: list[float], **more: Any) -> dict[str, Any]:
-    """The record of a sum of streams."""
+    """The record of an ensemble."""
     data = {record.get("data", "") for record in records}
     return {"data": data.pop() if len(data) == 1 else "", "streams": records, "weights": weights, **more}

@@ -1,4 +1,4 @@
-"""Scores: the logits of every clip of a split, and what is computed and written from them."""
+"""Scores: the logits of every clip of a split, the metrics computed from them, and their file."""
 
 import json
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class Source:
         checkpoints: of the networks.
         data: the file.
         split: of that file.
-        view: what of the file was seen.
-        record: how they came about, as plain values: what ``metrics.json`` says under ``about``.
+        view: the part of the file that was used.
+        record: provenance as plain values: ``about`` in ``metrics.json``.
     """
 
     checkpoints: tuple[str, ...] = ()
@@ -50,7 +50,7 @@ class Source:
 class Scores:
     """Logits ``(N, K)`` float32 of the clips ``names``, with labels ``(N,)`` (−1 = unknown).
 
-    ``groups`` names the subject or recording of each clip, where the data file does.
+    ``groups`` names the subject or recording of each clip, if the data file does.
     """
 
     names: list[str]
@@ -62,7 +62,7 @@ class Scores:
 
 
 def figures(scores: Scores) -> dict[str, float]:
-    """Number of labelled clips, loss, and the figures of ``ActionMetrics``; only the number where none is labelled."""
+    """Number of labelled clips, loss, and the metrics of ``ActionMetrics``; only the number if none is labelled."""
     known = scores.labels != UNKNOWN
     result: dict[str, float] = {"clips": int(known.sum())}
     if known.any():
@@ -82,11 +82,11 @@ def combine(
 
     Args:
         streams: scores of the same clips.
-        weights: one for each, divided by their sum; None for equal ones.
+        weights: one per stream, divided by their sum; None for equal ones.
         average: logits, or softmax probabilities, whose logarithm is then the result's logits.
 
     Raises:
-        UserError: weights that are none, or streams that do not fit together.
+        UserError: invalid weights, or streams of different clips, labels or classes.
     """
     logits, _ = aligned(streams)
     parts = logits if average == "logits" else torch.from_numpy(logits).softmax(dim=-1).numpy()
@@ -102,13 +102,13 @@ def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.
     """Logits ``(S, N, K)`` and labels ``(N,)`` of the same clips, matched by name, in the order of the first stream.
 
     Raises:
-        UserError: streams of other clips, labels or classes.
+        UserError: streams of different clips, labels or classes.
     """
     first = streams[0]
     logits = []
     for number, stream in enumerate(streams, start=1):
         if stream.classes.names != first.classes.names:
-            raise UserError(f"stream {number} recognises other classes than the first; only like can be combined.")
+            raise UserError(f"stream {number} has other classes than the first; combine streams with the same classes.")
         place = {name: i for i, name in enumerate(stream.names)}
         if set(place) != set(first.names):
             name = min(set(place) ^ set(first.names))
@@ -121,7 +121,7 @@ def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def write_scores(path: Path, scores: Scores) -> None:
-    """Write ``scores.h5``: names, labels, logits, classes, and where they come from as attributes."""
+    """Write ``scores.h5``: names, labels, logits, classes, and their source as attributes."""
     source = scores.source
     with new_hdf5(path) as file:
         file.attrs.update(format=FORMAT, version=1, created_with=f"mmn {version('mmn')}")
@@ -144,7 +144,7 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
     """Read what ``write_scores`` wrote.
 
     Raises:
-        UserError: a file that is no scores file, is damaged, or is of another split than ``split``.
+        UserError: a file without scores, a damaged file, or scores of another split than ``split``.
     """
     advice = "write it again with eval.py"
     with open_hdf5(path, advice) as file:
@@ -190,7 +190,7 @@ def _view(text: str, path: Path) -> View:
 
 
 def _record(file: h5py.File) -> dict[str, Any]:
-    """The record; empty in files of an earlier version, or where it is damaged."""
+    """The record; empty in files of an earlier version, or if damaged."""
     try:
         record = json.loads(str(file.attrs.get("record", "{}")))
     except ValueError:
@@ -199,7 +199,7 @@ def _record(file: h5py.File) -> dict[str, Any]:
 
 
 def check_scores(scores: Scores, where: str) -> None:
-    """Refuse scores that no figure can be computed from.
+    """Refuse scores that metrics cannot be computed from.
 
     Raises:
         UserError: naming the clip.
@@ -222,5 +222,5 @@ def check_scores(scores: Scores, where: str) -> None:
     if len(wrong):
         raise UserError(
             f"{where}: the scores of clip {names[wrong[0]]} are not finite numbers ({len(wrong)} of {len(names)} "
-            "clips); the network that gave them is broken: look at its weights."
+            "clips); the network has diverged: check its weights."
         )

@@ -1,4 +1,4 @@
-"""Our scores in the forms that other projects read."""
+"""Export of scores to formats of other projects."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ def write_scores_as(path: Path, scores: Scores, form: str) -> None:
         path: the file.
         scores: of a split.
         form: ``json``: rows in the order of the clips, as the official test script; ``pkl``: name → row, as ST-GCN and
-            CTR-GCN; ``npz``: ``names``, ``scores``, ``labels``, ``classes``; ``csv``: a line a clip, under the classes.
+            CTR-GCN; ``npz``: ``names``, ``scores``, ``labels``, ``classes``; ``csv``: a row per clip.
     """
     with replacing(path) as part:
         FORMS[form](part, scores)
@@ -50,4 +50,4 @@ def _csv(path: Path, scores: Scores) -> None:
 
 
 FORMS: dict[str, Callable[[Path, Scores], None]] = {"json": _json, "pkl": _pickle, "csv": _csv, "npz": _npz}
-"""By the name of a form what writes it."""
+"""Format → its writer."""

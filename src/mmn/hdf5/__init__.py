@@ -1,1 +1,1 @@
-"""The one place where HDF5 files are written and opened."""
+"""Safe reading and writing of HDF5 files; nothing else opens them."""

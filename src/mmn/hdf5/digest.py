@@ -1,4 +1,4 @@
-"""Whether the content of an HDF5 group is what was written."""
+"""Digests that verify the content of HDF5 groups."""
 
 import hashlib
 from typing import Any
@@ -11,11 +11,11 @@ DIGEST = "digest"
 """The attribute that holds a group's digest."""
 
 _AT_ONCE = 1 << 27
-"""Bytes of text that may be read in one go."""
+"""Bytes of text that may be read at once."""
 
 
 def digest(group: h5py.Group) -> str:
-    """SHA-256 over the attributes of a group and its data sets, apart from those whose chunks have checksums."""
+    """SHA-256 over the attributes of a group and its data sets, except those whose chunks have checksums."""
     total = hashlib.sha256()
     for name in sorted(group.attrs):
         if name != DIGEST:
@@ -29,7 +29,7 @@ def digest(group: h5py.Group) -> str:
 
 
 def is_intact(group: h5py.Group) -> bool | None:
-    """Whether a group's content has its digest; None where there is none, as in files of earlier versions."""
+    """Whether a group's content matches its digest; None without one, as in files of earlier versions."""
     return group.attrs[DIGEST] == digest(group) if DIGEST in group.attrs else None
 
 
@@ -52,7 +52,7 @@ def texts(dataset: h5py.Dataset) -> list[bytes]:
 
 
 def _stored(group: h5py.Group) -> int:
-    """Bytes that the numbers in a group and its groups take in the file."""
+    """Bytes that the numbers in a group and its subgroups take in the file."""
     items = [group[name] for name in group]
     return sum(item.id.get_storage_size() if isinstance(item, h5py.Dataset) else _stored(item) for item in items)
 

@@ -1,4 +1,4 @@
-"""Where HDF5 keeps text of any length: the library loops for ever over some damage there, so it is looked at first."""
+"""Check of HDF5's global heaps, which hold variable-length text: the library loops for ever on some damaged ones."""
 
 import mmap
 import struct
@@ -7,18 +7,18 @@ from pathlib import Path
 
 _START = b"GCOL\x01\0\0\0"  # a global heap: signature, version, reserved; its size follows
 _SIZE = struct.Struct("<Q")
-_OBJECT = struct.Struct("<HHIQ")  # index (0: what is free), references, reserved, bytes of content
+_OBJECT = struct.Struct("<HHIQ")  # index (0: free space), references, reserved, bytes of content
 
 Region = tuple[int, int]
-"""First byte and the one after the last."""
+"""First byte and one past the last."""
 
 
 def check_heaps(path: Path, numbers: Iterable[Region]) -> None:
-    """Refuse heaps whose objects do not follow one another.
+    """Refuse heaps whose objects are not contiguous.
 
     Args:
         path: the file.
-        numbers: regions that hold numbers alone, which need not be searched.
+        numbers: regions that hold only numbers, which need not be searched.
 
     Raises:
         ValueError: a heap that is damaged.
@@ -34,7 +34,7 @@ def check_heaps(path: Path, numbers: Iterable[Region]) -> None:
 def _between(regions: Iterable[Region], size: int) -> Iterator[Region]:
     start = 0
     for first, last in sorted(regions):
-        yield start, min(first + 8, size)  # what starts just before is found too
+        yield start, min(first + 8, size)  # also finds a signature across the boundary
         start = max(start, last)
     yield start, size
 

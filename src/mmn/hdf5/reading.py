@@ -1,4 +1,4 @@
-"""Opening an HDF5 file from outside: what it says of itself is checked before anything of it is read."""
+"""Safe opening of untrusted HDF5 files: structure is checked before any content is read."""
 
 import math
 import os
@@ -21,17 +21,17 @@ _LARGEST_ATTRIBUTE = 1 << 24
 
 @contextmanager
 def open_hdf5(path: Path, advice: str) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever goes wrong inside the ``with`` is told as damage of the file.
+    """Open a file for reading; any failure inside the ``with`` is reported as damage of the file.
 
-    Numbers and text that lie in this file alone are accepted: no links, no external storage, no virtual data sets, no
-    filters that would have to be loaded, and no sizes that the file could not hold.
+    Only numbers and text stored in this file are accepted: no links, no external storage, no virtual data sets, no
+    filters that need plugins, and no sizes that the file cannot hold.
 
     Args:
         path: the file.
         advice: what to do about a file that cannot be read.
 
     Raises:
-        UserError: a file that is damaged, is refused, or is changed while it is read.
+        UserError: a file that is damaged, refused, or changed while it is read.
     """
     with from_outside(path, "HDF5 file", advice):
         with h5py.File(path, "r") as file:
@@ -58,10 +58,10 @@ class _Check:
         self.path, self.advice = path, advice
         self.size = path.stat().st_size
         self.room, self.objects = memory_for(self.size), _MOST_OBJECTS
-        self.numbers: list[Region] = []  # where large data sets lie, as far as they lie together
+        self.numbers: list[Region] = []  # contiguous regions of large data sets
 
     def group(self, group: h5py.Group) -> None:
-        """Refuse what one group should not hold.
+        """Refuse unexpected content of a group.
 
         Raises:
             UserError: naming it.
@@ -69,7 +69,7 @@ class _Check:
         for name in group.attrs:
             attribute = h5py.h5a.open(group.id, name.encode())
             if math.prod(attribute.shape or ()) * attribute.dtype.itemsize > min(self.size, _LARGEST_ATTRIBUTE):
-                self.refuse(f"{group.name}, attribute {name}", "is larger than any that belongs there")
+                self.refuse(f"{group.name}, attribute {name}", "is larger than any expected there")
         for name in group:
             place = f"{group.name.rstrip('/')}/{name}"
             self.objects -= 1
@@ -84,13 +84,13 @@ class _Check:
                 self.dataset(item, place)
 
     def dataset(self, dataset: h5py.Dataset, place: str) -> None:
-        """Refuse data that lie elsewhere, need a program of their own, or cannot be as large as they say."""
+        """Refuse data that is external, needs a filter plugin, or is larger than the file can hold."""
         plan, chunk = dataset.id.get_create_plist(), dataset.chunks
         if dataset.is_virtual or plan.get_external_count():
-            self.refuse(place, "is kept in another file")
+            self.refuse(place, "is stored in another file")
         filters = {plan.get_filter(number)[0] for number in range(plan.get_nfilters())}
         if not filters <= _FILTERS:
-            self.refuse(place, f"is packed by filters {sorted(filters - _FILTERS)}, which are not read")
+            self.refuse(place, f"uses filters {sorted(filters - _FILTERS)}, which are not supported")
         is_text = h5py.check_string_dtype(dataset.dtype) is not None
         if dataset.dtype.kind not in "iufb" and not is_text:
             self.refuse(place, f"is of type {dataset.dtype}, neither numbers nor text")
@@ -100,7 +100,7 @@ class _Check:
         stored = dataset.id.get_storage_size()
         self.room -= max(declared, 0 if chunk is None else math.prod(chunk) * dataset.dtype.itemsize)
         if stored > self.size or self.room < 0:
-            self.refuse(place, f"is said to hold {declared:,} bytes, more than this file can")
+            self.refuse(place, f"declares {declared:,} bytes, more than this file can hold")
         if chunk is None:
             whole = declared == 0 or stored > 0
             if is_text and dataset.dtype.kind == "O" and stored:
@@ -113,7 +113,7 @@ class _Check:
             if whole and stored > _LARGE and not is_text:
                 self.numbers += _together(dataset)
         if not whole:
-            self.refuse(place, "was never written in full")
+            self.refuse(place, "is incomplete")
 
     def lengths(self, dataset: h5py.Dataset, place: str) -> None:
         """Refuse texts longer than the file, for which HDF5 would allocate memory before it looks for them."""
@@ -130,7 +130,7 @@ class _Check:
 
 
 def _together(dataset: h5py.Dataset) -> list[Region]:
-    """Where the chunks of a data set lie, those that follow one another as one."""
+    """Regions of a data set's chunks, adjacent ones joined."""
     found: list[Region] = []
     dataset.id.chunk_iter(lambda chunk: found.append((chunk.byte_offset, chunk.byte_offset + chunk.size)))
     places = np.array(sorted(found))

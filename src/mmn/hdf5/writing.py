@@ -1,4 +1,4 @@
-"""Writing HDF5: a full disk is an error like any other."""
+"""Writing HDF5 files whole or not at all, even on a full disk."""
 
 import io
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from mmn.files import replacing
 from mmn.hdf5.digest import DIGEST, digest
 
 CHECKED: dict[str, Any] = {"chunks": True, "fletcher32": True}
-"""Options of a large data set: each chunk brings a checksum, and the group's digest leaves it out."""
+"""Options of a large data set: each chunk has a checksum, so the group's digest skips it."""
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 class _Scratch(io.RawIOBase):
-    """A file that HDF5 never sees fail, since it ends the process when it cannot flush; the first failure is kept."""
+    """A file that hides failures from HDF5, which ends the process if it cannot flush; the first failure is kept."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.failure = file, None  # type: BinaryIO, BaseException | None
@@ -48,26 +48,26 @@ class _Scratch(io.RawIOBase):
         try:
             while self.failure is None and len(left):
                 left = left[self.file.write(left) :]
-        except BaseException as error:  # an interrupt too may come at this moment
+        except BaseException as error:  # including an interrupt
             self.failure = error
         return size
 
     def readinto(self, buffer: Any) -> int:
-        """Read back; zeros where there is nothing."""
+        """Read back; zeros where nothing was written."""
         found = self.file.readinto(buffer) or 0  # type: ignore[attr-defined]
         memoryview(buffer).cast("B")[found:] = bytes(len(buffer) - found)
         return len(buffer)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """Move, as any file does."""
+        """Set the position."""
         return self.file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The place in the file."""
+        """The position."""
         return self.file.tell()
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut or lengthen, unless that has failed already."""
+        """Set the size, unless a write has failed."""
         try:
             return self.file.truncate(size) if self.failure is None else 0
         except OSError as error:
@@ -75,4 +75,4 @@ class _Scratch(io.RawIOBase):
             return 0
 
     def flush(self) -> None:
-        """Nothing: there is no buffer."""
+        """Do nothing: there is no buffer."""

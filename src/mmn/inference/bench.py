@@ -1,4 +1,4 @@
-"""What a network costs: time of a clip, clips a second, parameters, multiply-adds, memory."""
+"""The cost of a network: latency, clips/s, parameters, multiply-adds, memory."""
 
 import resource
 import sys
@@ -15,18 +15,18 @@ from mmn.inference.prepare import prepare
 
 
 def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precision: str = "32") -> dict[str, float]:
-    """Measure a network on random clips, by the path that evaluation and prediction take.
+    """Measure a network on random clips, on the path of evaluation and prediction.
 
     Args:
-        checkpoint: the network and what it sees.
+        checkpoint: the network and its stream.
         device: ``cpu`` or ``cuda``.
-        batch: clips at a time, for clips a second.
-        repeats: of each timing.
+        batch: batch size for clips/s.
+        repeats: repetitions of each timing.
         precision: ``"32"`` or ``"bf16"``.
 
     Returns:
-        ``clip_ms_p50`` and ``clip_ms_p95`` of one clip alone, ``clips_per_second`` in batches, ``parameters``,
-        ``multiply_adds`` of a clip as the network is written down, ``peak_memory_mb``: of the GPU, or of this process.
+        ``clip_ms_p50`` and ``clip_ms_p95`` of a single clip, ``clips_per_second`` in batches, ``parameters``,
+        ``multiply_adds`` per clip of the unfused network, ``peak_memory_mb``: of the GPU, or of this process.
     """
     network = checkpoint.network.to(device)
     clips, times = (tensor.to(device) for tensor in _clips(checkpoint, batch))
@@ -47,7 +47,7 @@ def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precisi
 
 
 def _clips(checkpoint: Checkpoint, count: int) -> tuple[Tensor, Tensor]:
-    """Random clips as the network takes them; official weights do not say what they see, and take joints."""
+    """Random network input; official weights do not record a modality, so joints are assumed."""
     rng, sizes = np.random.default_rng(0), checkpoint.arguments
     frames, joints, coordinates = sizes["num_frames"], sizes["num_joints"], sizes["coordinates"]
     if checkpoint.stream is not None:
@@ -57,14 +57,14 @@ def _clips(checkpoint: Checkpoint, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _multiply_adds(network: nn.Module, clips: Tensor, times: Tensor) -> int:
-    """Of matrix products and convolutions; the rest is little."""
+    """Multiply-adds of matrix products and convolutions; the rest is negligible."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(clips, times)
     return int(counter.get_total_flops()) // 2
 
 
 def _milliseconds(network: nn.Module, clips: Tensor, times: Tensor, repeats: int, precision: str) -> np.ndarray:
-    """Time of each of ``repeats`` calls, after a few that warm up."""
+    """Time of each of ``repeats`` calls, after a few warm-up calls."""
     taken = []
     for number in range(repeats + 3):
         start = time.perf_counter()

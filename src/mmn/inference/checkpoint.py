@@ -1,4 +1,4 @@
-"""Checkpoints: what they say of themselves, and networks from any of them."""
+"""Checkpoints of this project and of the official code, and networks from either."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,14 +19,14 @@ from mmn.model.sizes import check_state
 from mmn.outside import from_outside
 
 KEY = "mmn"
-"""Where a Lightning checkpoint keeps its stream, and what its run was made with."""
+"""The keys of a Lightning checkpoint's stream and its run's settings."""
 
 Maker = Callable[..., nn.Module]
 """Makes a network from ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` and its own arguments."""
 
 
 class UnnamedNetworkError(UserError):
-    """A checkpoint of a network whose class nobody has named, so that it is not imported."""
+    """A checkpoint of a custom network whose class was not named, and so is not imported."""
 
 
 _NETWORK = "network."  # the network's prefix in the LightningModule's state dict
@@ -36,8 +36,8 @@ _NETWORK = "network."  # the network's prefix in the LightningModule's state dic
 class Checkpoint:
     """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones).
 
-    ``chosen`` says, after training, the ``epoch``, what it was ``selected_on``, and the ``temperature`` that suits the
-    val split.
+    ``chosen`` holds, after training, the ``epoch``, what it was ``selected_on``, and the ``temperature`` fitted on
+    val.
     """
 
     network: nn.Module
@@ -46,12 +46,12 @@ class Checkpoint:
 
     @property
     def temperature(self) -> float:
-        """What logits are divided by for probabilities that mean what they say; 1 where it was not fitted."""
+        """The temperature that calibrates logits; 1 if none was fitted."""
         return float(self.chosen.get("temperature") or 1.0)
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the network was made with."""
+        """The network's constructor arguments."""
         return self.stream.arguments if self.stream else self.network.config  # type: ignore[return-value]
 
 
@@ -62,12 +62,12 @@ def load_checkpoint(
 
     Args:
         path: the file.
-        network: makes the network where it is not an ``MMN``: a class, a factory, or several by the names that
-            checkpoints give them. A checkpoint's own word is never imported.
+        network: makes a network other than ``MMN``: a class, a factory, or several by the names that
+            checkpoints give them. The class a checkpoint names is never imported from it alone.
         overrides: arguments of the network that do not change the weights' shapes.
 
     Raises:
-        UserError: no such file, not a checkpoint, weights that do not fit the network, or a network that nobody named.
+        UserError: no such file, not a checkpoint, weights that do not fit the network, or an unnamed custom network.
     """
     content = read_checkpoint(Path(path))
     if KEY in content and "state_dict" in content:
@@ -76,7 +76,7 @@ def load_checkpoint(
         try:
             stream = _read_stream(content[KEY], str(path))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise UserError(f"{path} does not describe itself fully ({error} is missing); train it again.") from None
+            raise UserError(f"{path} is incomplete ({error} is missing); train it again.") from None
         stream = stream.with_arguments(overrides)
         make = _maker(stream.target, network, path)
         if make is MMN:
@@ -103,7 +103,7 @@ def load_network(path: str | Path, network: Maker | Mapping[str, Maker] | None =
 
 
 def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | Path) -> Maker:
-    """What makes the network that a checkpoint calls ``target``."""
+    """The class or factory for the network that a checkpoint calls ``target``."""
     if callable(named):
         return named
     if named is not None and target in named:
@@ -111,7 +111,7 @@ def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | P
     if target == MMN_TARGET:
         return MMN
     raise UnnamedNetworkError(
-        f"{path} holds a network of {target}, which is imported only where you name it: add model._target_={target}, "
+        f"{path} holds a network of {target}, which is imported only if you name it: add model._target_={target}, "
         "or in Python network=… with its class."
     )
 
@@ -128,12 +128,12 @@ def _read_stream(content: dict[str, Any], where: str) -> Stream:
 
 
 def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, where: str | Path) -> None:
-    """Refuse a file of another skeleton or other classes than the checkpoint's.
+    """Refuse data with another skeleton or other classes than the checkpoint's.
 
     Args:
-        path: the checkpoint's, for the sentence.
-        checkpoint: what is to score the clips.
-        data: content of the file ``where``.
+        path: the checkpoint's, for the error.
+        checkpoint: the checkpoint to evaluate.
+        data: the content of ``where``.
         where: the data file.
 
     Raises:
@@ -142,17 +142,19 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
     sizes, stream, channels = checkpoint.arguments, checkpoint.stream, data.coordinates
     if stream:
         channels = stream.modality.channels(data.coordinates, data.layout)
-    have = {"joints": data.layout.num_joints, "channels a joint": channels, "classes": len(data.classes.names)}
-    need = {"joints": sizes["num_joints"], "channels a joint": sizes["coordinates"], "classes": sizes["num_classes"]}
+    have = {"joints": data.layout.num_joints, "channels per joint": channels, "classes": len(data.classes.names)}
+    need = {"joints": sizes["num_joints"], "channels per joint": sizes["coordinates"], "classes": sizes["num_classes"]}
     for what, count in need.items():
         if have[what] != count:
             raise UserError(
-                f"{path} is for {count} {what} and {where} has {have[what]}; give the file it was trained for."
+                f"{path} is for {count} {what}, but {where} has {have[what]}; give the file it was trained for."
             )
     if stream and (stream.layout.order != data.layout.order or stream.layout.joints != data.layout.joints):
-        raise UserError(f"{path} was trained on another skeleton layout than {where} holds.")
+        raise UserError(
+            f"{path} was trained on another skeleton layout than that of {where}; give the file it was trained for."
+        )
     if stream and stream.classes.names != data.classes.names:
-        raise UserError(f"{path} recognises other classes than {where} holds; compare their names.")
+        raise UserError(f"{path} has other classes than {where}; compare their names.")
 
 
 def _load(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:

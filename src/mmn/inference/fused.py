@@ -1,4 +1,4 @@
-"""The network for inference alone: batch normalisations folded into their neighbours, few passes over memory."""
+"""The inference-only network: batch normalisations folded into adjacent layers, few passes over memory."""
 
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ class FusedMMN(nn.Module):
     """An ``MMN`` for inference: the same logits, no gradients, its own copy of the weights.
 
     Args:
-        network: in any mode; what is computed is its evaluation mode.
+        network: in any mode; its evaluation mode is computed.
     """
 
     def __init__(self, network: "MMN") -> None:
@@ -49,7 +49,7 @@ class FusedMMN(nn.Module):
 
 
 class FusedBlock(nn.Module):
-    """What ``MMNBlock`` computes in evaluation mode."""
+    """``MMNBlock`` in evaluation mode."""
 
     graph: Tensor
 
@@ -60,7 +60,7 @@ class FusedBlock(nn.Module):
         half = 2 * self.quarter
         self.branch_norm, self.mlp_norm = deepcopy(block.branch_norm), deepcopy(block.mlp_norm)
         self.static, self.moving = Map(block.split, rows=slice(half)), Map(block.split, rows=slice(half, None))
-        self.moving.bias.zero_()  # of what is a difference
+        self.moving.bias.zero_()  # it cancels in the difference
         self.spatial, self.temporal = deepcopy(block.spatial), Map(block.temporal)
         self.motion = Map(block.motion.conv, block.motion.norm)
         graph = block.msm.graph.detach().clone()
@@ -99,7 +99,7 @@ class FusedBlock(nn.Module):
 
 
 class FusedModulation(nn.Module):
-    """MSM or MTM, and what it modulates; ``BN(tanh(z))`` is an affine map of ``σ(2z)``."""
+    """MSM or MTM with its modulation; ``BN(tanh(z))`` is an affine map of ``σ(2z)``."""
 
     gamma_scale: Tensor
     gamma_shift: Tensor
@@ -126,7 +126,7 @@ class FusedModulation(nn.Module):
 
 
 class FusedFusion(nn.Module):
-    """What ``MotionConsistencyFusion`` computes in evaluation mode."""
+    """``MotionConsistencyFusion`` in evaluation mode."""
 
     last_scale: Tensor
     last_shift: Tensor
@@ -153,13 +153,13 @@ class FusedFusion(nn.Module):
 
 
 class Map(nn.Module):
-    """A linear map of the channels, or a convolution over time, with the batch normalisation behind it.
+    """A linear map of the channels, or a convolution over time, with its batch normalisation folded in.
 
     Args:
         layer: a ``Linear`` or ``TemporalConv``.
         norm: its batch normalisation, if any.
         rows: the outputs to keep.
-        factor: what to multiply the outputs by.
+        factor: multiplies the outputs.
     """
 
     weight: Tensor
@@ -187,7 +187,7 @@ class Map(nn.Module):
 
 @torch.no_grad()
 def affine(norm: Any) -> tuple[Tensor, Tensor]:
-    """Scale and shift ``(C,)`` that a batch normalisation in evaluation mode amounts to."""
+    """Scale and shift ``(C,)`` equivalent to a batch normalisation in evaluation mode."""
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     return scale, norm.bias - norm.running_mean * scale
 

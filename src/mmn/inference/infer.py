@@ -1,4 +1,4 @@
-"""Logits of prepared clips, without gradients, by the fast path."""
+"""Logits of prepared clips, without gradients, on the fast path."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,20 +15,20 @@ from mmn.inference.stream import stream_of, with_stream
 from mmn.model.mmn import MMN
 
 ROWS_AT_A_TIME = 16_000
-"""Rows (clips × frames × joints) on a CPU, whose cache holds their features; any of 12 to 24 thousand does as well."""
+"""Rows (clips × frames × joints) per CPU batch, so that features fit the cache; 12 to 24 thousand are equally fast."""
 
 
 def for_inference(network: nn.Module) -> nn.Module:
-    """What judges clips in place of ``network``, with its weights of now.
+    """The network to use for inference, with the current weights of ``network``.
 
-    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Anything else (a subclass, or a network with a
-    part of another kind) is itself: only its own ``forward`` says what it computes.
+    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Any other network (a subclass, or one with a
+    custom part) is returned unchanged, as only its own ``forward`` defines it.
     """
     return with_stream(FusedMMN(network), stream_of(network)) if is_plain(network) else network
 
 
 def is_plain(network: nn.Module) -> TypeGuard[MMN]:
-    """Whether the network is an ``MMN`` itself, not of a class of your own, and so are all its parts."""
+    """Whether the network and all its parts are ours, not custom classes."""
     return isinstance(network, MMN) and all(
         isinstance(part, _NormBase) or type(part).__module__.startswith(("mmn.model.", "torch.nn."))
         for part in network.modules()
@@ -40,13 +40,13 @@ def infer(network: nn.Module, clips: Tensor, times: Tensor, precision: str = "32
     """Logits ``(B, K)`` float32 of ``clips (B, T, V, C)`` and ``times (B, T)``, in evaluation mode.
 
     Args:
-        network: make it ``for_inference`` once where many batches are to come; its mode does not matter.
+        network: apply ``for_inference`` once for many batches; its mode does not matter.
         clips: joints in network order, on the network's device.
         times: frame times in [-1, 1].
         precision: ``"32"``, or ``"bf16"`` for mixed precision.
 
     Raises:
-        UserError: another precision, shapes the network cannot take, or clips that are not of its modality.
+        UserError: another precision, unsuitable shapes, or clips of another modality.
     """
     if precision not in ("32", "bf16"):
         raise UserError(f"there is no precision {precision!r} for inference; choose 32 or bf16.")

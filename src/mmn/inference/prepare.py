@@ -1,4 +1,4 @@
-"""Clips made what a network takes, and told from what it does not."""
+"""From keypoint arrays to network input, and a check of the modality."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,21 +30,21 @@ def prepare(
 
     Args:
         clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
-        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``; beside ``network`` the clips' own,
-            of which the joints that the network sees are taken.
+        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``; with ``network`` the clips' own,
+            from which the network's joints are taken.
         modality: ``joint`` (the default), ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``.
         num_frames: frames T sampled from each clip; 64 by default.
         bone_rule: ``official`` (the default) or ``tree``, for bones.
         normalisation: ``official`` (the default), ``aspect`` or ``person``.
         sampling: ``official`` (the default), ``strata`` or ``warp``.
-        network: a loaded one, whose ``stream`` says all of the above.
+        network: a loaded network, whose ``stream`` records all of the above.
 
     Returns:
         ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
 
     Raises:
-        UserError: arrays that are no clips of this layout, values that are not finite, a network that does not say
-            what it sees, or options that contradict it.
+        UserError: arrays that are not clips of this layout, non-finite values, a network without a record of its
+            modality, or options that contradict it.
     """
     given = {"layout": layout, "modality": modality, "num_frames": num_frames, "bone_rule": bone_rule}
     given |= {"normalisation": normalisation, "sampling": sampling}
@@ -52,41 +52,43 @@ def prepare(
     if network is not None:
         stream = stream_of(network)
         if stream is None:
-            raise UserError("this network does not say what it sees (official weights); give layout= and modality=.")
+            raise UserError(
+                "this network has no record of its layout and modality (official weights); give layout= and modality=."
+            )
         if layout is not None:
             joints = stream.joints_in(layout if isinstance(layout, Layout) else load_layout(layout))
             clips = [np.asarray(clip)[:, joints] for clip in clips]
             del options["layout"]
         if options:
-            raise UserError(f"{', '.join(options)} is what the network says already; give either it or network=.")
+            raise UserError(f"{', '.join(options)} is already recorded in the network; give either it or network=.")
         return pipeline.prepare_as(stream.preprocessing, clips, stream.layout)
     return pipeline.prepare(clips, **options)
 
 
 def check_modality(stream: Stream, clips: Tensor) -> None:
-    """Refuse prepared ``clips (B, T, V, C)`` that cannot be of the stream's modality, told by exact zeros.
+    """Refuse prepared ``clips (B, T, V, C)`` whose exact zeros show that they are of another modality.
 
-    Motion is zero in the last frame, and a bone where a joint starts none; of joints neither is.
+    Motion is zero in the last frame, and bones at joints that start none; joints have neither.
 
     Raises:
         UserError: naming what they seem to be.
     """
     name, order = stream.modality.name, np.array(stream.layout.order)
     if name not in STREAMS or stream.modality.motion == "neighbour":
-        return  # several side by side, whose number of channels tells; motion that does not end
+        return  # several streams, checked by their channels; motion without a zero last frame
     boneless = np.flatnonzero(stream.layout.bone_end(stream.modality.bone_rule)[order] == order).tolist()
     motion = not bool(clips[:, -1].any())
     bones = not bool(clips[:, :, boneless].any()) if boneless else name.startswith("bone")
     fits = {
         "joint": not motion and not bones,
-        "bone": bones,  # the last frame of a lost person has bones without length
-        "joint_motion": motion,  # joints may be still
+        "bone": bones,  # a lost person's last frame has bones of zero length
+        "joint_motion": motion,  # joints may not move
         "bone_motion": motion and bones,
     }
     if fits[name] or not clips.any():
         return
     seems = ("bone" if bones else "joint") + ("_motion" if motion else "")
     raise UserError(
-        f"the network sees {name} and these clips seem to be {seems}; prepare them with "
+        f"the network takes {name}, but these clips seem to be {seems}; prepare them with "
         "mmn.prepare(clips, network=network)."
     )

@@ -1,4 +1,4 @@
-"""What a network makes of a clip as it goes on: probabilities of a window that slides over its frames."""
+"""Predictions over time: class probabilities of a window sliding over a clip's frames."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from mmn.inference.infer import for_inference, infer
 
 
 def default_window(frames: int) -> int:
-    """Half the clip, at most the 64 frames that a network sees of one."""
+    """Half the clip, at most 64 frames."""
     return min(64, max(1, frames // 2))
 
 
@@ -21,21 +21,23 @@ def sliding_probabilities(
 ) -> NDArray[np.float64]:
     """Class probabilities ``(T, K)`` of the window around each frame of ``clip (T, V, C)``.
 
-    Every window is prepared as if it were a clip of its own; near the ends it stops at the first and last frame.
+    Every window is prepared like a clip of its own; windows at the ends are shifted inwards.
 
     Args:
-        checkpoint: of ours, that knows its modality.
+        checkpoint: one with a stream, that is, not official weights.
         clip: joints in the layout's order.
         layout: the clip's.
         window: frames; 1 to T.
 
     Raises:
-        UserError: a window that does not fit the clip, official weights, or arrays of another skeleton.
+        UserError: a window longer than the clip, official weights, or arrays of another skeleton.
     """
     if checkpoint.stream is None:
-        raise UserError("official weights do not say what they see; give a checkpoint of train.py.")
+        raise UserError("official weights do not record their modality; give a checkpoint of train.py.")
     if not 1 <= window <= len(clip):
-        raise UserError(f"a window of {window} frames does not fit a clip of {len(clip)}; give 1 to {len(clip)}.")
+        raise UserError(
+            f"a window of {window} frames does not fit a clip of {len(clip)} frames; give 1 to {len(clip)}."
+        )
     windows = np.lib.stride_tricks.sliding_window_view(clip, window, axis=0)  # (T - window + 1, V, C, window)
     network = for_inference(checkpoint.network)
     logits = []

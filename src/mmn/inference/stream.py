@@ -1,4 +1,4 @@
-"""What a network's scores are of: all that its weights do not say."""
+"""The stream of a network: everything about its input and classes that is not in its weights."""
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -19,18 +19,18 @@ MMN_TARGET = "mmn.model.mmn.MMN"
 
 @dataclass(frozen=True)
 class Stream:
-    """Data, preprocessing and network of one stream; evaluation needs nothing else but the weights.
+    """Data, preprocessing and network of one stream; with the weights, all that evaluation needs.
 
     Attributes:
-        preprocessing: what is done to a clip before the network sees it.
+        preprocessing: preprocessing of clips.
         layout: the skeleton it was trained on.
-        classes: what it recognises.
+        classes: its classes.
         target: the network's class or factory, as ``module.Name``.
-        arguments: what that was called with; ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` always.
+        arguments: its arguments; always with ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames``.
         data: short name of the data set.
-        data_path: the file it was trained on, as it was given.
-        data_digest: of that file's content; see ``mmn.data.format.skeletons.digest``. Empty where it is not known.
-        view: what of that file it was trained on.
+        data_path: the file it was trained on, as given.
+        data_digest: digest of that file's content; see ``mmn.data.format.skeletons.digest``. Empty if unknown.
+        view: the part of that file it was trained on.
     """
 
     preprocessing: Preprocessing
@@ -54,13 +54,13 @@ class Stream:
         return self.preprocessing.num_frames
 
     def with_arguments(self, changed: dict[str, Any]) -> "Stream":
-        """The stream of the network made with other arguments, which is shown as many frames as it takes."""
+        """The stream with other network arguments; the number of frames follows them."""
         arguments = {**self.arguments, **changed}
         preprocessing = replace(self.preprocessing, num_frames=arguments["num_frames"])
         return replace(self, arguments=arguments, preprocessing=preprocessing)
 
     def joints_in(self, layout: Layout) -> list[int]:
-        """Where the joints of the network are in another layout, by name.
+        """Indices of the network's joints in another layout, by name.
 
         Raises:
             UserError: naming those that it has not.
@@ -68,21 +68,21 @@ class Stream:
         if lost := [joint for joint in self.layout.joints if joint not in layout.joints]:
             more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
             raise UserError(
-                f"the layout of the clips has no {', '.join(lost[:10])}{more}, which the network sees; give clips that "
+                f"the clips' layout has no {', '.join(lost[:10])}{more}, which the network needs; give clips that "
                 "have all its joints."
             )
         return [layout.joints.index(joint) for joint in self.layout.joints]
 
     def view_of(self, path: str | Path | None) -> tuple[Path, View]:
-        """The file to look at, and what of it: the one trained on as it was then, another by joints and classes.
+        """The data file to use and the view of it: the training view for the training file, else joints and classes.
 
-        A file that has just the joints and classes of the network is taken whole.
+        A file with exactly the network's joints and classes is used whole.
 
         Args:
-            path: another file; None for the one trained on.
+            path: another file; None for the training file.
 
         Raises:
-            UserError: a file that is missing or none of ours.
+            UserError: a missing file, or one that is not ours.
         """
         own = Path(self.data_path)
         if path is None or Path(path).resolve() == own.resolve():
@@ -92,7 +92,7 @@ class Stream:
         return Path(path), View() if alike else self.view.elsewhere()
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, so that what holds it loads with ``weights_only=True``, or as JSON."""
+        """Plain lists, numbers and strings, loadable with ``weights_only=True`` or as JSON."""
         return {
             "version": 2,
             **asdict(self),
@@ -106,7 +106,7 @@ class Stream:
         """The inverse of ``as_dict``.
 
         Raises:
-            UserError: a version this program does not read.
+            UserError: an unknown version.
         """
         if plain.get("version") != 2:
             raise UserError(f"{where} was written by a newer mmn (version {plain.get('version')}); update mmn.")
@@ -122,12 +122,12 @@ class Stream:
 
 
 def stream_of(network: nn.Module) -> Stream | None:
-    """What ``network.stream`` says of a loaded network; None where nothing is known of it (official weights)."""
+    """A loaded network's ``network.stream``; None if unknown (official weights)."""
     stream = getattr(network, "stream", None)
     return stream if isinstance(stream, Stream) else None
 
 
 def with_stream(network: nn.Module, stream: Stream | None) -> nn.Module:
-    """The network itself, now with ``network.stream``."""
+    """Set ``network.stream`` and return the network."""
     object.__setattr__(network, "stream", stream)
     return network

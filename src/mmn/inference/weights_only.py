@@ -1,4 +1,4 @@
-"""Reading a file of weights from outside: its checksums are compared, and nothing in it is executed."""
+"""Safe reading of weight files: checksums are verified, and nothing is executed."""
 
 import pickle
 import zipfile
@@ -13,7 +13,7 @@ from mmn.outside import from_outside, memory_for
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a file, with nothing in it executed.
+    """The content of a file; nothing in it is executed.
 
     Raises:
         UserError: no such file, a damaged one, or one that holds more than weights and plain values.
@@ -21,7 +21,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}; give ckpt_path the path of one.")
     with from_outside(path, "checkpoint"):
-        if zipfile.is_zipfile(path):  # torch itself does not compare the checksums that it writes
+        if zipfile.is_zipfile(path):  # torch itself does not verify the checksums it writes
             _verify(path)
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -31,14 +31,14 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 "Save the state dict alone, or get the file again."
             ) from None
     if not isinstance(content, dict):
-        raise UserError(f"{path} holds a {type(content).__name__} and not a checkpoint; save the state dict.")
+        raise UserError(f"{path} holds a {type(content).__name__}, not a checkpoint; save the state dict.")
     return content
 
 
 def _verify(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > memory_for(path.stat().st_size):
-            raise UserError(f"{path} would unpack to more than a checkpoint of its size holds; get it again.")
+            raise UserError(f"{path} unpacks to more than a file of its size should; get it again.")
         if damaged := archive.testzip():
             raise UserError(
                 f"{path} is damaged, the checksum of {damaged} is wrong; get it again, or use another checkpoint of "
@@ -47,7 +47,7 @@ def _verify(path: Path) -> None:
 
 
 def check_weights(state: Any, where: str) -> dict[str, Tensor]:
-    """A state dict whose entries are tensors that hold what they say.
+    """Check that all entries of a state dict are complete tensors.
 
     Raises:
         UserError: naming the entry.
@@ -56,9 +56,9 @@ def check_weights(state: Any, where: str) -> dict[str, Tensor]:
         raise UserError(f"{where} holds no weights; get it again.")
     for name, value in state.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise UserError(f"{where}: the entry {str(name)[:80]} is a {type(value).__name__} and no tensor.")
+            raise UserError(f"{where}: the entry {str(name)[:80]} is a {type(value).__name__}, not a tensor.")
         if value.layout != torch.strided or value.is_quantized:
             raise UserError(f"{where}: the weight {name} is not a plain tensor; save it as one.")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise UserError(f"{where}: the weight {name} is said to be larger than what the file holds of it.")
+            raise UserError(f"{where}: the weight {name} declares more data than the file holds.")
     return state

@@ -29,7 +29,7 @@ class MMNBlock(nn.Module):
     """A motion-guided modulation block (official counterpart: ``MFM.i.blocks.j``).
 
     ``corrected=False`` reproduces the official code, where the gate is *computed* from the modulated branches but
-    multiplies the unmodulated ones, and MSM never mixes joints; ``True`` is the method as it is described.
+    multiplies the unmodulated ones, and MSM never mixes joints; ``True`` is the method as described.
     """
 
     def __init__(

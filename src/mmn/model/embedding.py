@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 
 class SkeletonEmbedding(nn.Module):
-    """Lift coordinates to ``channels`` features and add where and when each joint is.
+    """Lift coordinates to ``channels`` features and add the position of each joint in space and time.
 
     Official counterpart: ``projection`` and ``STPE``. The position of joint ``v`` in a frame at time ``t`` is the
     sinusoid of the *frame time*, not of the frame's index, times a learned table over channels and joints.

@@ -1,4 +1,4 @@
-"""Motion-consistency fusion: the scales, brought to one length, weighed against each other at every joint."""
+"""Motion-consistency fusion: the scales, aligned in time and weighted at every frame and joint."""
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ class BringToCoarsest(nn.Module):
 
 
 class ScaleGate(nn.Module):
-    """Weights of the scales at every frame and joint, adding up to one."""
+    """Weights of the scales at every frame and joint, summing to one."""
 
     def __init__(self, channels: int, num_scales: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The gate that weighs the temporal, spatial and motion branches against each other."""
+"""The gate that weights the temporal, spatial and motion branches."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F

@@ -1,4 +1,4 @@
-"""What is computed otherwise than it reads, for a device or for precision; the rest of the network knows neither."""
+"""Computations rewritten for speed or precision; the rest of the network is independent of device and precision."""
 
 from contextlib import AbstractContextManager
 
@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def tanh(x: Tensor) -> Tensor:
-    """Hyperbolic tangent; in float32 on a CPU by the sigmoid, whose kernel is nine times faster (≤ 1e-7 apart)."""
+    """Hyperbolic tangent; in float32 on a CPU via the sigmoid, whose kernel is nine times faster (≤ 1e-7 apart)."""
     if x.is_cpu and x.dtype == torch.float32:
         return torch.sigmoid(2 * x) * 2 - 1
     return torch.tanh(x)
@@ -27,7 +27,7 @@ def pad_replicate(x: Tensor, before: int, after: int) -> Tensor:
 def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``x (B, T, V, in)`` times ``weight (out, in)`` plus ``bias (out,)`` → ``(B, T, V, out)``.
 
-    On a CPU it runs as a 1×1 convolution: oneDNN computes it up to twice as fast as the BLAS multiplies matrices.
+    On a CPU it runs as a 1×1 convolution: oneDNN is up to twice as fast as the BLAS matrix product.
     """
     if x.is_cpu:
         return F.conv2d(x.permute(0, 3, 1, 2), weight[..., None, None], bias).permute(0, 2, 3, 1)
@@ -35,7 +35,7 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def frame_difference(x: Tensor) -> Tensor:
-    """Next minus current frame of ``x (B, T, V, C)``; the last difference is repeated, and is 0 in a one-frame clip."""
+    """Next minus current frame of ``x (B, T, V, C)``; the last difference is repeated, and is 0 for one frame."""
     if x.shape[1] == 1:
         return torch.zeros_like(x)
     difference = x[:, 1:] - x[:, :-1]
@@ -45,7 +45,7 @@ def frame_difference(x: Tensor) -> Tensor:
 def static_and_difference(split: nn.Linear, x: Tensor) -> tuple[Tensor, Tensor]:
     """The first half of ``split(x)`` and the frame difference of the second, ``(B, T, V, C/2)`` each.
 
-    Of features in low precision the difference would be rounding: there it is taken before the map, of which the bias
+    In low precision, the difference of features would be rounding noise: it is taken before the map, whose bias
     cancels.
     """
     if not torch.is_autocast_enabled(x.device.type):
@@ -58,7 +58,7 @@ def static_and_difference(split: nn.Linear, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def centre(x: Tensor) -> tuple[Tensor, Tensor]:
     """``x − mean (B, T, V, C)`` and ``std + 1e-6 (B, 1, 1, C)`` per clip and channel, float32; two sums, as
-    ``var_mean`` takes twenty times as long on a CPU.
+    ``var_mean`` is twenty times slower on a CPU.
     """
     centred = x - x.mean(dim=(1, 2), keepdim=True, dtype=torch.float32)
     variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
@@ -66,5 +66,5 @@ def centre(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def single_precision(x: Tensor) -> AbstractContextManager[None]:
-    """Where mixed precision has to stay out: motion is smaller than it can tell."""
+    """Disables autocast: motion is below the resolution of low precision."""
     return torch.autocast(x.device.type, enabled=False)

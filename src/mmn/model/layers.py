@@ -10,7 +10,7 @@ from mmn.model.kernels import map_channels
 def normalise_channels(norm: nn.Module, x: Tensor) -> Tensor:
     """Apply a batch normalisation to the last axis of ``x (..., C)``.
 
-    The norm sees ``(N, C)``, which ``BatchNorm1d`` and ``SyncBatchNorm`` both accept.
+    The norm gets ``(N, C)``, which ``BatchNorm1d`` and ``SyncBatchNorm`` both accept.
     """
     return norm(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
@@ -24,7 +24,7 @@ class Linear(nn.Linear):
 
 
 class TemporalConv(nn.Conv2d):
-    """Convolution over the frames of ``(B, T, V, C)``, every joint alike.
+    """Convolution over the frames of ``(B, T, V, C)``, shared by all joints.
 
     Weights are ``(out, in / groups, kernel, 1)``. The channel axis is only *viewed* as the second one, so that the
     backend runs its channels-last kernel and nothing is copied.
@@ -69,7 +69,7 @@ class DropPath(nn.Module):
 
     @property
     def rate(self) -> float:
-        """Probability of dropping a branch; may be set anew."""
+        """Probability of dropping a branch; can be changed."""
         return self._rate
 
     @rate.setter

@@ -1,4 +1,4 @@
-"""The Motion-guided Modulation Network, whole."""
+"""The complete Motion-guided Modulation Network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,20 +25,20 @@ class MMN(nn.Module):
     Args:
         num_joints: joints V of the layout.
         num_classes: actions K.
-        coordinates: of a joint, 2 or 3; or channels, where several streams lie side by side.
+        coordinates: per joint, 2 or 3; or the channels of several streams.
         num_frames: sampled frames T, a multiple of ``2 ** (scales - 1)``.
         width: embedding channels C, a multiple of ``4 * heads``.
         depth: blocks in each scale.
         scales: levels of the temporal pyramid.
-        heads: joint-mixing matrices in a block.
-        mlp_ratio: hidden width of the MLP over C.
+        heads: joint-mixing matrices per block.
+        mlp_ratio: hidden width of the MLP relative to C.
         drop_path: stochastic depth of the last block; it rises linearly from 0 over all blocks.
         dropout: dropout before the classifier and after the fusion.
         lift: hidden widths of the embedding; None for the official 2 and 3 times the coordinates.
         corrected: False keeps two places where the official code does not do what it describes (the joints are
             not mixed in MSM; the gate multiplies the unmodulated branches), which official weights need.
-        freeze_biases: leave out of training the biases that a batch normalisation takes away again: their gradients are
-            rounding noise, which Adam follows at the full rate. False as in the official code.
+        freeze_biases: do not train biases that a following batch normalisation cancels: their gradients are
+            rounding noise, which Adam follows at full rate. False as in the official code.
 
     Raises:
         UserError: sizes that do not fit together.
@@ -80,7 +80,7 @@ class MMN(nn.Module):
             "freeze_biases": freeze_biases,
         }
         check_sizes(self.config)
-        self.recompute = False  # True: compute features of blocks anew in the backward pass, for less memory
+        self.recompute = False  # True: recompute block features in the backward pass to save memory
         self.embedding = SkeletonEmbedding(coordinates, num_joints, width, lift)
         self.pyramid = TemporalPyramid(width, scales)
         rates = iter(torch.linspace(0, drop_path, scales * depth).tolist())
@@ -97,7 +97,7 @@ class MMN(nn.Module):
             bias.requires_grad_(not freeze_biases)
 
     def cancelled_biases(self) -> list[Tensor]:
-        """Biases of the layers that a batch normalisation follows at once."""
+        """Biases of the layers directly followed by a batch normalisation."""
         pairs = [*self.pyramid.steps, *self.fusion.align]
         layers = [pair.conv for pair in pairs] + [self.fusion.gate.reduce]
         return [layer.bias for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None]
@@ -127,7 +127,7 @@ class MMN(nn.Module):
         return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
 
     def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
-        """``blocks(x)``, in training with less memory where that is asked for."""
+        """``blocks(x)``, with recomputation in training if requested."""
         if not (self.recompute and self.training):
             return blocks(x)
         for block in blocks:  # type: ignore[attr-defined]
@@ -144,26 +144,26 @@ class MMN(nn.Module):
         return self.classify(fused)
 
     def forward_scales(self, clips: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits ``(B, K)`` of the fused features and ``(S, B, K)`` of each scale, by the one classifier."""
+        """Logits ``(B, K)`` of the fused features and ``(S, B, K)`` of each scale, by the shared classifier."""
         fused, aligned = self.features(clips, times)
         return self.classify(fused), torch.stack([self.classify(x) for x in aligned])
 
     def fuse(self) -> nn.Module:
-        """What judges clips in its place, with the current weights; see ``mmn.inference.infer.for_inference``."""
-        from mmn.inference.infer import for_inference  # the one arrow back: a convenience of the public class
+        """The network for inference with the current weights; see ``mmn.inference.infer.for_inference``."""
+        from mmn.inference.infer import for_inference  # the one backward import: a convenience of the public class
 
         return for_inference(self)
 
     def compile_blocks(self, backend: str = "inductor") -> None:
         """Compile the blocks for training with ``torch.compile``: one graph for each scale, in place.
 
-        Names in checkpoints stay. Batches have to be of one size.
+        Names in checkpoints are unchanged. All batches must have the same size.
         """
-        # Beyond its limit the compiler leaves blocks uncompiled. Of a scale there are at most four graphs: with and
-        # without gradients, and both again where features are computed anew.
+        # Beyond its limit the compiler leaves blocks uncompiled. A scale has at most four graphs: with and
+        # without gradients, each with and without recomputation.
         limits: Any = torch._dynamo.config
         limits.recompile_limit = max(limits.recompile_limit, 4 * len(self.scales))
-        # The convolutions are channels last already, and laying them out anew breaks the CPU's heap (2.13).
+        # The convolutions are already channels-last, and layout optimisation corrupts the CPU's heap (2.13).
         options: Any = {"layout_optimization": False} if backend == "inductor" else None
         for scale in self.scales:
             for block in scale:  # type: ignore[attr-defined]

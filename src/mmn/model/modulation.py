@@ -1,4 +1,4 @@
-"""Motion-guided modulation: the motion features decide scale and shift of the static ones (MSM and MTM)."""
+"""Motion-guided modulation (MSM and MTM): motion features give the scale and shift of the static ones."""
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ class SkeletalModulation(nn.Module):
     """MSM: per-joint scale and shift from motion, through a learned joint graph.
 
     ``mix_joints=False`` is what the official code computes: it multiplies each joint by the *column sum* of the
-    graph, so that joints are never mixed. ``True`` is what it describes: ``out_v = Σ_u graph[v, u] · in_u``.
+    graph, so that joints are never mixed. ``True`` is the method as described: ``out_v = Σ_u graph[v, u] · in_u``.
     """
 
     def __init__(self, channels: int, num_joints: int, mix_joints: bool) -> None:

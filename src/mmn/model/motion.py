@@ -1,4 +1,4 @@
-"""The motion branch: what changes from frame to frame."""
+"""The motion branch."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,7 +7,7 @@ from mmn.model.layers import TemporalConv, normalise_channels
 
 
 class MotionBranch(nn.Module):
-    """Depthwise convolution over time → BatchNorm → GELU, of the frame difference."""
+    """Frame difference → depthwise convolution over time → BatchNorm → GELU."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from torch import Tensor
 from mmn.errors import UserError
 from mmn.model.mmn import MMN
 
-# (official, ours); {i} a scale, {j} a block. A name stands for itself and everything below it.
+# (official, ours); {i} a scale, {j} a block. A name includes everything below it.
 _NAMES = [
     ("STPE", "embedding.position"),
     ("projection.0", "embedding.lift.0"),
@@ -51,7 +51,7 @@ _NAMES = [
     ("fusion.res_conv", "fusion.residual"),
     ("head", "classifier"),
 ]
-# 1×1 convolutions there, linear maps here: the same numbers with two axes of length one more.
+# 1×1 convolutions there, linear maps here: the same weights with two extra axes of length one.
 _LINEAR_HERE = re.compile(
     r"(projection\.\d|fusion\.gate_conv\.[03]|fusion\.res_conv|.*\.aggregation_gate\.[03]|.*\.aggregation\.0)\.weight"
 )
@@ -61,7 +61,7 @@ def official_name(name: str) -> str:
     """Our state-dict name → the official one.
 
     Raises:
-        KeyError: a name that the official network does not have.
+        KeyError: a name without an official counterpart.
     """
     for official, ours in _NAMES:
         pattern = re.escape(ours).replace(r"\{i\}", r"(?P<i>\d+)").replace(r"\{j\}", r"(?P<j>\d+)")
@@ -88,7 +88,7 @@ def is_official(state: Mapping[str, Any]) -> bool:
 
 
 def infer_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The constructor's sizes, read off an official state dict; what leaves no trace in it keeps its default."""
+    """The constructor's sizes, inferred from an official state dict; others keep their defaults."""
     width, num_joints = state["STPE"].shape
     first = "MFM.0.blocks.0"
     return {
@@ -104,14 +104,14 @@ def infer_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
 
 
 def from_official(state_dict: Mapping[str, Tensor], **overrides: Any) -> MMN:
-    """Build our network from an official state dict, in evaluation mode, sizes inferred.
+    """Build our network in evaluation mode from an official state dict, inferring its sizes.
 
     Args:
         state_dict: what the official code saved; a ``module.`` prefix (data parallel) is accepted.
-        overrides: constructor arguments that leave no trace in weights, such as ``num_frames`` or ``dropout``.
+        overrides: constructor arguments that cannot be inferred from weights, such as ``num_frames`` or ``dropout``.
 
     Raises:
-        UserError: entries missing, unexpected, or of a size that fits no network.
+        UserError: missing or unexpected entries, or sizes that fit no network.
     """
     state = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     if not is_official(state):
@@ -149,11 +149,11 @@ def to_official(network: MMN) -> dict[str, Tensor]:
     """The network's weights as a state dict that the official code loads.
 
     Raises:
-        UserError: a network with another number of scales than the official four.
+        UserError: a network without the official four scales.
     """
     if network.config["scales"] != 4:
         raise UserError(
-            f"the official code has 4 scales and this network {network.config['scales']}; it cannot be exported."
+            f"the official code has 4 scales, this network {network.config['scales']}; export one with scales=4."
         )
     with torch.no_grad():
         return {

@@ -10,14 +10,14 @@ from torch.utils.checkpoint import checkpoint
 
 
 def recomputed(block: nn.Module, x: Tensor) -> Tensor:
-    """``block(x)``, whose inner features are not kept for the backward pass but computed anew."""
+    """``block(x)``, with inner features recomputed in the backward pass."""
     output: Any = checkpoint(block, x, use_reentrant=False, context_fn=lambda: (nullcontext(), counted_once(block)))
     return output
 
 
 @contextmanager
 def counted_once(block: nn.Module) -> Iterator[None]:
-    """Leave the running statistics of batch normalisations as they are: the first pass has counted this batch."""
+    """Freeze running statistics of batch normalisations: the first pass has already counted this batch."""
     norms: list[Any] = [module for module in block.modules() if isinstance(module, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:

@@ -1,1 +1,1 @@
-"""What people look at: tables and lines on the terminal."""
+"""Reports for people: tables, plots, animations and pages."""

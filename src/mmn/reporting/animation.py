@@ -1,4 +1,4 @@
-"""Moving skeletons: one or more clips side by side, as GIF, MP4 or a self-contained HTML page."""
+"""Animated skeletons: one or more clips side by side, as GIF, MP4 or a self-contained HTML page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,8 +26,8 @@ class Shown(NamedTuple):
     Attributes:
         title: written above.
         keypoints: ``(T, V, C)``.
-        filled: which joints were filled in ``(T, V)``; drawn hollow.
-        prediction: what a network makes of it, frame by frame; drawn below.
+        filled: joints that were filled in ``(T, V)``; drawn hollow.
+        prediction: a network's prediction, frame by frame; drawn below.
     """
 
     title: str
@@ -37,7 +37,7 @@ class Shown(NamedTuple):
 
 
 def find_clip(data: SkeletonData, name: str) -> Shown:
-    """A clip by its name, or by ``split/name`` where several splits have one of that name.
+    """A clip by its name, or by ``split/name`` if several splits have the name.
 
     Raises:
         UserError: no such clip, or more than one.
@@ -51,7 +51,7 @@ def find_clip(data: SkeletonData, name: str) -> Shown:
     if len(found) != 1:
         some = ", ".join(f"{split}/{clips.names[0]}" for split, clips in data.splits.items())
         raise UserError(
-            f"{data.name} has {len(found)} clips called {name}; give one name, with its split if need be, as in {some}."
+            f"{data.name} has {len(found)} clips called {name}; give one name, with its split if needed, as in {some}."
         )
     split, index = found[0]
     clips = data.splits[split]
@@ -66,10 +66,10 @@ def find_clip(data: SkeletonData, name: str) -> Shown:
 
 @rc_context({"text.parse_math": False})  # a $ in a name is a $
 def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_second: int = 15) -> None:
-    """Write an animation of clips side by side; a shorter one stands still at its end.
+    """Write an animation of clips side by side; a shorter one freezes at its end.
 
     Raises:
-        UserError: a suffix other than .gif, .mp4 and .html, or .mp4 without ffmpeg on the machine.
+        UserError: a suffix other than .gif, .mp4 and .html, or .mp4 without ffmpeg installed.
     """
     suffix = path.suffix.lower()
     if suffix not in FORMATS:
@@ -97,7 +97,7 @@ def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_secon
         if suffix == ".html":
             part.write_text(animation.to_jshtml(default_mode="loop"), encoding="utf-8")
         else:
-            temporary = part.with_suffix(f".part{suffix}")  # writers go by the suffix
+            temporary = part.with_suffix(f".part{suffix}")  # writers choose by suffix
             writer = PillowWriter(frames_per_second) if suffix == ".gif" else FFMpegWriter(frames_per_second)
             try:
                 animation.save(temporary, writer=writer, dpi=80)

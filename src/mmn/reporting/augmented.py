@@ -1,4 +1,4 @@
-"""What augmentation makes of a clip, as training draws it epoch by epoch."""
+"""Augmented versions of a clip, as training draws them in each epoch."""
 
 import numpy as np
 import torch
@@ -12,14 +12,14 @@ from mmn.reporting.animation import Shown
 
 
 def augmented(clip: Shown, layout: Layout, augmentation: Augmentation, name: str, epochs: int) -> list[Shown]:
-    """The clip as it is, in the box that all are shown in, and what some epochs make of it; lost joints are hollow.
+    """The original clip and its augmented versions in a number of epochs; dropped joints are hollow.
 
     Args:
-        clip: to show.
+        clip: the clip.
         layout: its skeleton.
-        augmentation: of training.
+        augmentation: the training augmentation.
         name: its name, for the titles.
-        epochs: how many.
+        epochs: number of epochs.
     """
     frames, _, coordinates = clip.keypoints.shape
     preprocessing = Preprocessing(Modality("all"), frames, "aspect")  # several streams, of which some may be dropped

@@ -1,4 +1,4 @@
-"""Runs compared: a row a setting with mean, spread and interval over its runs, what differs, and the runs added up."""
+"""Comparison of runs: one row per setting with mean, spread and interval, pairwise tests, and the ensemble."""
 
 import statistics
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from mmn.evaluation.scores import Scores, combine, figures
 from mmn.reporting.runs import Run, find_runs, names_of
 
 MOST_PAIRS = 15
-"""Of settings that are compared with each other; of more, each with the first alone."""
+"""Largest number of settings compared pairwise; of more, each is compared only with the first."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ in nothing but their seeds.
+    """Runs that differ only in their seeds.
 
     Attributes:
         name: the setting.
-        runs: seed and figure of each; a command that was run twice has two of one seed.
-        last: the last epoch's figure of each; empty where one is not known.
+        runs: seed and metric of each; a command that was run twice has two with one seed.
+        last: the last epoch's metric of each; empty if any is unknown.
     """
 
     name: str
@@ -33,27 +33,27 @@ class Row:
 
     @property
     def values(self) -> dict[int, float]:
-        """By seed; of several runs with one seed the last."""
+        """The metric by seed; the last of several runs with one seed."""
         return dict(self.runs)
 
     @property
     def mean(self) -> float:
-        """Over the runs."""
+        """Mean over the runs."""
         return statistics.mean(value for _, value in self.runs)
 
     @property
     def sd(self) -> float | None:
-        """The sample standard deviation; None of a single run."""
+        """The sample standard deviation; None for a single run."""
         return statistics.stdev(value for _, value in self.runs) if len(self.runs) > 1 else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 % by Student's t, over training again; None of a single run."""
+        """The 95 % interval by Student's t over repeated training; None for a single run."""
         return t_interval([value for _, value in self.runs])
 
 
 def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of a mean by Student's t; None of fewer than two values."""
+    """The 95 % interval of a mean by Student's t; None for fewer than two values."""
     from scipy.stats import t
 
     if len(values) < 2:
@@ -64,16 +64,16 @@ def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 @dataclass(frozen=True)
 class Pair:
-    """What one setting has over another.
+    """The difference of two settings.
 
     Attributes:
         first: of the two settings.
         second: of the two settings.
         points: first minus second, of the means.
-        by_seed: 95 % of the difference of runs with the same seed; None with fewer than two of them.
-        p: by clip and, with several runs, by run; None where there are no scores.
+        by_seed: 95 % interval of the difference between runs with the same seed; None for fewer than two.
+        p: over clips and, with several runs, over runs; None without scores.
         p_holm: corrected for all pairs of the table.
-        tested: what the p value speaks of.
+        tested: what the p value refers to.
     """
 
     first: str
@@ -87,16 +87,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Table:
-    """Runs on one file, or fold, whose epochs were chosen alike.
+    """Runs on one file or fold whose epochs were selected in the same way.
 
     Attributes:
         data: the file.
-        selected_on: what chose the epochs.
-        rows: one for each setting, then the settings of each seed added up.
+        selected_on: what selected the epochs.
+        rows: one per setting, then the ensemble of each seed's settings.
         pairs: settings compared.
-        weights: seed → what each row counts in the sum; empty where there is nothing to add up.
+        weights: seed → ensemble weight of each row; empty without an ensemble.
         weights_from: where the weights come from, in words.
-        notes: what is missing, a sentence each.
+        notes: what is missing, one sentence each.
     """
 
     data: str
@@ -110,7 +110,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All tables of a folder, for one figure, such as ``"top1"``, of one split."""
+    """All tables of a folder for one metric, such as ``"top1"``, of one split."""
 
     metric: str
     split: str
@@ -140,18 +140,18 @@ class Comparison:
 
 
 def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparison:
-    """Compare the finished runs below ``folder``, those on one file and chosen alike in a table of their own.
+    """Compare the finished runs below ``folder``, with a table for each data file and kind of epoch selection.
 
-    Rows are the settings that differ between runs, other than seeds. Where each seed has several, they are added up as
-    an ensemble, with weights found on the val split; where a run has no scores of one, they count alike.
+    Rows are the settings that differ between runs, other than seeds. If each seed has several, they are combined into
+    an ensemble, with weights fitted on the val split, or equal weights if a run has no val scores.
 
     Raises:
-        UserError: no finished runs, or none with that figure of that split.
+        UserError: no finished runs, or none with that metric of that split.
     """
     runs = find_runs(folder)
     if not any(metric in run.figures.get(split, {}) for run in runs):
         have = sorted({f"{s} {m}" for run in runs for s, figures_of in run.figures.items() for m in figures_of})
-        raise UserError(f"the runs in {folder} have no {split} {metric}; they have {', '.join(have) or 'no figures'}.")
+        raise UserError(f"the runs in {folder} have no {split} {metric}; they have {', '.join(have) or 'no metrics'}.")
     named = list(zip(runs, names_of(runs), strict=True))
     groups: dict[tuple[str, str], list[tuple[Run, str]]] = {}
     for run, name in named:
@@ -177,7 +177,7 @@ def _row(name: str, runs: list[Run], metric: str, split: str) -> Row:
 
 
 def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: str) -> list[Pair]:
-    """Settings compared with each other, or of many with the first; Holm's correction over all."""
+    """Settings compared pairwise, or many with the first; Holm's correction over all."""
     chosen = list(combinations(rows, 2))
     if len(chosen) > MOST_PAIRS:
         chosen = [(rows[0], row) for row in rows[1:]]
@@ -196,7 +196,7 @@ def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: s
 
 
 def _p(first: list[Run], second: list[Run], metric: str, split: str) -> tuple[float | None, str]:
-    """The p value of a difference clip by clip, and what it speaks of."""
+    """The p value of a difference clip by clip, and what it refers to."""
     sides = [[run.scores(split) for run in side] for side in (first, second)]
     there = [[one for one in side if one is not None] for side in sides]
     if not all(there):
@@ -213,11 +213,11 @@ def _p(first: list[Run], second: list[Run], metric: str, split: str) -> tuple[fl
 def _ensemble(
     by_name: dict[str, list[Run]], metric: str, split: str
 ) -> tuple[list[Row], dict[int, dict[str, float]], str, list[str]]:
-    """The settings of each seed added up, of seeds that have all of them; what is missing is named."""
+    """The ensemble of each seed that has all settings; missing ones are noted."""
     values: list[tuple[int, float]] = []
     weights: dict[int, dict[str, float]] = {}
     notes: list[str] = []
-    source = "equal, since there are no scores of a val split to find them on"
+    source = "equal, as there are no val scores to fit them on"
     seeds = sorted({run.seed for runs in by_name.values() for run in runs})
     for seed in seeds if len(by_name) > 1 else ():
         runs = {name: [run for run in runs if run.seed == seed] for name, runs in by_name.items()}
@@ -230,7 +230,7 @@ def _ensemble(
         try:
             found = [1.0 / len(streams)] * len(streams)
             if judged and all(scores is not None for scores in judged):
-                found, source = find_weights([s for s in judged if s is not None]).weights, "found on the val split"
+                found, source = find_weights([s for s in judged if s is not None]).weights, "fitted on the val split"
             total = combine([scores for scores in streams.values() if scores is not None], found)
         except UserError as error:
             notes.append(f"seed {seed} has no ensemble: {error}")
@@ -241,5 +241,5 @@ def _ensemble(
 
 
 def _scores(runs: list[Run], split: str) -> Scores | None:
-    """Of the most recent of runs with one setting and seed; None where there is none."""
+    """Of the most recent run with one setting and seed; None if there is none."""
     return runs[-1].scores(split) if runs else None

@@ -1,4 +1,4 @@
-"""Runs over folds as a table: the out-of-fold scores of each setting and seed as one figure, with its interval."""
+"""Cross-validation as a table: the pooled out-of-fold scores of each setting and seed, with intervals."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from mmn.reporting.runs import Run, find_runs, names_of
 
 @dataclass(frozen=True)
 class FoldRow:
-    """One setting: its folds as one.
+    """One setting with its folds pooled.
 
     Attributes:
         name: what differs from the other settings.
-        folds: how many there are.
-        scores: by seed, of all clips.
+        folds: number of folds.
+        scores: pooled scores of all clips, by seed.
     """
 
     name: str
@@ -34,13 +34,13 @@ class FoldRow:
 
 @dataclass(frozen=True)
 class FoldComparison:
-    """What ``compare_folds`` found.
+    """Result of ``compare_folds``.
 
     Attributes:
         metric: the figure.
-        rows: one for each setting.
-        notes: what was left out, in words.
-        against: by setting, how far it is ahead of the other folder's: points and a 95 % interval, over clips and, of
+        rows: one per setting.
+        notes: what was left out.
+        against: by setting, its lead over the other folder's in points, with a 95 % interval over clips and, for
             several seeds, over seeds.
     """
 
@@ -73,29 +73,29 @@ class FoldComparison:
                 points, low, high = self.against[row.name]
                 cells.append(f"{points:+.2f} ({low:+.2f} … {high:+.2f})")
             lines.append(_line(cells))
-        lines += ["", "The scores are of each fold's best epoch, chosen on the fold itself: a little too good."]
+        lines += ["", "Each fold's best epoch was selected on the fold itself, so the scores are slightly optimistic."]
         return "\n".join([*lines, *self.notes]) + "\n"
 
     def _interval(self, row: FoldRow) -> list[float]:
-        """Over clips, or the groups they come from, of the first seed."""
+        """The first seed's interval over clips, or over the groups they come from."""
         first = labelled(next(iter(row.scores.values())))
         found = intervals(first)
         return found.get(self.metric, [float("nan")] * 2)
 
 
 def of_folds(folder: Path) -> bool:
-    """Whether any run below ``folder`` is of a fold."""
+    """Whether any run below ``folder`` trained on folds."""
     return any(_fold(run)[0] is not None for run in find_runs(folder))
 
 
 def compare_folds(folder: Path, metric: str = "top1", against: Path | None = None) -> FoldComparison:
-    """Pool the folds of each setting and seed below ``folder``, and set them against another folder's.
+    """Pool the folds of each setting and seed below ``folder`` and compare them with another folder's.
 
-    Settings are matched to the other folder's by name, or all to its only one. A setting whose folds are not complete
+    Settings are matched to the other folder's by name, or all to its only one. A setting with missing folds
     is left out and named.
 
     Raises:
-        UserError: no finished runs, none that is complete, or an unknown figure.
+        UserError: no finished runs, no complete setting, or an unknown metric.
     """
     rows, notes = _rows(folder)
     if metric not in figures(next(iter(rows[0].scores.values()))):
@@ -140,7 +140,7 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
 
 
 def _missing(runs: Sequence[Run]) -> str:
-    """What these runs lack to be all folds of one setting; empty where they are."""
+    """What these runs lack to be all folds of one setting; empty if complete."""
     if lost := next((run.folder for run in runs if run.scores("val") is None), None):
         return f"{lost} has no scores_val.h5"
     folds = [_fold(run) for run in runs]

@@ -7,8 +7,8 @@ import pandas as pd
 
 from mmn.reporting.compare import Comparison, Row, Table
 
-UNITS = {"loss": "nats, less is better"}
-"""Of figures that are no percentages, of which more is better."""
+UNITS = {"loss": "nats, lower is better"}
+"""Of metrics other than percentages, for which higher is better."""
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def plain(comparison: Comparison) -> dict[str, Any]:
 
 
 def frame(comparison: Comparison, table: Table) -> pd.DataFrame:
-    """One table, a row a setting: n, the figure of each seed, mean ± sd, its interval, and the last epoch's mean."""
+    """One table, one row per setting: n, each seed's metric, mean ± sd, interval, and the last epoch's mean."""
     seeds = sorted({seed for row in table.rows for seed, _ in row.runs})
     records = []
     for row in table.rows:
@@ -48,8 +48,8 @@ def frame(comparison: Comparison, table: Table) -> pd.DataFrame:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The tables, each under what its runs share, with the settings compared below."""
-    unit = UNITS.get(comparison.metric, "%, more is better")
+    """The tables, each under what its runs have in common, with pairwise comparisons below."""
+    unit = UNITS.get(comparison.metric, "%, higher is better")
     lines = [f"{comparison.metric} on {comparison.split}, {unit}"]
     for table in comparison.tables:
         lines += ["", _about(comparison, table), "", *_markdown(frame(comparison, table))]
@@ -57,7 +57,7 @@ def markdown(comparison: Comparison) -> str:
             lines += ["", *_markdown(_pairs(table))]
             lines += [
                 "",
-                "p: of a difference as large where there is none, clip by clip; corrected for all (Holm).",
+                "p: probability of at least such a difference if there is none, clip by clip; Holm-corrected.",
             ]
         if table.weights:
             lines += ["", f"Weights: {table.weights_from}."]
@@ -68,7 +68,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def latex(comparison: Comparison) -> str:
-    """The tables for a paper, one ``tabular`` each, what they share as its comment."""
+    """The tables for a paper, one ``tabular`` each, with what their runs have in common as a comment."""
     parts = []
     for table in comparison.tables:
         shown = frame(comparison, table).map(lambda cell: str(cell).replace("±", r"$\pm$"))
@@ -80,7 +80,7 @@ def latex(comparison: Comparison) -> str:
 
 
 def csv(comparison: Comparison) -> str:
-    """A line a run: data, selection, setting, seed and figure."""
+    """One line per run: data, selection, setting, seed and metric."""
     records = [
         {"data": table.data, "selected_on": table.selected_on, "split": comparison.split, "setting": row.name,
          "n": len(row.runs), "seed": seed, comparison.metric: value, f"{comparison.metric}_last_epoch": last}
@@ -96,9 +96,9 @@ def _last(row: Row) -> list[float | None]:
 
 
 def _about(comparison: Comparison, table: Table) -> str:
-    chosen = f"epochs chosen by {table.selected_on}" if table.selected_on else "how epochs were chosen is not known"
+    chosen = f"epochs selected by {table.selected_on}" if table.selected_on else "epoch selection unknown"
     if table.selected_on.startswith(f"{comparison.split}/"):
-        chosen += ", which is what is compared here: too high"
+        chosen += ", the metric compared here, and so optimistic"
     return f"{table.data or 'data file unknown'}; {chosen}"
 
 

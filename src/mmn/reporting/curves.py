@@ -24,11 +24,11 @@ def read_metrics(path: Path) -> dict[str, tuple[list[int], list[float]]]:
 def named_curves(
     columns: dict[str, tuple[list[int], list[float]]], judged: str
 ) -> dict[str, tuple[list[int], list[float]]]:
-    """The columns under the names that they are drawn with.
+    """The columns by the names they are drawn with.
 
     Args:
-        columns: of ``metrics.csv``, whose ``val/…`` is the split that epochs are judged on.
-        judged: that split; ``test`` is called what it then is.
+        columns: of ``metrics.csv``; its ``val/…`` is the validation split.
+        judged: the validation split; ``test`` is marked as used for selection.
     """
     called = {"test": "test (used for selection)"}.get(judged, judged)
     return {
@@ -38,13 +38,13 @@ def named_curves(
 
 
 def curve_names(columns: dict[str, tuple[list[int], list[float]]], kind: str) -> tuple[str, ...]:
-    """What belongs on one pair of axes: the ``"loss"`` or the ``"top1"`` of training and of the judged split."""
+    """The curves on one pair of axes: the ``"loss"`` or the ``"top1"`` of training and validation."""
     train = "train/cross_entropy" if kind == "loss" and "train/cross_entropy" in columns else f"train/{kind}"
     return (train, *(name for name in columns if name.endswith(f"/{kind}") and not name.startswith("train/")))
 
 
 def draw_curves(metrics: Path, path: Path, judged: str = "val") -> None:
-    """Draw what was logged over the steps; ``judged`` is the split that epochs are judged on."""
+    """Draw what was logged over the steps; ``judged`` is the validation split."""
     columns = named_curves(read_metrics(metrics), judged)
     panels = (
         ("cross entropy", curve_names(columns, "loss")),

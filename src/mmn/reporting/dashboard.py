@@ -1,4 +1,4 @@
-"""What a Weights & Biases run shows beside curves: where it came from, each class, the confusions, the worst clips."""
+"""Results in a Weights & Biases run beside its curves: provenance, classes, confusions, the worst clips."""
 
 import logging
 import tempfile
@@ -18,21 +18,21 @@ log = logging.getLogger(__name__)
 
 
 def log_results(logger: WandbLogger, scores: dict[str, Scores], data: SkeletonData, worst: int = 3) -> None:
-    """Log the best epoch's results; whatever goes wrong here is told and stops nothing.
+    """Log the best epoch's results; a failure is logged and does not stop the run.
 
     Args:
         logger: the run.
         scores: by split, ``val`` before ``test``; the first is shown in detail.
         data: where the clips are.
-        worst: how many of the worst clips to animate.
+        worst: number of worst clips to animate.
     """
     if not scores:
         return
     split, first = next(iter(scores.items()))
     try:
         _log_results(logger, split, first, data, worst)
-    except Exception as error:  # a picture is not worth a run
-        log.warning("W&B was not given the results in detail: %s", error)
+    except Exception as error:  # a failed plot must not stop the run
+        log.warning("the detailed results were not logged to W&B: %s", error)
 
 
 def _log_results(logger: WandbLogger, split: str, scores: Scores, data: SkeletonData, worst: int) -> None:
@@ -49,7 +49,7 @@ def _log_results(logger: WandbLogger, split: str, scores: Scores, data: Skeleton
     with tempfile.TemporaryDirectory() as folder:
         for rank, place in enumerate(np.argsort(own)[:worst], start=1):
             name = known.names[place]
-            title = f"{name}: {names[known.labels[place]]}, taken for {names[predicted[place]]}"
+            title = f"{name}: {names[known.labels[place]]}, predicted as {names[predicted[place]]}"
             path = Path(folder) / f"{rank}.gif"
             animate([Shown(title, clips.clip(clips.names.index(name)))], data.layout, path)
             run.log({f"{split}/worst_{rank}": wandb.Video(str(path), caption=title, format="gif")})

@@ -1,4 +1,4 @@
-"""The report's interactive figures, in Bokeh: zoom, hover, readable on light and on dark."""
+"""The report's interactive Bokeh plots, readable on light and dark backgrounds."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def class_bars(rows: list[dict[str, Any]]) -> Any:
 
 
 def reliability(bins: list[dict[str, Any]]) -> Any:
-    """Accuracy against confidence; the diagonal is perfect, and the band what a calibrated network would show."""
+    """Accuracy against confidence; the diagonal is perfect, and the band that of a calibrated network."""
     size: dict[str, Any] = {"height": 300, "x_range": (0, 100), "y_range": (0, 100)}
     plot = _figure(x_axis_label="confidence, %", y_axis_label="accuracy, %", **size)
     plot.line([0, 100], [0, 100], color=_INK, line_dash="dashed")
@@ -78,18 +78,18 @@ def reliability(bins: list[dict[str, Any]]) -> Any:
     plot.line("confidence", "accuracy", source=source, color=_BLUE, line_width=2)
     plot.scatter("confidence", "accuracy", source=source, color=_BLUE, size=7)
     tooltips = [("confidence", "@confidence{0.0} %"), ("accuracy", "@accuracy{0.0} %"), ("clips", "@clips"),
-                ("of a calibrated network", "@low{0.0} to @high{0.0} %")]  # fmt: skip
+                ("if calibrated", "@low{0.0} to @high{0.0} %")]  # fmt: skip
     plot.add_tools(HoverTool(tooltips=tooltips))
     return plot
 
 
 def risk_coverage(curve: dict[str, Any]) -> Any:
-    """Errors among the surest share of the clips."""
+    """Error rate among the most confident share of the clips."""
     size: dict[str, Any] = {"height": 300, "x_range": (0, 100)}
-    plot = _figure(x_axis_label="surest clips, %", y_axis_label="errors among them, %", **size)
+    plot = _figure(x_axis_label="most confident clips, %", y_axis_label="errors among them, %", **size)
     plot.line(curve["coverage"], curve["risk"], color=_BLUE, line_width=2)
     plot.scatter(curve["coverage"], curve["risk"], color=_BLUE, size=5)
-    plot.add_tools(HoverTool(tooltips=[("surest clips", "@x{0} %"), ("errors", "@y{0.0} %")]))
+    plot.add_tools(HoverTool(tooltips=[("most confident clips", "@x{0} %"), ("errors", "@y{0.0} %")]))
     return plot
 
 

@@ -1,4 +1,4 @@
-"""The strip below a moving skeleton: what a network makes of the clip around each frame."""
+"""The strip below an animated skeleton: a network's prediction around each frame."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from mmn.inference.sliding import window_starts
 
-_COLOURS = colormaps["Dark2"]  # not those of the body parts
+_COLOURS = colormaps["Dark2"]  # distinct from the body parts' colours
 _SHOWN = 4
 
 
 class Prediction(NamedTuple):
-    """Probabilities ``(T, K)`` of the classes ``names``, from windows of so many frames around each frame."""
+    """Probabilities ``(T, K)`` of the classes ``names``, from a window around each frame."""
 
     names: list[str]
     probabilities: NDArray[np.float64]
@@ -23,19 +23,19 @@ class Prediction(NamedTuple):
 
     @property
     def likeliest(self) -> list[int]:
-        """The classes that are likeliest at some frame, those of the highest probability first; the first few."""
+        """The first few of the classes that are most likely at some frame, by decreasing probability."""
         ever = np.unique(self.probabilities.argmax(axis=1))
         return ever[np.argsort(-self.probabilities.max(axis=0)[ever], kind="stable")][:_SHOWN].tolist()
 
 
 def class_colours(predictions: Sequence[Prediction]) -> dict[int, tuple[float, float, float, float]]:
-    """A colour for each class that is shown of any of them, so that a class looks the same beside another clip."""
+    """A colour for each class shown in any of them, so that a class has one colour in all clips."""
     classes = dict.fromkeys(k for prediction in predictions for k in prediction.likeliest)
     return {k: _COLOURS(number % 8) for number, k in enumerate(classes)}
 
 
 class PredictionArtist:
-    """Lines of the classes that are ever likeliest, and a mark that follows the frame and its window."""
+    """Lines of the most likely classes, and a marker of the current frame and its window."""
 
     def __init__(
         self, axes: Axes, prediction: Prediction, colours: dict[int, tuple[float, float, float, float]]
@@ -53,7 +53,7 @@ class PredictionArtist:
         self.span = axes.axvspan(0, prediction.window - 1, color="#999999", alpha=0.2, linewidth=0)
 
     def show(self, frame: int) -> str:
-        """Move the mark to a frame; says what is likeliest there."""
+        """Move the marker to a frame; returns the most likely class there."""
         start = int(self.starts[frame])
         self.mark.set_xdata([frame])
         self.span.set_x(start)

@@ -1,4 +1,4 @@
-"""One self-contained page about a run or an evaluation, or about two side by side, that needs no network."""
+"""One self-contained offline page about a run or an evaluation, or about two side by side."""
 
 import hashlib
 import json
@@ -27,13 +27,13 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     """Write the page.
 
     Args:
-        folder: of a run or an evaluation.
+        folder: folder of a run or an evaluation.
         output: the HTML file.
-        against: another one, to stand beside it.
-        split: which; test where there is one.
+        against: another one to compare it with.
+        split: the split; test by default, if any.
 
     Raises:
-        UserError: a folder without scores, or nothing labelled to compare.
+        UserError: a folder without scores, or no labelled clips to compare.
     """
     results = [load_result(folder, split)]
     if against is not None:
@@ -41,7 +41,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     names = _names(results)
     unlabelled = [name for name, result in zip(names, results, strict=True) if not (result.scores.labels >= 0).any()]
     if unlabelled and against is not None:
-        raise UserError(f"{unlabelled[0]} has no labelled clip, so that nothing can be compared; leave --against out.")
+        raise UserError(f"{unlabelled[0]} has no labelled clips to compare; leave --against out.")
     if unlabelled:
         write_page(output, "unlabelled.html", unlabelled_content(results[0], names[0], _provenance(results[0])))
         return
@@ -53,7 +53,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     content = {
         "title": " against ".join(one.name for one in sides) + f": {results[0].split}",
         "subtitle": f"{len(first.scores.names)} labelled clips, {len(first.scores.classes.names)} classes",
-        "note": "" if all(r.data for r in results) else "A data file is not where it was; its clips are not shown.",
+        "note": "" if all(r.data for r in results) else "A data file is missing; its clips are not shown.",
         "sides": sides,
         "sections": [name for name, there in _sections(sides).items() if there],
         "titles": {**TITLES, **MORE_TITLES},
@@ -79,7 +79,7 @@ def write_page(output: Path, template: str, content: dict[str, Any]) -> None:
 
 
 def _names(results: list[Result]) -> list[str]:
-    """A name for each result: its folder's, with as many of the folders above as tell them apart."""
+    """A name for each result: its folder's, with as many parent folders as needed to distinguish them."""
     folders = [result.folder.resolve() for result in results]
     depth = next((d for d in range(1, 9) if len({f.parts[-d:] for f in folders}) == len(folders)), 1)
     return ["/".join(folder.parts[-depth:]) for folder in folders]
@@ -102,7 +102,7 @@ def _sections(sides: list[Side]) -> dict[str, bool]:
 
 
 def _difference(results: list[Result]) -> dict[str, Any]:
-    """How the first differs from the second, or why that cannot be said."""
+    """How the first differs from the second, or why they cannot be compared."""
     if len(results) < 2:
         return {}
     try:
@@ -112,7 +112,7 @@ def _difference(results: list[Result]) -> dict[str, Any]:
 
 
 def _suspects(results: list[Result]) -> tuple[list[dict[str, Any]], list[Scores]]:
-    """Labels that all streams contradict, and the streams; of the first result where the second has other clips."""
+    """Labels that all streams contradict, and the streams; of the first result if the second has other clips."""
     found = [stream for result in results for stream in result.streams or [result.scores]]
     streams = list({stream.source.checkpoints or id(stream): stream for stream in found}.values())  # each network once
     try:

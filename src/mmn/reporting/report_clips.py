@@ -1,4 +1,4 @@
-"""The clips on the report: the worst mistakes, moving, and what the gates attend to on one of them."""
+"""The clips on the report: the worst errors, animated, and the gate weights on one of them."""
 
 import html
 from typing import Any
@@ -16,11 +16,11 @@ from mmn.reporting.result import Result
 from mmn.reporting.skeleton import front_view, part_colours
 
 WORST = 6
-MOST_FRAMES = 200  # of a clip on the page; of longer ones, evenly spaced
+MOST_FRAMES = 200  # of a clip on the page; longer ones are subsampled evenly
 
 
 def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The clips that went most wrong, and what the players need to move them."""
+    """The worst errors, and the data that animates them."""
     data, split = result.data, result.clips
     if data is None or split is None:
         return [], {"clips": [], "bones": [], "colours": []}
@@ -43,7 +43,7 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
 
 
 def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, Any] | None:
-    """The gates on the worst clip, or on the first one where nothing went wrong; None of a network without gates."""
+    """The gates on the worst clip, or on the first one without errors; None for a network without gates."""
     checkpoint, data, split = result.checkpoint, result.data, result.clips
     if checkpoint is None or data is None or split is None or not has_gates(checkpoint.network):
         return None
@@ -51,7 +51,7 @@ def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, An
     index = split.names.index(clips[0]["name"]) if clips else 0
     if checkpoint.stream:
         preprocessing = checkpoint.stream.preprocessing
-    else:  # official weights do not say what they see, and the evaluation has been told
+    else:  # official weights do not record their modality; the evaluation does
         modality = Modality(result.scores.source.record.get("modality", "joint"))
         preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
     x, times = prepare_as(preprocessing, [split.clip(index)], layout)

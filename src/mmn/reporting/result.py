@@ -1,4 +1,4 @@
-"""What the folder of a run or an evaluation holds, for the report."""
+"""Results read from the folder of a run or an evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +15,15 @@ from mmn.outside import read_json
 
 @dataclass(frozen=True)
 class Result:
-    """What a folder of train.py or eval.py holds about one split.
+    """One split's results in a folder of train.py or eval.py.
 
     Attributes:
-        folder: it.
-        split: which.
+        folder: the folder.
+        split: the split.
         scores: of its labelled and unlabelled clips.
-        streams: the scores that were added up, where there were several.
-        data: the file that was scored, if it is still there.
-        checkpoint: the network, or the first of several, if it is still there.
+        streams: the ensembled scores, if several.
+        data: the file that was scored, if it still exists.
+        checkpoint: the network, or the first of several, if it still exists.
     """
 
     folder: Path
@@ -35,7 +35,7 @@ class Result:
 
     @property
     def about(self) -> dict[str, Any]:
-        """How the scores came about: of a run's folder with its last epoch, else as far as the scores know."""
+        """Provenance of the scores; for a run's folder including its last epoch."""
         try:
             content = read_json(self.folder / "metrics.json")
         except UserError:
@@ -45,17 +45,17 @@ class Result:
 
     @property
     def judged(self) -> str:
-        """The split that epochs were judged on."""
+        """The validation split."""
         return str(self.about.get("selected_on") or "val/").partition("/")[0]
 
     @property
     def clips(self) -> Clips | None:
-        """The clips that were scored, where the data is still there."""
+        """The scored clips, if the data still exists."""
         return None if self.data is None else self.data.splits.get(self.split)
 
 
 def _load(path: str) -> Checkpoint | None:
-    """A checkpoint; None where its network is of a class that nobody has named here."""
+    """A checkpoint; None if its network is of a custom class, which is never imported."""
     try:
         return load_checkpoint(path)
     except UnnamedNetworkError:
@@ -63,7 +63,7 @@ def _load(path: str) -> Checkpoint | None:
 
 
 def load_result(folder: Path, split: str | None = None) -> Result:
-    """The scores in a run's or an evaluation's folder, and the data and checkpoint they came from, if still there.
+    """The scores in a run's or an evaluation's folder, and their data and checkpoint if they still exist.
 
     Raises:
         UserError: a folder without scores of that split.
@@ -84,7 +84,7 @@ def load_result(folder: Path, split: str | None = None) -> Result:
 
 
 def _data(scores: Scores) -> SkeletonData | None:
-    """The view of the file that was scored; None where the file was made anew since and has not those clips."""
+    """The view of the file that was scored; None if the file has changed and lacks those clips."""
     try:
         data = scores.source.view.apply(read_data(scores.source.data), scores.source.data)
     except UserError:

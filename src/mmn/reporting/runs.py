@@ -1,4 +1,4 @@
-"""The finished runs below a folder, and what tells their settings apart."""
+"""The finished runs below a folder, and the settings in which they differ."""
 
 import logging
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ class Run:
     """One finished run.
 
     Attributes:
-        folder: its.
+        folder: its folder.
         modality: of its network.
-        seed: of it.
-        overrides: what the command line said: ``"optimizer.lr"`` → ``"0.001"``; ``"~logger"`` → ``"left out"``.
+        seed: its seed.
+        overrides: command-line overrides: ``"optimizer.lr"`` → ``"0.001"``; ``"~logger"`` → ``"left out"``.
         figures: split → figure → value.
-        about: how the epoch was chosen, and what the last one has; see ``metrics.json``.
-        data: the file it was trained on, and the fold of it.
+        about: how the epoch was selected, and the last epoch's metrics; see ``metrics.json``.
+        data: the file it was trained on, and its fold.
     """
 
     folder: Path
@@ -36,7 +36,7 @@ class Run:
     data: str = ""
 
     def scores(self, split: str) -> Scores | None:
-        """Scores of a split, None where the run left none that can be read."""
+        """Scores of a split; None if the run has none that can be read."""
         path = self.folder / f"scores_{split}.h5"
         try:
             return read_scores(path) if path.exists() else None
@@ -46,10 +46,10 @@ class Run:
 
 
 def find_runs(folder: Path) -> list[Run]:
-    """Run folders with ``config.yaml`` and ``metrics.json``, in order of their names.
+    """Run folders with ``config.yaml`` and ``metrics.json``, sorted by name.
 
     Raises:
-        UserError: none there.
+        UserError: if there is none.
     """
     runs = []
     for path in sorted(folder.rglob("metrics.json")):
@@ -65,17 +65,17 @@ def find_runs(folder: Path) -> list[Run]:
 
 
 def _read_run(path: Path, config: Path, overrides: Path) -> Run:
-    """A run from its figures, its config and the command that it was started with."""
+    """A run from its metrics, config and command line."""
     content, said, result = read_yaml(config), read_yaml(overrides) or [], read_json(path)
     with from_outside(config, "run's config"):
         modality, seed = str(content["modality"]["name"]), int(content["seed"])
         data = _data(content.get("data") or {})
     with from_outside(overrides, "run's command"):
         settings = _overrides(said)
-    with from_outside(path, "run's figures"):
+    with from_outside(path, "metrics file of a run"):
         about = dict(result.pop("about", {}))
         if not all(isinstance(value, int | float) for found in result.values() for value in found.values()):
-            raise ValueError("it holds more than numbers")
+            raise ValueError("it holds something other than numbers")
     return Run(path.parent, modality, seed, settings, result, about, data)
 
 
@@ -91,7 +91,7 @@ def _data(content: dict[str, Any]) -> str:
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:
-    """A name for each run, of what differs in their command lines but the seed: ``bone``, or ``bone, lr=0.002``."""
+    """A name for each run from the overrides that differ, except the seed: ``bone``, or ``bone, lr=0.002``."""
     own = ("seed", "modality", "experiment", "data.path", "data.fold")
     differing = [key for key in _keys(runs) if key not in own and _differs(runs, key)]
     several = len({run.modality for run in runs}) > 1

@@ -1,4 +1,4 @@
-"""What the report says of one result; a report with ``--against`` has two of these, side by side."""
+"""One result as a column of the report; ``--against`` puts two side by side."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,23 +21,23 @@ from mmn.reporting.table import TITLES
 
 @dataclass(frozen=True)
 class Side:
-    """One result, as the page shows it.
+    """One result's content on the page.
 
     Attributes:
         number: 0 or 1.
         name: of the result.
         scores: of the labelled clips.
-        figures: texts by figure, with intervals.
+        figures: texts by metric, with intervals.
         classes: rows of precision, recall and F1.
-        analysis: what ``analyse`` says.
+        analysis: result of ``analyse``.
         confused: the most confused pairs.
-        drawings: Bokeh figures by name.
-        clips: the worst mistakes.
-        players: what moves them.
-        gates: what they attend to on one clip; None without checkpoint or data.
+        drawings: Bokeh plots by name.
+        clips: the worst errors.
+        players: the data that animates them.
+        gates: gate weights on one clip; None without checkpoint or data.
         errors: accuracy by property; empty without data.
-        streams: Top-1 of each stream that was added up.
-        chosen: how the epoch was chosen, in a sentence; empty where that is not known.
+        streams: Top-1 of each ensembled stream.
+        chosen: how the epoch was selected, as a sentence; empty if unknown.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Side:
 
 
 def side(number: int, result: Result, name: str) -> Side:
-    """Everything the page says of a result."""
+    """Assemble a result's content."""
     scores = labelled(result.scores)
     analysis, calibrated, counts = analyse(scores), calibration(scores), _confusion(scores)
     classes = analysis["classes"]
@@ -94,16 +94,16 @@ def side(number: int, result: Result, name: str) -> Side:
 
 
 def _chosen(result: Result) -> str:
-    """How the epoch was chosen, and what the last one has."""
+    """How the epoch was selected, and the last epoch's metrics."""
     about = result.about
     if "epoch" not in about:
         return ""
     selected = about.get("selected_on")
     last = about.get("last_epoch") or {}
     text = f"Epoch {about['epoch']}" + (f" of {last['epoch']}" if last else "")
-    text += f", chosen by {selected}" if selected else ", the last"
+    text += f", selected by {selected}" if selected else ", the last"
     if selected and selected.startswith(f"{result.split}/"):
-        text += ": these figures are the best of all epochs on these very clips, and as such too high"
+        text += ": these metrics are the best of all epochs on these very clips, and so optimistic"
     own = last.get(result.split) or {}
     if own and last.get("epoch") != about["epoch"]:
         text += f". The last epoch has Top-1 {own['top1']:.2f} %, action F1 macro {own['action_f1_macro']:.2f} %"
@@ -111,7 +111,7 @@ def _chosen(result: Result) -> str:
 
 
 def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
-    """Texts by figure: those of ``metrics.json`` with their intervals, and what is expected beside them."""
+    """Texts by metric: those of ``metrics.json`` with their intervals, and their companions."""
     values, bounds = figures(scores), analysis["intervals_95"]
     texts = {}
     for name in (name for name in TITLES if name in values):

@@ -1,4 +1,4 @@
-"""Skeletons as pictures: bones and joints in the colours of their body parts."""
+"""Drawings of skeletons, coloured by body part."""
 
 import textwrap
 from pathlib import Path
@@ -18,7 +18,7 @@ _GREY = "#999999"
 
 
 def part_colours(layout: Layout) -> NDArray[np.float64]:
-    """A colour ``(V, 4)`` for each joint, one a body part."""
+    """A colour ``(V, 4)`` for each joint, one per body part."""
     colours = np.zeros((layout.num_joints, 4))
     for number, joints in enumerate(layout.parts.values()):
         colours[joints] = _COLOURS(number % 10)
@@ -26,7 +26,7 @@ def part_colours(layout: Layout) -> NDArray[np.float64]:
 
 
 def front_view(keypoints: NDArray[np.floating]) -> NDArray[np.floating]:
-    """``(…, V, C)`` → ``(…, V, 2)`` as in a picture, y downwards; 3D keypoints, whose y is up, from the front."""
+    """``(…, V, C)`` → ``(…, V, 2)`` in image coordinates, y downwards; 3D keypoints, whose y is up, from the front."""
     return keypoints[..., :2] if keypoints.shape[-1] == 2 else keypoints[..., :2] * np.array([1, -1], np.float32)
 
 
@@ -70,7 +70,7 @@ class SkeletonArtist:
 
 @rc_context({"text.parse_math": False})  # a $ in a name is a $
 def draw_layout(layout: Layout, clip: NDArray[np.float32], path: Path) -> None:
-    """A picture of a layout, joints numbered and parts named, on the first frame of a clip ``(T, V, C)``."""
+    """Plot a layout, joints numbered and parts named, on the first frame of a clip ``(T, V, C)``."""
     figure = Figure(figsize=(8, 9), layout="constrained")
     axes = figure.subplots()
     SkeletonArtist(axes, layout, clip[:1]).show(clip[0])

@@ -1,4 +1,4 @@
-"""A table of figures on the terminal."""
+"""Tables of metrics on the terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,22 +21,22 @@ TITLES = {
     "body_f1_micro": "body F1 micro",
     "f1_mean": "F1 mean",
 }
-"""Figures, in the order they are shown, and what they are called."""
+"""Titles of the metrics, in display order."""
 
 MORE_TITLES = {
     "action_f1_macro_present": "action F1 macro, classes present",
     "body_f1_macro_present": "body F1 macro, groups present",
-    "f1_mean_present": "F1 mean, of these",
+    "f1_mean_present": "F1 mean, classes present",
     "mean_class_accuracy": "mean class accuracy",
     "kappa": "Cohen's κ",
     "mcc": "Matthews' correlation",
     "brier": "Brier score",
 }
-"""What the report shows beside them."""
+"""Further metrics in the report."""
 
 
 def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str:
-    """Print ``{column: {figure: value}}``, a row a figure; percentages with two decimals. Returns it as plain text."""
+    """Print ``{column: {metric: value}}``, one row per metric; percentages with two decimals. Returns plain text."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for column in figures:
@@ -50,7 +50,7 @@ def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str
 
 
 def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: str = "stream") -> None:
-    """Print ``{stream: {figure: value}}``, a row a stream (or file), the headline figures as columns."""
+    """Print ``{stream: {metric: value}}``, one row per stream (or file), the headline metrics as columns."""
     table = Table(title=title, title_justify="left")
     table.add_column(what, overflow="fold")
     names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in figures.values())]
@@ -62,7 +62,7 @@ def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: 
 
 
 def print_by_group(found: Mapping[str, Any]) -> None:
-    """Print a line on how a figure differs between groups; nothing where there are none."""
+    """Print one line on how a metric varies between groups, if any."""
     if not found:
         return
     worst, interval = found["worst"], found["interval_95"]
@@ -73,10 +73,10 @@ def print_by_group(found: Mapping[str, Any]) -> None:
 
 
 def print_predicted(scores: Scores) -> None:
-    """Print how many of the clips without a label each class was predicted for, the most frequent first."""
+    """Print how often each class was predicted for unlabelled clips, most frequent first."""
     unlabelled = np.flatnonzero(scores.labels < 0)
     best, chances = predictions(scores)[unlabelled], probabilities(scores)[unlabelled].max(axis=1)
-    table = Table(title=f"{len(unlabelled)} clips without a label", title_justify="left")
+    table = Table(title=f"{len(unlabelled)} unlabelled clips", title_justify="left")
     for column in ("predicted", "clips", "mean probability"):
         table.add_column(column, justify="left" if column == "predicted" else "right")
     counts = np.bincount(best, minlength=len(scores.classes.names))

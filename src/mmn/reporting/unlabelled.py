@@ -1,4 +1,4 @@
-"""The report of clips without labels: what was predicted, and how surely."""
+"""The report of unlabelled clips: predictions and their confidence."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ PLACES = 3
 
 
 def unlabelled_content(result: Result, name: str, provenance: str) -> dict[str, Any]:
-    """What the page shows: clips a predicted class, and each clip's likeliest classes, the least sure clip first."""
+    """The page's content: clips per predicted class, and each clip's most likely classes, least confident first."""
     scores = result.scores
     chances, taken = probabilities(scores), predictions(scores)
     names = scores.classes.names

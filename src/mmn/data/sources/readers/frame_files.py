@@ -15,7 +15,7 @@ def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
     """Clip → the files of its frames; the clips of a folder's own files are told apart by what their names share.
 
     Raises:
-        UserError: none there.
+        UserError: if there is none.
     """
     clips = _by_prefix([source] if source.is_file() else files_below(source, f"*{suffix}"), source)
     for path in files_below(source, f"*/*{suffix}"):
