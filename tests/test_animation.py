@@ -122,7 +122,7 @@ def test_predictions_are_drawn_below_the_clips(jhmdb_like: Path, small_checkpoin
 
 def test_a_checkpoint_of_another_skeleton_is_refused(jhmdb_like: Path, tmp_path: Path) -> None:
     official = Path(__file__).parent / "fixtures" / "official_small.pt"
-    with pytest.raises(SystemExit, match=r"is for 10 joints and .* has 15"):
+    with pytest.raises(SystemExit, match=r"is for 10 joints, but .* has 15"):
         main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.gif"), "--checkpoint", str(official)])
     assert list(tmp_path.iterdir()) == []
 

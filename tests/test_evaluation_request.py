@@ -123,7 +123,7 @@ def test_the_experiment_sets_the_modality_of_official_weights(jhmdb_like: Path, 
     result = evaluate(tmp_path, f"ckpt_path={official}", "experiment=jhmdb_bone", "paths.data_dir=there")
     assert "there is no data file there/jhmdb.h5; make it with `mmn convert" in result.stderr
     result = evaluate(tmp_path, f"ckpt_path={official}", "experiment=jhmdb_bone", f"data.path={jhmdb_like}")
-    assert "is for 10 joints and" in result.stderr
+    assert "is for 10 joints, but" in result.stderr
 
 
 def test_unlabelled_clips_get_classes_and_probabilities(

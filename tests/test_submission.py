@@ -60,7 +60,7 @@ def cell(row: int, column: int, value: str) -> object:
 
 DAMAGES = {
     "a clip missing": (lines(lambda rows: rows.pop(5)), "clip test0004.mp4 is missing"),
-    "a clip twice": (lines(lambda rows: rows.append(rows[3])), "clip test0002.mp4 is there 2 times"),
+    "a clip twice": (lines(lambda rows: rows.append(rows[3])), "clip test0002.mp4 occurs 2 times"),
     "a clip of another split": (cell(1, 0, "val0000.mp4"), "clip val0000.mp4 is not in split test"),
     "no suffix": (cell(1, 0, "test0000"), "clip test0000.mp4 is missing"),
     "an action out of range": (cell(2, 1, "52"), "action_pred_1 is '52', not an index from 0 to 51"),

@@ -177,7 +177,7 @@ def test_an_official_checkpoint_is_scored_with_the_experiments_modality(tmp_path
         ("eval.py", ["ckpt_path=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
         ("eval.py", ["ckpt_path=DATA"], "is HDF5 but holds no scores"),
         ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA"], "official weights, which do not record a modality"),
-        ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA", "modality=joint"], "is for 10 joints and"),
+        ("eval.py", ["ckpt_path=OFFICIAL", "data.path=DATA", "modality=joint"], "is for 10 joints, but"),
         ("eval.py", ["ckpt_path=RUN", "split=nothing"], "has no split nothing"),
     ],
 )
