@@ -140,6 +140,7 @@ def test_what_was_finished_is_kept(small_checkpoint: Path, small: SkeletonData, 
         (["few.npz", "--output", "p.txt"], "p.txt does not end in .csv, .jsonl or .json"),
         (["few.npz", "--output", "folder.csv"], "folder.csv is a folder"),
         (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv cannot be written"),
+        (["few.npz", "table.csv", "--output", "table.csv"], "table.csv is one of the sources"),
         (["few.npz", "--top", "0"], "--top is 0"),
     ],
 )
@@ -152,11 +153,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     np.savez(tmp_path / "deep.npz", clip=rng.normal(size=(9, 15, 3)))
     write_data(tmp_path / "small.h5", replace(small, splits={"test": small.splits["test"]}))
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "table.csv").write_text("kept")
     done = predict(tmp_path, small_checkpoint, *arguments)
     assert done.returncode == 1
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("p.*"))
+    assert (tmp_path / "table.csv").read_text() == "kept"
+
+
+def test_a_comma_without_a_checkpoint_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
+    assert "has a comma without a checkpoint" in predict(tmp_path, f"{small_checkpoint},", "few.npz").stderr
 
 
 def test_only_networks_of_the_same_classes_make_an_ensemble(

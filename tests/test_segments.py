@@ -86,6 +86,12 @@ A, B = Segment("r", 0, 10, "a", 0.9), Segment("r", 20, 30, "b", 0.8)
         ([A._replace(end=4)], [A], 0, 4 / 9, 0),
         ([A, A._replace(probability=0.5)], [A], 1, 1, 2 / 3),  # found twice: the second is wrong, after all recall
         ([A._replace(start=50, end=60, probability=0.95), A], [A], 0.5, 0.5, 2 / 3),  # a surer mistake before it
+        # a surer mistake before two: precision 1/2, then 2/3, and made never to rise, 2/3 from the start
+        (
+            [A._replace(start=50, end=60, probability=0.95), A, A._replace(start=70, end=80, probability=0.7)],
+            [A, A._replace(start=70, end=80)],
+            2 / 3, 2 / 3, 0.8,
+        ),
         ([A._replace(class_name="b"), B], [A, B], 0.25, 0.25, 0.5),
         ([], [A], 0, 0, 0),
         # of three true ones the first and third of three predicted find one: 1 · 1/3 + 2/3 · 1/3

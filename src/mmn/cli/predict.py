@@ -56,7 +56,13 @@ def _run(options: argparse.Namespace) -> None:
     if options.segments is not None:
         check_form(options.segments, FORMS)
         check_segment_form(options.segments)
-    predictor = Predictor(*options.checkpoint.split(","), device=chosen_device(options), precision=options.precision)
+    checkpoints = options.checkpoint.split(",")
+    if not all(checkpoints):
+        raise UserError(f"{options.checkpoint!r} has a comma without a checkpoint beside it; name the checkpoints.")
+    written = options.output or options.segments
+    if written is not None and written.resolve() in [path.resolve() for path in options.sources]:
+        raise UserError(f"{written} is one of the sources; write to another file.")
+    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision)
     with _progress() as progress:
         (_clips if options.segments is None else _segments)(options, predictor, progress)
 
