@@ -38,7 +38,7 @@ class Predictor:
         for member in self._members[1:]:
             if member.stream.classes.names != self.classes.names:
                 raise UserError(
-                    f"{member.path} recognises other classes than {checkpoints[0]}; only like make an ensemble."
+                    f"{member.path} has other classes than {checkpoints[0]}; combine checkpoints with the same classes."
                 )
         self.temperature = float(np.mean([member.checkpoint.temperature for member in self._members]))
 
