@@ -67,7 +67,7 @@ def test_a_layout_says_that_its_classes_are_grades(small: SkeletonData, tmp_path
     classes = load_classes(tmp_path / "x.yaml")
     assert classes.ordinal
     (tmp_path / "x.yaml").write_text(text + "yes please")
-    with pytest.raises(UserError, match="'yes please' in ordinal; it is true"):
+    with pytest.raises(UserError, match="'yes please' in ordinal; use true"):
         load_classes(tmp_path / "x.yaml")
     clips = Clips.from_arrays([np.zeros((2, 15, 2))] * 3, [0, 1, 2])
     data = replace(small, classes=classes, splits={"train": clips})

@@ -101,7 +101,7 @@ NAN[0, 2, 7, 1] = np.nan
         ({"annotations": [{}]}, None, "annotation 0 lacks frame_dir or keypoint"),
         (annotation(keypoint=np.zeros((2, 4, 15, 2))), None, "has 2 persons"),
         (annotation(keypoint="text"), None, "has keypoints str"),
-        (annotation(keypoint=np.zeros((1, 4, 14, 2))), 0, "has 14 joints a frame and its layout 15"),
+        (annotation(keypoint=np.zeros((1, 4, 14, 2))), 0, "has 14 joints per frame, its layout 15"),
         (annotation(keypoint=np.zeros((1, 0, 15, 2))), 0, "clip train_0 has no frames"),
         (annotation(keypoint=NAN), 0, r"clip train_0, frame 2, joint 7 \(right_elbow\) is missing \(1 of 60 joints"),
         (annotation(), 14, "clip train_0 has label 14, outside 0…13"),

@@ -104,15 +104,15 @@ def test_joined_clips_keep_their_names_apart_and_their_groups() -> None:
 @pytest.mark.parametrize(
     ("view", "sentence"),
     [
-        ({"folds": 5}, "data.folds is given without data.fold;"),
-        ({"fold": 0}, "data.fold is given without data.folds;"),
-        ({"folds": 1, "fold": 0}, "data.folds is 1; it is a number of at least 2"),
-        ({"folds": "subjects", "fold": 0}, "data.folds is subjects; it is a number"),
+        ({"folds": 5}, "data.folds needs data.fold;"),
+        ({"fold": 0}, "data.fold needs data.folds;"),
+        ({"folds": 1, "fold": 0}, "data.folds is 1; use a number of at least 2"),
+        ({"folds": "subjects", "fold": 0}, "data.folds is subjects; use a number"),
         ({"folds": 5, "fold": 0}, "data.folds=5 is more than the 4 clips of its largest class"),
-        ({"folds": 4, "fold": 4}, "data.fold is 4; with data.folds=4 it is 0 to 3"),
-        ({"folds": "groups", "fold": "s8"}, "data.fold is s8; with data.folds=groups it is 0 to 6, or one of the grou"),
+        ({"folds": 4, "fold": 4}, "data.fold is 4; with data.folds=4, use 0 to 3"),
+        ({"folds": "groups", "fold": "s8"}, "data.fold is s8; with data.folds=groups, use 0 to 6, or one of the gro"),
         ({"train_splits": []}, "data.train_splits is"),
-        ({"train_splits": ["train", "dev"]}, "it is one or more of train, val, test"),
+        ({"train_splits": ["train", "dev"]}, "use one or more of train, val, test"),
     ],
 )
 def test_folds_that_cannot_be_made_are_refused(view, sentence: str, subjects: Path) -> None:

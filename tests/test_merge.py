@@ -104,12 +104,12 @@ def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("merge", "c.h5", "a.h5"), "one data set alone cannot be merged"),
+        (("merge", "c.h5", "a.h5"), "merging needs at least two data sets"),
         (("merge", "c.h5", "a.h5", "a.h5"), "two files are called a"),
         (("merge", "a.h5", "a.h5", "b.h5"), "a.h5 is one of the files to merge"),
-        (("merge", "c.h5", "a.h5", "3d.h5"), "3d has 3 coordinates a joint and a 2"),
+        (("merge", "c.h5", "a.h5", "3d.h5"), "3d has 3 coordinates per joint, a 2"),
         (("merge", "c.h5", "a.h5", "other.h5"), "a and other have no joint of the same name"),
-        (("merge", "c.h5", "a.h5", "b.h5", "--map", "wrong.csv"), "the map renames stand of b, which is no class"),
+        (("merge", "c.h5", "a.h5", "b.h5", "--map", "wrong.csv"), "the map renames stand of b, which is not one"),
         (
             ("merge", "c.h5", "a.h5", "b.h5", "--map", "columns.csv"),
             "columns.csv has the columns a, b; it needs source",
@@ -117,9 +117,9 @@ def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
         (("merge", "c.h5", "a.h5", "b.h5", "--map", "none.csv"), "none.csv cannot be read; --map takes a CSV"),
         (("merge", "c.h5", "a.h5", "nothing.h5"), "there is no data file nothing.h5"),
         (("merge", "c.h5", "b.h5", "jump.h5", "--classes", "common"), "b and jump have no class of the same name"),
-        (("split", "b.h5", "c.h5"), "--by group needs the group of each clip, and the file has none"),
-        (("split", "b.h5", "c.h5", "--by", "subject"), "--by is subject; it is group or clip"),
-        (("split", "b.h5", "c.h5", "--by", "clip", "--test", "0.7", "--val", "0.3"), "together are below 1"),
+        (("split", "b.h5", "c.h5"), "--by group needs the group of each clip, but the file has none"),
+        (("split", "b.h5", "c.h5", "--by", "subject"), "--by is subject; use group or clip"),
+        (("split", "b.h5", "c.h5", "--by", "clip", "--test", "0.7", "--val", "0.3"), "whose sum is below 1"),
         (("split", "b.h5", "c.h5", "--by", "clip", "--test", "0", "--val", "0"), "--test is 0 and --val 0"),
         (("split", "b.h5", "c.h5", "--by", "clip", "--val", "0.01"), "5 clips are too few for a val split of 0.01"),
         (

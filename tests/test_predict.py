@@ -132,7 +132,7 @@ def test_what_was_finished_is_kept(small_checkpoint: Path, small: SkeletonData, 
     ("arguments", "sentence"),
     [
         (["nothing.npz"], "there is no file or folder nothing.npz"),
-        (["few.npz"], "has 9 joints a frame and its layout 15"),
+        (["few.npz"], "has 9 joints per frame, its layout 15"),
         (["coco.npz"], "coco.npz holds COCO's 17 points, which do not give belly, face"),
         (["coco.npz", "--layout", "coco17"], "has no neck, belly, face, which the network needs"),
         (["deep.npz"], "was not trained on clips in 3D"),

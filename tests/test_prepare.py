@@ -272,7 +272,7 @@ def test_a_filler_has_no_label_and_no_index(small) -> None:
         ([], "there are no clips"),
         ([np.zeros((3, 15))], "clip clip0000 has shape"),
         ([np.zeros((3, 15, 2)), np.zeros((3, 14, 2))], "clip clip0001 has shape"),
-        ([np.zeros((3, 14, 2))], "14 joints a frame and its layout 15"),
+        ([np.zeros((3, 14, 2))], "14 joints per frame, its layout 15"),
         ([np.zeros((3, 15, 4))], "4 coordinates"),
         ([np.zeros((0, 15, 2))], "clip clip0000 has no frames"),
         ([np.zeros((3, 15, 2)), np.full((3, 15, 2), np.nan)], r"clip clip0001, frame 0, joint 0 \(neck\) is missing"),

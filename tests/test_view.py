@@ -237,27 +237,30 @@ WRONG = [
     ({"joints": ["tail"]}, "it has right_arm, left_arm, right_leg, left_leg, torso, neck, belly, face, … "),
     ({"joints": ["*tail*"]}, r"data.joints=\[\*tail\*\] leaves no joint of x.h5"),
     ({"joints": ["face", "-face"]}, "leaves no joint"),
-    ({"joints": []}, r"data.joints is \[\]; it is a list of names"),
-    ({"joints": {"a": 1}}, "data.joints is {'a': 1}; it is a list"),
-    ({"classes": ["waves"]}, "data.classes names 'waves', which is no class or body group of x.h5; did you mean wave"),
-    ({"classes": [14]}, "data.classes names 14, which is no class"),
-    ({"classes": [True]}, "data.classes names True, which is no class"),
+    ({"joints": []}, r"data.joints is \[\]; give a list of names"),
+    ({"joints": {"a": 1}}, "data.joints is {'a': 1}; give a list"),
+    (
+        {"classes": ["waves"]},
+        "data.classes names 'waves', which is not a class or body group of x.h5; did you mean wave",
+    ),
+    ({"classes": [14]}, "data.classes names 14, which is not a class"),
+    ({"classes": [True]}, "data.classes names True, which is not a class"),
     ({"classes": []}, "data.classes is"),
-    ({"rest": "other"}, "data.rest=other has nothing to gather"),
+    ({"rest": "other"}, "data.rest=other would be empty"),
     ({"classes": ["wave"], "rest": "wave"}, "data.rest=wave is the name of a class that is kept"),
-    ({"classes": ["arms", "legs", "all"], "rest": "other"}, "data.rest=other has no classes in it"),
-    ({"rest_ratio": 1}, "data.rest_ratio=1 limits data.rest, which is not given"),
-    ({"classes": ["wave"], "rest": "other", "rest_ratio": 0}, "data.rest_ratio is 0; it is a number above 0"),
+    ({"classes": ["arms", "legs", "all"], "rest": "other"}, "data.rest=other is empty"),
+    ({"rest_ratio": 1}, "data.rest_ratio=1 limits data.rest, which is not set"),
+    ({"classes": ["wave"], "rest": "other", "rest_ratio": 0}, "data.rest_ratio is 0; use a number above 0"),
     ({"merge": {"a": ["wave"], "b": ["wave", "sit"]}}, "data.merge has wave in both a and b"),
-    ({"merge": {"sit": ["wave", "jump"]}}, "data.merge names a class sit, which x.h5 has already"),
+    ({"merge": {"sit": ["wave", "jump"]}}, "data.merge makes a class sit, which x.h5 already has"),
     ({"merge": {"a": []}}, "data.merge has no classes to merge as a"),
-    ({"merge": {"a": "wave"}}, "it is a table of new class"),
-    ({"merge": ["wave"]}, r"data.merge is \['wave'\]; it is a table"),
+    ({"merge": {"a": "wave"}}, "give a table of new class"),
+    ({"merge": ["wave"]}, r"data.merge is \['wave'\]; give a table"),
     ({"merge": {"a": ["tail"]}}, "data.merge names 'tail'"),
-    ({"target": "body"}, "data.target is body; it is action or group"),
+    ({"target": "body"}, "data.target is body; use action or group"),
     ({"min_clips": 5}, "data.classes and data.min_clips leave no class of x.h5"),
-    ({"min_clips": 0.5}, "data.min_clips is 0.5; it is a whole number"),
-    ({"train_fraction": 0}, "data.train_fraction is 0; it is a number above 0 and at most 1"),
+    ({"min_clips": 0.5}, "data.min_clips is 0.5; use a whole number"),
+    ({"train_fraction": 0}, "data.train_fraction is 0; use a number above 0 and at most 1"),
     ({"train_fraction": 1.5}, "data.train_fraction is 1.5"),
     ({"clips_per_class": 0}, "data.clips_per_class is 0"),
     ({"clips_per_class": "five"}, "data.clips_per_class is five"),
@@ -272,11 +275,11 @@ def test_a_view_that_makes_no_sense_is_refused_in_one_sentence(view, sentence: s
 
 
 def test_what_a_file_lacks_is_said(small: SkeletonData) -> None:
-    with pytest.raises(UserError, match=r"data.target=group needs body groups, and x.h5 has none"):
+    with pytest.raises(UserError, match=r"data.target=group needs body groups, but x.h5 has none"):
         View(target="group").apply(small, "x.h5")
     no_train = replace(small, splits={"test": small.splits["test"]})
     for view in (View(folds=2, fold=0), View(train_fraction=0.5), View(clips_per_class=1)):
         with pytest.raises(UserError, match=r"x.h5 has no training clips"):
             view.apply(no_train, "x.h5")
-    with pytest.raises(UserError, match=r"data.min_clips counts training clips, and x.h5 has none"):
+    with pytest.raises(UserError, match=r"data.min_clips counts training clips, but x.h5 has none"):
         View(min_clips=2).apply(no_train, "x.h5")

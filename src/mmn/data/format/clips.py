@@ -1,4 +1,4 @@
-"""The one in-memory form of clips: every reader makes it, everything after it starts from it."""
+"""The in-memory form of clips: readers produce it, everything else starts from it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from mmn.data.format.lazy import LazyArray
 from mmn.errors import UserError
 
 UNKNOWN = -1
-"""The label of a clip whose class is not known."""
+"""The label of a clip of unknown class."""
 
 LARGEST = 1e7
-"""Coordinates beyond it are damage: a kilometre in a tenth of a millimetre."""
+"""Larger coordinates are considered damage: a kilometre in tenths of a millimetre."""
 
 _FRAMES_AT_ONCE = 1 << 13
 
@@ -23,12 +23,12 @@ class Clips:
     """Clips of one split, frames laid end to end.
 
     Attributes:
-        keypoints: ``(ΣT, V, C)`` float32, joints in the layout's own order, in any unit; in memory, or in the file.
+        keypoints: ``(ΣT, V, C)`` float32, joints in the layout's own order, in any unit; in memory or in the file.
         offsets: ``(N + 1,)`` int64; clip ``i`` is ``keypoints[offsets[i]:offsets[i + 1]]``.
-        labels: ``(N,)`` int64, ``UNKNOWN`` where there is none.
+        labels: ``(N,)`` int64, ``UNKNOWN`` if there is none.
         names: ``N`` names, unique in the split.
-        filled: ``(ΣT, V)`` bool, joints that were missing and have been filled in; None where none were.
-        groups: ``N`` names of what clips belong together by, such as the subject or recording; None where unknown.
+        filled: ``(ΣT, V)`` bool, missing joints that were filled in; None if none were.
+        groups: ``N`` group names, such as subjects or recordings; None if unknown.
     """
 
     keypoints: NDArray[np.float32] | LazyArray
@@ -63,10 +63,10 @@ class Clips:
         names: Sequence[str] | None = None,
         groups: Sequence[str] | None = None,
     ) -> "Clips":
-        """Lay arrays ``(T_i, V, C)`` end to end; labels default to unknown and names to ``clip0000…``.
+        """Concatenate arrays ``(T_i, V, C)``; labels default to unknown and names to ``clip0000…``.
 
         Raises:
-            UserError: no array at all, or one that does not have the first one's joints and coordinates.
+            UserError: no arrays, or one whose joints or coordinates differ from the first one's.
         """
         if not arrays:
             raise UserError("there are no clips; pass at least one array (frames, joints, coordinates).")
@@ -74,7 +74,7 @@ class Clips:
         for name, array in zip(names, arrays, strict=True):
             if array.ndim != 3 or array.shape[1:] != arrays[0].shape[1:]:
                 raise UserError(
-                    f"clip {name} has shape {array.shape}; every clip has to be (frames, joints, coordinates) "
+                    f"clip {name} has shape {array.shape}; every clip must be (frames, joints, coordinates) "
                     f"with the joints and coordinates of {names[0]}, which has shape {arrays[0].shape}."
                 )
         return cls(
@@ -87,36 +87,36 @@ class Clips:
 
 
 def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: str) -> None:
-    """Refuse clips that could not be trained or evaluated on.
+    """Refuse clips that cannot be trained or evaluated on.
 
     Args:
-        clips: what a reader made.
+        clips: a split's clips.
         joints: the layout's joint names.
-        num_classes: labels have to be below it.
-        where: what the sentence calls the place, such as ``"data/ma52.h5, split train"``.
+        num_classes: number of classes; labels must be below it.
+        where: the place named in the error, such as ``"data/ma52.h5, split train"``.
 
     Raises:
-        UserError: naming the clip, and the frame and joint where there is one.
+        UserError: naming the clip and, if any, the frame and joint.
     """
     if len(clips) == 0:
         raise UserError(f"{where} has no clips; leave the split out or fill it.")
     if clips.keypoints.shape[1] != len(joints):
         raise UserError(
-            f"{where} has {clips.keypoints.shape[1]} joints a frame and its layout {len(joints)}; "
+            f"{where} has {clips.keypoints.shape[1]} joints per frame, its layout {len(joints)}; "
             "give the layout it was recorded in."
         )
     if clips.keypoints.shape[2] not in (2, 3):
-        raise UserError(f"{where} has {clips.keypoints.shape[2]} coordinates a joint; joints have 2 or 3.")
+        raise UserError(f"{where} has {clips.keypoints.shape[2]} coordinates per joint; convert data with 2 or 3.")
     empty = np.flatnonzero(clips.lengths < 1)
     if len(empty):
         raise UserError(f"{where}: clip {clips.names[empty[0]]} has no frames; remove it or give it frames.")
     if len(set(clips.names)) != len(clips.names):
         seen: set[str] = set()
         double = next(name for name in clips.names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UserError(f"{where}: the name {double} stands for more than one clip; names have to be unique.")
+        raise UserError(f"{where}: several clips are named {double}; give each a unique name.")
     if clips.groups is not None and not all(clips.groups):
         name = clips.names[clips.groups.index("")]
-        raise UserError(f"{where}: clip {name} has no group and others have; give every clip one, or none.")
+        raise UserError(f"{where}: clip {name} has no group but others do; give every clip one, or none.")
     wrong = np.flatnonzero((clips.labels < UNKNOWN) | (clips.labels >= num_classes))
     if len(wrong):
         raise UserError(
@@ -128,9 +128,9 @@ def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: st
 
 def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
     bad, first = 0, None
-    for start in range(0, len(clips.keypoints), _FRAMES_AT_ONCE):  # a file may be larger than memory
+    for start in range(0, len(clips.keypoints), _FRAMES_AT_ONCE):  # the file may be larger than memory
         block = clips.keypoints[start : start + _FRAMES_AT_ONCE]
-        if block.min() >= -LARGEST and block.max() <= LARGEST:  # false where there is a NaN
+        if block.min() >= -LARGEST and block.max() <= LARGEST:  # false if there is a NaN
             continue
         wrong = np.argwhere(~(np.abs(block) <= LARGEST).all(axis=2))
         bad += len(wrong)
@@ -140,7 +140,7 @@ def _check_finite(clips: Clips, joints: Sequence[str], where: str) -> None:
     frame, joint = first
     index = int(np.searchsorted(clips.offsets, frame, side="right")) - 1
     values = clips.keypoints[frame][joint]
-    what, remedy = f"at {', '.join(f'{v:g}' for v in values)}, no place on any picture", "convert the data set again"
+    what, remedy = f"at {', '.join(f'{v:g}' for v in values)}, implausibly far", "convert the data set again"
     if not np.isfinite(values).all():
         what = "missing" if np.isnan(values).any() else "not a finite number"
         remedy = "fill such gaps with `mmn convert … --missing interpolate`, or leave such clips out"

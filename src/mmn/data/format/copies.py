@@ -1,4 +1,4 @@
-"""Clips that are nearly the same to a network: in two splits they flatter figures, with two labels one is wrong."""
+"""Near-duplicate clips: in two splits they inflate metrics; with two labels, one is wrong."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -11,17 +11,17 @@ from mmn.data.format.skeletons import SkeletonData
 
 _FRAMES = 16
 _PARTS = ((0.0, 1.0), (0.0, 0.75), (0.25, 1.0), (0.0, 0.5), (0.5, 1.0), (0.0, 0.9), (0.1, 1.0))
-"""Of a clip, from where to where: a shortened copy is nearly one of them."""
+"""Sections of a clip; a shortened copy is close to one of them."""
 
 _NEAR = 0.12
-"""Of the distance of clips drawn at random, that copies are nearer than."""
+"""Copies are closer than this fraction of the median distance of random clips."""
 
 _SKETCH = 64
 _AT_ONCE = 1024
 
 
 class Copy(NamedTuple):
-    """Two clips ``split/name`` that a network can hardly tell apart, their labels, and how one comes from the other."""
+    """Two nearly identical clips ``split/name``, their labels, and how one was derived from the other."""
 
     first: str
     second: str
@@ -30,14 +30,14 @@ class Copy(NamedTuple):
 
 
 def find_copies(data: SkeletonData, shortened: bool = True) -> list[Copy]:
-    """Clips of two splits that are nearly the same: moved, scaled, shortened, slower, mirrored, reversed or noisy.
+    """Near-duplicates between splits: moved, scaled, shortened, slowed, mirrored, reversed or noisy copies.
 
-    Clips are compared as the network sees them, centred and scaled, at 16 moments. Each clip of the later split is
+    Clips are compared after normalisation, at 16 moments. Each clip of the later split is
     paired with the nearest of the earlier one.
 
     Args:
         data: at least two splits.
-        shortened: look for shortened copies too, for seven times the time.
+        shortened: also find shortened copies, which takes seven times as long.
     """
     names = list(data.splits)
     return [
@@ -49,7 +49,7 @@ def find_copies(data: SkeletonData, shortened: bool = True) -> list[Copy]:
 
 
 def contradictions(data: SkeletonData) -> list[Copy]:
-    """Clips that are nearly the same, of one split or of two, and have different labels."""
+    """Near-duplicates with different labels, within a split or between splits."""
     inside = [copy for split in data.splits for copy in _between(data, split, split, _PARTS)]
     found = [copy for copy in [*inside, *find_copies(data)] if min(copy.labels) >= 0 and len(set(copy.labels)) > 1]
     seen: set[frozenset[str]] = set()
@@ -60,11 +60,13 @@ Parts = tuple[tuple[float, float], ...]
 
 
 def _between(data: SkeletonData, first: str, second: str, parts: Parts) -> Iterator[Copy]:
-    """The nearest clip of ``first`` for each clip of ``second``, where it is near enough."""
+    """The nearest clip of ``first`` for each clip of ``second``, if close enough."""
     mine, theirs, layout = data.splits[first], data.splits[second], data.layout
     rng = np.random.default_rng(0)
     size = _FRAMES * layout.num_joints * data.coordinates
-    sketch = rng.normal(size=(size, _SKETCH)).astype(np.float32) / np.sqrt(_SKETCH * size)  # keeps distances, about
+    sketch = rng.normal(size=(size, _SKETCH)).astype(np.float32) / np.sqrt(
+        _SKETCH * size
+    )  # approximately preserves distances
     a, b = (np.stack([_seen(c.clip(i), layout, parts) @ sketch for i in range(len(c))]) for c in (mine, theirs))
     drawn = a[rng.integers(0, len(a), 500), 0] - b[rng.integers(0, len(b), 500), 0]
     limit = _NEAR * float(np.median(np.linalg.norm(drawn, axis=1)))
@@ -80,7 +82,7 @@ def _between(data: SkeletonData, first: str, second: str, parts: Parts) -> Itera
         for i in np.flatnonzero(near[np.arange(len(part)), best] < 1.5 * limit):
             j, k = int(best[i]), int(start + i)
             x, y = _seen(mine.clip(j), layout, parts), _seen(theirs.clip(k), layout, parts)
-            distances = np.minimum(_rms(y[0], x), _rms(y, x[0]))  # of every way
+            distances = np.minimum(_rms(y[0], x), _rms(y, x[0]))  # of every variant
             if distances.min() <= limit:
                 names = f"{first}/{mine.names[j]}", f"{second}/{theirs.names[k]}"
                 yield Copy(*names, (int(mine.labels[j]), int(theirs.labels[k])), _ways(parts)[int(distances.argmin())])
@@ -93,7 +95,7 @@ def _ways(parts: Parts) -> list[str]:
 
 
 def _seen(clip: NDArray[np.float32], layout: Layout, parts: Parts) -> NDArray[np.float32]:
-    """A clip as a network sees it ``(ways, 16·V·C)``: whole and in parts; these mirrored, reversed, and both."""
+    """Normalised variants of a clip ``(ways, 16·V·C)``: whole and sections, each also mirrored, reversed, and both."""
     clip = np.asarray(clip, np.float32)
     swapped = np.arange(layout.num_joints)
     for left, right in layout.flip_pairs:
@@ -115,13 +117,13 @@ def _rms(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Between all rows ``(M, D)`` and ``(N, D)``."""
+    """Distances between all rows ``(M, D)`` and ``(N, D)``."""
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
     return np.sqrt(np.maximum(squared, 0))
 
 
 def in_words(copies: list[Copy]) -> str:
-    """How many there are, and the first."""
+    """Their number, and the first."""
     first = copies[0]
     what = (
         "1 clip is nearly the same as one" if len(copies) == 1 else f"{len(copies)} clips are nearly the same as some"

@@ -1,4 +1,4 @@
-"""The HDF5 file, format version 1: one self-describing file a data set."""
+"""The HDF5 file, format version 1: one self-describing file per data set."""
 
 from collections.abc import Sequence
 from importlib.metadata import version as installed_version
@@ -27,7 +27,7 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
     """Write ``data`` to one HDF5 file, checked first.
 
     Raises:
-        UserError: data that reading would refuse, or a place that cannot be written to.
+        UserError: data that reading would refuse, or a path that cannot be written to.
     """
     path = Path(path)
     check_data(data, str(path))
@@ -95,11 +95,11 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
 
     Args:
         path: the file.
-        splits: those wanted, as far as there are any.
-        memory_limit: bytes; where the keypoints of ``splits`` are more, they stay in the file and are read by slices.
+        splits: those to read, as far as they exist.
+        memory_limit: bytes; larger keypoints of ``splits`` stay in the file and are read by slices.
 
     Raises:
-        UserError: no such file, another format or version, or anything training could not use, told in one
+        UserError: no such file, another format or version, or anything training cannot use, in one
             sentence with its place (split, clip, frame).
     """
     path = Path(path)
@@ -119,7 +119,7 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
     check_data(data, str(path))
     if changed:
         raise UserError(
-            f"{path}: the content of {changed[0]} is not what was written, its digest differs; get the file again, or "
+            f"{path}: the content of {changed[0]} has changed, its digest differs; get the file again, or "
             "remove that group's attribute digest if it was changed on purpose."
         )
     return data
@@ -144,7 +144,7 @@ def _check_there(path: Path) -> None:
 
 
 def has_checksums(path: str | Path) -> bool:
-    """Whether all of a file has checksums; those that there are have been compared when it was read."""
+    """Whether a whole file has checksums; existing ones are verified when it is read."""
     with open_hdf5(Path(path), "convert or download it again") as file:
         groups = [item for item in file.values() if isinstance(item, h5py.Group)]
         return all(DIGEST in group.attrs for group in (file, *groups)) and all(
@@ -153,7 +153,7 @@ def has_checksums(path: str | Path) -> bool:
 
 
 def _bytes(file: h5py.File, splits: Sequence[str]) -> int:
-    """Memory that ``splits`` would take: keypoints as float32, and a byte for what was filled in."""
+    """Memory of ``splits``: keypoints as float32, and one byte per joint of ``filled``."""
     return sum(
         size * file[f"{split}/{name}"].size
         for split in splits
@@ -164,11 +164,11 @@ def _bytes(file: h5py.File, splits: Sequence[str]) -> int:
 
 def _check_format(file: h5py.File, path: Path) -> None:
     if file.attrs.get("format") != FORMAT:
-        raise UserError(f"{path} is HDF5 but not a skeleton file of this project; make one with `mmn convert`.")
+        raise UserError(f"{path} is an HDF5 file but not a skeleton file of this project; make one with `mmn convert`.")
     version = file.attrs.get("version")
     if version != VERSION:
         raise UserError(
-            f"{path} has format version {version} and this program reads version {VERSION}; "
+            f"{path} has format version {version}, this program reads version {VERSION}; "
             "update mmn or convert the data set again."
         )
 
@@ -191,8 +191,8 @@ def _dataset(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[i
     if dataset.dtype.kind not in ("iu" if kind == "i" else kind) or not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise UserError(
-            f"{path}: {place} is {dataset.dtype} of shape {dataset.shape}, where "
-            f"{'integers' if kind == 'i' else 'floating-point numbers'} of shape ({wanted}) belong; "
+            f"{path}: {place} is {dataset.dtype} of shape {dataset.shape} instead of "
+            f"{'integers' if kind == 'i' else 'floating-point numbers'} of shape ({wanted}); "
             "convert the data set again."
         )
     return dataset

@@ -1,4 +1,4 @@
-"""Skeleton layouts: what the joints are, how they are connected, in which order the network sees them."""
+"""Skeleton layouts: joints, bones, and the network's order of joints."""
 
 import re
 from dataclasses import asdict, dataclass, field, replace
@@ -16,7 +16,7 @@ from mmn.outside import parse_yaml
 NAMED = ("ma52", "imigue", "jhmdb")
 """Layouts of published data sets, with their class names."""
 BUILT_IN = (*NAMED, "coco17", "halpe26", "body25", "openpose18", "blazepose33", "ntu25", "kinect20")
-"""The layouts that come with the package, each a file in ``mmn/data/format/layouts``; the others are estimators'."""
+"""The built-in layouts, files in ``mmn/data/format/layouts``; those not published with a data set are estimators'."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Layout:
     Attributes:
         joints: V joint names; a joint's index is its place here.
         bones: ``(start, end)`` pairs; a bone's vector is start − end, kept at its start.
-        parts: body parts, in network order, each the joints it shows the network.
-        centre: the joint that is moved to the origin.
-        flip_pairs: ``(left, right)`` joints that swap when the picture is mirrored.
+        parts: body parts with their joints, in network order.
+        centre: the joint moved to the origin.
+        flip_pairs: ``(left, right)`` joints that swap when a clip is mirrored.
     """
 
     joints: list[str]
@@ -47,14 +47,14 @@ class Layout:
         return [joint for part in self.parts.values() for joint in part]
 
     def bone_end(self, rule: str) -> NDArray[np.int64]:
-        """The end of each joint's bone ``(V,)``, the joint itself where it has none.
+        """The end of each joint's bone ``(V,)``, the joint itself if it has none.
 
-        ``official``: the pairs are written in their order, so that of two with one start the later stays, and joints
-        that start none (most finger tips) are left without. ``tree``: every joint's bone ends in the next joint on
-        its way to the centre, so that all but the centre have one.
+        ``official``: of two pairs with the same start the later one wins, and joints
+        that start none (most finger tips) have no bone. ``tree``: every joint's bone ends in the next joint on
+        the way to the centre, so that all but the centre have one.
 
         Raises:
-            UserError: ``tree`` where bones do not connect every joint to the centre.
+            UserError: ``tree`` if bones do not connect every joint to the centre.
         """
         end = np.arange(self.num_joints, dtype=np.int64)
         if rule == "official":
@@ -73,13 +73,13 @@ class Layout:
         return end
 
     def walk(self, start: int) -> dict[int, int]:
-        """Every joint that bones lead to from ``start``, nearest first, each with the joint it was reached from."""
+        """All joints connected to ``start``, nearest first, each with its predecessor."""
         neighbours: dict[int, list[int]] = {joint: [] for joint in range(self.num_joints)}
         for a, b in self.bones:
             neighbours[a].append(b)
             neighbours[b].append(a)
         reached, queue = {start: start}, [start]
-        for joint in queue:  # grows while it is walked
+        for joint in queue:  # grows during iteration
             for other in neighbours[joint]:
                 if other not in reached:
                     reached[other] = joint
@@ -95,7 +95,7 @@ class Layout:
     def from_dict(cls, plain: dict[str, Any], where: str) -> "Layout":
         """The inverse of ``as_dict``, checked.
 
-        Joints may be given by name or by index wherever a joint is meant.
+        Joints may be given by name or by index.
 
         Raises:
             UserError: naming the key, the joint and the place ``where``.
@@ -104,7 +104,7 @@ class Layout:
         missing = sorted({"joints", "bones", "parts", "centre"} - set(plain))
         if unknown or missing:
             raise UserError(
-                f"the layout {where} has unknown keys {unknown} and lacks {missing}; it has joints, bones, parts, "
+                f"the layout {where} has unknown keys {unknown} and lacks {missing}; use joints, bones, parts, "
                 "centre and, if any, flip_pairs."
             )
         names, parts = plain["joints"], plain["parts"]
@@ -141,7 +141,7 @@ class Layout:
 
 
 class _Joints:
-    """Joints meant by a layout's file, by name or by index."""
+    """Resolves joints in a layout's file, by name or by index."""
 
     def __init__(self, names: list[str], where: str) -> None:
         self.index, self.where = {name: i for i, name in enumerate(names)}, where
@@ -150,7 +150,7 @@ class _Joints:
         number = self.index.get(value, -1) if isinstance(value, str) else value
         if not isinstance(number, int) or not 0 <= number < len(self.index):
             raise UserError(
-                f"the layout {self.where} names joint {value!r} in {key}, which is not among its {len(self.index)}."
+                f"the layout {self.where} names joint {value!r} in {key}, not one of its {len(self.index)} joints."
             )
         return number
 
@@ -158,21 +158,21 @@ class _Joints:
         found = []
         for pair in plain.get(key) or []:
             if not isinstance(pair, list | tuple) or len(pair) != 2 or pair[0] == pair[1]:
-                raise UserError(f"the layout {self.where} has {pair!r} in {key}; it has to be a pair of two joints.")
+                raise UserError(f"the layout {self.where} has {pair!r} in {key}; give pairs of two joints.")
             found.append((self(pair[0], key), self(pair[1], key)))
         return found
 
 
 @dataclass(frozen=True)
 class Classes:
-    """What is recognised.
+    """The classes of a data set.
 
     Attributes:
         names: K class names.
-        group_of_class: the group of each class, empty where there are no groups.
+        group_of_class: the group of each class; empty without groups.
         group_names: G group names.
-        flips: for each class the one that its mirrored clips are of, −1 where they are of none; empty where names say.
-        ordinal: they are grades, from least to most.
+        flips: the class of each class's mirrored clips, −1 for none; empty to derive them from names.
+        ordinal: whether they are grades, in increasing order.
     """
 
     names: list[str]
@@ -183,10 +183,10 @@ class Classes:
 
     @property
     def mirrored(self) -> list[int]:
-        """For each class the one that its mirrored clips are of, −1 where they are of none.
+        """The class of each class's mirrored clips, −1 for none.
 
-        Where the file does not say, a class that names a side is mirrored to the one that names the other side, if
-        there is one; all others stay what they are.
+        Unless the file says so, a class that names a side is mirrored to the one that names the other side, if
+        any; all others are unchanged.
         """
         if self.flips:
             return self.flips
@@ -195,7 +195,7 @@ class Classes:
 
 
 def _other_side(name: str) -> str:
-    """A name with the words left and right exchanged."""
+    """A name with the words left and right swapped."""
     return re.sub(r"(?<![^\W_])(left|right)(?![^\W_])", lambda found: "right" if found[0] == "left" else "left", name)
 
 
@@ -203,7 +203,7 @@ def load_layout(layout: str | Path) -> Layout:
     """A named layout (``ma52``, ``imigue``, ``jhmdb``) or one from a YAML file.
 
     Raises:
-        UserError: an unknown name, an unreadable file, or a layout that does not hold together.
+        UserError: an unknown name, an unreadable file, or an inconsistent layout.
     """
     content = _read(layout)
     for key in ("classes", "flip_classes", "ordinal"):
@@ -212,9 +212,9 @@ def load_layout(layout: str | Path) -> Layout:
 
 
 def load_classes(layout: str | Path) -> Classes | None:
-    """The class names and groups that come with a layout; None where it brings none.
+    """The class names and groups of a layout; None if it has none.
 
-    Groups are written by name beside each class, so that no index can slip.
+    The file lists classes under the names of their groups, so that no index can be off.
     """
     content = _read(layout)
     classes = content.get("classes")
@@ -228,9 +228,7 @@ def load_classes(layout: str | Path) -> Classes | None:
         found = Classes([str(name) for name in classes], [], [])
     ordinal = content.get("ordinal", False)
     if not isinstance(ordinal, bool):
-        raise UserError(
-            f"the layout {layout} has {ordinal!r} in ordinal; it is true where classes are grades, or false."
-        )
+        raise UserError(f"the layout {layout} has {ordinal!r} in ordinal; use true if classes are grades, or false.")
     flips = _flips(content.get("flip_classes") or [], found, str(layout))
     return replace(found, flips=flips, ordinal=ordinal)
 
@@ -239,13 +237,13 @@ def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:
     """``Classes.flips`` of a layout's ``flip_classes``: ``[one, other]`` swap, ``[alone]`` is never mirrored.
 
     Raises:
-        UserError: anything else, or a name that is no class.
+        UserError: anything else, or a name that is not a class.
     """
     place, flips = {name: index for index, name in enumerate(classes.names)}, classes.mirrored
     for pair in pairs if isinstance(pairs, list) else [pairs]:
         if not isinstance(pair, list) or len(pair) not in (1, 2) or not {str(name) for name in pair} <= place.keys():
             raise UserError(
-                f"the layout {where} has {pair!r} in flip_classes; it has to be a pair of classes, or one class that "
+                f"the layout {where} has {pair!r} in flip_classes; give a pair of classes, or one class that "
                 "is never mirrored, in a list."
             )
         one, other = place[str(pair[0])], place[str(pair[-1])]

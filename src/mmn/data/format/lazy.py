@@ -1,4 +1,4 @@
-"""Arrays that stay in their HDF5 file until a slice of them is asked for."""
+"""Arrays that stay in their HDF5 file until a slice is read."""
 
 import os
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ from mmn.hdf5.reading import state
 
 
 class LazyArray:
-    """Something that is read by slices of its first axis.
+    """An array that is read by slices of its first axis.
 
     Args:
         shape: its shape.
-        dtype: what slices are returned as.
+        dtype: dtype of returned slices.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
@@ -44,12 +44,12 @@ class LazyArray:
 
 
 class LazyDataset(LazyArray):
-    """One HDF5 data set; the file is opened once a process, never shared across a fork.
+    """One HDF5 data set; the file is opened once per process, never shared across a fork.
 
     Args:
-        dataset: of a file that has been checked and is open.
+        dataset: of an open file that has been checked.
         path: the file.
-        dtype: what slices are returned as.
+        dtype: dtype of returned slices.
     """
 
     def __init__(self, dataset: h5py.Dataset, path: Path, dtype: Any) -> None:
@@ -61,7 +61,7 @@ class LazyDataset(LazyArray):
         """Rows ``start`` to ``stop``, read from the file.
 
         Raises:
-            UserError: a file that has changed since it was checked, or is damaged there.
+            UserError: a file that has changed since it was checked, or is damaged.
         """
         try:
             if self._opened is None or self._opened[0] != os.getpid():
@@ -74,9 +74,7 @@ class LazyDataset(LazyArray):
                 "or was changed after it was opened; get it again, and resume an interrupted run with resume=true."
             ) from None
         if not unchanged:
-            raise UserError(
-                f"{self.path} was changed while it was read; put back what it was, and resume with resume=true."
-            )
+            raise UserError(f"{self.path} was changed while it was read; restore it, and resume with resume=true.")
         return found
 
     def __getstate__(self) -> dict[str, Any]:
@@ -87,13 +85,13 @@ Frames = LazyArray | NDArray[Any]
 
 
 class LazySpans(LazyArray):
-    """Spans of rows of several arrays, as if they were laid end to end.
+    """Spans of rows of several arrays as one concatenated array.
 
     Args:
-        arrays: the sources, of equal shape but for their length.
-        source: which of them each span is of ``(N,)``.
-        starts: each span's first row there ``(N,)``.
-        lengths: each span's rows ``(N,)``.
+        arrays: the sources, of equal shape except for their length.
+        source: index of each span's array ``(N,)``.
+        starts: each span's first row in it ``(N,)``.
+        lengths: each span's number of rows ``(N,)``.
     """
 
     def __init__(
@@ -104,7 +102,7 @@ class LazySpans(LazyArray):
         self.arrays, self.source, self.starts, self.lengths = list(arrays), source, starts, lengths
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
-        """Rows ``start`` to ``stop``, from each span they touch."""
+        """Rows ``start`` to ``stop``, read from each span they overlap."""
         pieces = [np.empty((0, *self.shape[1:]), self.dtype)]
         span = int(np.searchsorted(self.ends, start, side="right"))
         while start < stop:
@@ -116,11 +114,11 @@ class LazySpans(LazyArray):
 
 
 class LazyColumns(LazyArray):
-    """Some of the second axis of a lazy array.
+    """Selected columns (second axis) of a lazy array.
 
     Args:
-        array: the whole.
-        columns: which, in this order.
+        array: the array.
+        columns: their indices, in order.
     """
 
     def __init__(self, array: LazyArray, columns: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""What names of clips, joints and classes may be."""
+"""Checks of the names of clips, joints and classes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,15 +10,15 @@ _LONGEST = 4_000
 
 
 def check_names(names: Sequence[str], what: str, where: str) -> None:
-    """Refuse names that a terminal would obey, or that are as long as a page.
+    """Refuse names with control characters, and overlong ones.
 
     Args:
         names: any number of them.
         what: what they name, such as ``"clip"``.
-        where: the place, for the sentence.
+        where: the place, for the error.
 
     Raises:
-        UserError: naming the first.
+        UserError: naming the first such name.
     """
     if is_plain("".join(names)) and max(map(len, names), default=0) <= _LONGEST:
         return
@@ -30,21 +30,21 @@ def check_names(names: Sequence[str], what: str, where: str) -> None:
 
 
 def check_classes(classes: Classes, where: str) -> None:
-    """Refuse classes without names of their own, in groups that are none, or with mirror images that are none.
+    """Refuse classes without unique names, with unknown groups, or with unknown mirror images.
 
     Raises:
         UserError: naming the place ``where``.
     """
     names, groups = classes.names, classes.group_of_class
     if not names or len(set(names)) != len(names):
-        raise UserError(f"{where} has no class names or one of them twice; each class needs a name of its own.")
+        raise UserError(f"{where} has no class names or a duplicate one; give each class a unique name.")
     if groups and (len(groups) != len(names) or not _below(groups, len(classes.group_names))):
         raise UserError(
             f"{where} has {len(names)} classes in groups {sorted(set(groups))[:20]} of {len(classes.group_names)}; "
-            "every class needs one of the groups."
+            "give every class one of the groups."
         )
     if classes.flips and (len(classes.flips) != len(names) or not _below(classes.flips, len(names), -1)):
-        raise UserError(f"{where} has mirror images of classes that it does not name; write it again.")
+        raise UserError(f"{where} has mirror images of unknown classes; write it again.")
     check_names(names, "class", where)
     check_names(classes.group_names, "group", where)
 

@@ -1,4 +1,4 @@
-"""Some of the clips and joints of a split, or the clips of several splits as one."""
+"""Selecting clips and joints of a split, and concatenating splits."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from mmn.data.format.lazy import Frames, LazyColumns, LazySpans
 
 
 def take(clips: Clips, chosen: NDArray[np.int64]) -> Clips:
-    """The clips ``chosen (M,)``, in that order; those that lie in a file stay there."""
+    """The clips ``chosen (M,)``, in that order; those in a file stay there."""
     lengths = clips.lengths[chosen]
     starts = clips.offsets[:-1][chosen]
 
@@ -30,13 +30,13 @@ def take(clips: Clips, chosen: NDArray[np.int64]) -> Clips:
 
 
 def join(parts: dict[str, Clips]) -> Clips:
-    """The clips of several splits or sets, one after the other.
+    """The clips of several splits or data sets, concatenated.
 
-    Where two of them have a clip of one name, the later is called ``part/name``. Where some have groups and others
-    not, each clip of the others is a group of its own.
+    If two of them have a clip with the same name, the later is called ``part/name``. If only some have groups,
+    each clip of the others is a group of its own.
 
     Args:
-        parts: by name; at least one.
+        parts: clips by name; at least one.
     """
     if len(parts) == 1:
         return next(iter(parts.values()))
@@ -59,7 +59,7 @@ def join(parts: dict[str, Clips]) -> Clips:
 
 
 def keep_joints(clips: Clips, joints: Sequence[int]) -> Clips:
-    """The same clips with these of their joints, in this order."""
+    """The same clips with only these joints, in this order."""
 
     def columns(frames: Any) -> Any:
         if frames is None:
@@ -78,7 +78,7 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def _rows(
     arrays: Sequence[Frames], source: NDArray[np.int64], starts: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> Any:
-    """Spans of several arrays laid end to end: in memory where they all are, else read when they are asked for."""
+    """Spans of several arrays, concatenated: in memory if they all are, else lazy."""
     spans = LazySpans(arrays, source, starts, lengths)
     return np.asarray(spans) if all(isinstance(array, np.ndarray) for array in arrays) else spans
 

@@ -16,14 +16,14 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SkeletonData:
-    """What one HDF5 file holds.
+    """The content of one HDF5 file.
 
     Attributes:
         name: short name of the data set, such as ``"ma52"``.
-        source: where it came from, in words.
+        source: its origin, in words.
         layout: its skeleton.
-        classes: what is recognised.
-        splits: ``train``, ``val`` and ``test``, as far as there are any.
+        classes: its classes.
+        splits: ``train``, ``val`` and ``test``, as far as they exist.
     """
 
     name: str
@@ -39,7 +39,7 @@ class SkeletonData:
 
 
 def check_data(data: SkeletonData, where: str) -> None:
-    """Refuse a data set that training could not use.
+    """Refuse a data set that training cannot use.
 
     Raises:
         UserError: naming the place ``where``, the split and the clip.
@@ -56,13 +56,13 @@ def check_data(data: SkeletonData, where: str) -> None:
         check_names(clips.groups or [], "the group of clip", f"{where}, split {split}")
         if clips.keypoints.shape[2] != data.coordinates:
             raise UserError(
-                f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates a joint and another split has "
-                f"{data.coordinates}; all splits need the same."
+                f"{where}, split {split} has {clips.keypoints.shape[2]} coordinates per joint, another split "
+                f"{data.coordinates}; convert all splits with the same number."
             )
 
 
 def digest(data: SkeletonData, splits: Iterable[str] = SPLITS) -> str:
-    """What tells the content of two files apart: names, labels and lengths of the clips, joints and classes."""
+    """A digest of the content: names, labels and lengths of the clips, joints and classes."""
     clips = [data.splits[split] for split in splits if split in data.splits]
     names = [name for split in clips for name in split.names]
     numbers = np.concatenate([split.labels for split in clips] + [split.offsets for split in clips]).astype("<i8")

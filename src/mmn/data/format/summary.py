@@ -1,4 +1,4 @@
-"""What is inside a data set, in numbers."""
+"""A data set's content in numbers."""
 
 import hashlib
 from itertools import pairwise
@@ -12,7 +12,7 @@ from mmn.data.format.skeletons import SkeletonData
 
 
 def summarise(data: SkeletonData) -> dict[str, Any]:
-    """Plain numbers and names: the layout, each split, clips a class, and clips and groups that stand in two splits."""
+    """Plain numbers and names: the layout, splits, clips per class, and clips and groups shared between splits."""
     k = len(data.classes.names)
     counts = {split: np.bincount(c.labels[c.labelled], minlength=k) for split, c in data.splits.items()}
     groups = data.classes.group_names
@@ -48,13 +48,13 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
 
 
 def in_a_line(data: SkeletonData) -> str:
-    """How much there is and where it comes from."""
+    """Size and origin in one line."""
     counts = ", ".join(f"{split} {len(clips)}" for split, clips in data.splits.items())
     return f"{data.layout.num_joints} joints, {len(data.classes.names)} classes; clips: {counts}; {data.source}"
 
 
 def shared_groups(data: SkeletonData) -> dict[str, list[str]]:
-    """Groups, such as subjects, of which more than one split has clips, each with those splits: leakage."""
+    """Groups, such as subjects, with clips in more than one split (leakage), each with those splits."""
     splits: dict[str, list[str]] = {}
     for split, clips in data.splits.items():
         for name in sorted(set(clips.groups or ())):
@@ -63,7 +63,7 @@ def shared_groups(data: SkeletonData) -> dict[str, list[str]]:
 
 
 def duplicates(data: SkeletonData) -> list[list[str]]:
-    """Pairs ``[split/name, split/name]`` of clips in different splits with equal keypoints: leakage."""
+    """Pairs ``[split/name, split/name]`` of clips in different splits with equal keypoints (leakage)."""
     seen: dict[bytes, tuple[str, str]] = {}
     found = []
     for split, clips in data.splits.items():
@@ -91,13 +91,13 @@ def _summarise_split(clips: Clips, counts: np.ndarray) -> dict[str, Any]:
 
 
 def _zeros(clips: Clips) -> dict[str, int] | None:
-    """How many joints are exactly 0 in all coordinates, which many estimators write for "not found"."""
+    """The number of joints exactly at 0 in all coordinates, which many estimators write for "not found"."""
     counts = [int((clips.clip(i) == 0).all(axis=2).sum()) for i in range(len(clips))]
     return {"joints": sum(counts), "clips": sum(count > 0 for count in counts)} if any(counts) else None
 
 
 def _filled(clips: Clips, joints: list[str]) -> dict[str, Any] | None:
-    """How many joints were filled in, in how many clips, which, and the ten clips with the largest shares."""
+    """How many joints were filled in, which, in how many clips, and the ten clips with the largest shares."""
     if clips.filled is None:
         return None
     mask = np.asarray(clips.filled)

@@ -1,4 +1,4 @@
-"""Other classes for the same clips: some of them, several as one, the rest as one, or body groups."""
+"""Changes of classes: selection, merging, a rest class, or body groups."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,11 +17,11 @@ LEFT_OUT = -2
 
 @dataclass(frozen=True)
 class Relabelling:
-    """New classes, and which of them each old class is.
+    """New classes, and the mapping of old ones to them.
 
     Attributes:
         classes: the new ones.
-        place: ``(K,)`` the new index of each old class, ``LEFT_OUT`` where it is none.
+        place: ``(K,)`` the new index of each old class, ``LEFT_OUT`` if it has none.
     """
 
     classes: Classes
@@ -29,16 +29,16 @@ class Relabelling:
 
     @classmethod
     def nothing(cls, classes: Classes) -> "Relabelling":
-        """The classes as they are."""
+        """The identity mapping."""
         return cls(classes, np.arange(len(classes.names)))
 
     def then(self, other: "Relabelling") -> "Relabelling":
-        """This one, and ``other`` of what it gives."""
+        """This mapping followed by ``other``."""
         place = np.where(self.place == LEFT_OUT, LEFT_OUT, other.place[np.maximum(self.place, 0)])
         return Relabelling(other.classes, place)
 
     def apply(self, clips: Clips) -> Clips:
-        """The clips of the new classes, and those of unknown class."""
+        """The clips of the new classes and of unknown class."""
         labels = np.where(clips.labels == UNKNOWN, UNKNOWN, self.place[np.maximum(clips.labels, 0)])
         kept = np.flatnonzero(labels != LEFT_OUT)
         chosen = clips if len(kept) == len(clips) else take(clips, kept)
@@ -49,20 +49,20 @@ def to_groups(classes: Classes, where: str) -> Relabelling:
     """Body groups as the classes.
 
     Raises:
-        UserError: classes without groups.
+        UserError: if the classes have no groups.
     """
     if not classes.group_names:
-        raise UserError(f"data.target=group needs body groups, and {where} has none; use data.merge to make some.")
+        raise UserError(f"data.target=group needs body groups, but {where} has none; define some with data.merge.")
     used = sorted(set(classes.group_of_class))
     place = np.searchsorted(used, classes.group_of_class)
     return _relabelling(classes, Classes([classes.group_names[group] for group in used], [], []), place)
 
 
 def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: str) -> Relabelling:
-    """Several classes as one, which takes the place of its first; it keeps their group where they share one.
+    """Merge classes into one at the position of the first, in their group if they share one.
 
     Raises:
-        UserError: members that are not there or twice, or a new name that stands for another class.
+        UserError: unknown or repeated members, or a new name that another class has.
     """
     parents: dict[int, str] = {}
     for name, members in merge.items():
@@ -72,7 +72,7 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
                 f"data.merge has {classes.names[min(twice)]} in both {parents[min(twice)]} and {name}; choose one."
             )
         if name in classes.names and classes.names.index(name) not in indices:
-            raise UserError(f"data.merge names a class {name}, which {where} has already; give another name.")
+            raise UserError(f"data.merge makes a class {name}, which {where} already has; use another name.")
         if not indices:
             raise UserError(f"data.merge has no classes to merge as {name}; list some.")
         parents |= dict.fromkeys(indices, name)
@@ -90,13 +90,13 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
 
 
 def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str) -> Relabelling:
-    """The classes ``indices``, which rise, and the others left out, or as one more class ``rest``.
+    """Keep the classes ``indices``, in increasing order; drop the others or merge them into a class ``rest``.
 
     Raises:
-        UserError: a name for the rest that is taken, or no class that is left.
+        UserError: a name for the rest that is taken, or no remaining classes.
     """
     if not indices:
-        raise UserError(f"data.classes and data.min_clips leave no class of {where}; ask for less.")
+        raise UserError(f"data.classes and data.min_clips leave no class of {where}; relax them.")
     order = list(indices)
     names = [classes.names[i] for i in order]
     groups = [classes.group_of_class[i] for i in order] if classes.group_names else []
@@ -105,9 +105,9 @@ def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str)
     place[order] = np.arange(len(order))
     if rest is not None:
         if rest in names:
-            raise UserError(f"data.rest={rest} is the name of a class that is kept; give the rest another.")
+            raise UserError(f"data.rest={rest} is the name of a class that is kept; use another name.")
         if len(names) == len(classes.names):
-            raise UserError(f"data.rest={rest} has no classes in it, as all of {where} are kept; leave it out.")
+            raise UserError(f"data.rest={rest} is empty, as all classes of {where} are kept; leave it out.")
         place[place == LEFT_OUT] = len(names)
         names.append(rest)
         if groups:
@@ -117,10 +117,10 @@ def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str)
 
 
 def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
-    """The classes that a class name, an index or a body group stands for.
+    """The classes given by a class name, an index or a body group.
 
     Raises:
-        UserError: none.
+        UserError: if there is none.
     """
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes.names):
         return [name]
@@ -133,16 +133,16 @@ def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
 
 
 def _own_group(group_names: list[str], name: str) -> int:
-    """A group for one class that is in none of the others, called as the class is."""
+    """A new group for one class, with the class's name."""
     if name not in group_names:
         group_names.append(name)
     return group_names.index(name)
 
 
 def _relabelling(old: Classes, new: Classes, place: NDArray[np.int64]) -> Relabelling:
-    """``new`` without groups that no class is in, and with what its classes are when they are mirrored.
+    """``new`` without empty groups, and with the mirror images of its classes.
 
-    A class is mirrored to the one that all its members are mirrored to; to none, where that is several or left out.
+    A class's mirror image is the one that all its members share; none if it is ambiguous or left out.
     """
     used = sorted(set(new.group_of_class))
     groups = [used.index(group) for group in new.group_of_class]

@@ -1,4 +1,4 @@
-"""Fewer training clips, drawn by seed; the larger draw contains the smaller."""
+"""Subsets of the training clips, drawn by seed; a larger one contains a smaller one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,15 @@ def draw(
     capped: tuple[int, float] | None,
     seed: int,
 ) -> Clips:
-    """Some of the training clips, in their own order.
+    """A subset of the training clips, in their original order.
 
     Args:
         clips: the training split.
         num_classes: K.
         fraction: of each class, at least one clip.
         per_class: at most so many of each class.
-        capped: a class, and how many times the largest other class it may be at most.
-        seed: of which clips come first.
+        capped: a class, and its maximum size relative to the largest other class.
+        seed: seed of the draw.
     """
     counts = np.bincount(clips.labels[clips.labelled], minlength=num_classes)
     limits = counts.copy()
@@ -42,7 +42,7 @@ def draw(
 
 
 def _ranks(labels: NDArray[np.int64], num_classes: int, seed: int) -> NDArray[np.int64]:
-    """Each clip's place ``(N,)`` in a random order of its class, which depends on nothing else than the seed."""
+    """Each clip's rank ``(N,)`` in a random order of its class, which depends only on the seed."""
     rank = np.zeros(len(labels), np.int64)
     for index in range(num_classes):
         own = np.flatnonzero(labels == index)

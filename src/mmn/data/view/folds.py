@@ -1,4 +1,4 @@
-"""Folds of the training clips: each is once what the others are judged on."""
+"""Cross-validation folds of the training clips."""
 
 import warnings
 from dataclasses import replace
@@ -12,20 +12,20 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 
 GROUPS = "groups"
-"""In place of a number of folds: each group, such as a subject, is a fold."""
+"""Instead of a number of folds: one fold per group, such as a subject."""
 
 
 def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -> SkeletonData:
-    """Train on all folds of the training clips but one, which becomes the val split; test stays.
+    """Hold out one fold of the training clips as the val split; test is unchanged.
 
     Args:
         data: a checked data set with a train split.
-        folds: how many, or ``"groups"``.
-        fold: which to hold out, counted from 0; of groups, by their sorted names or by name.
-        seed: of what is drawn into which fold.
+        folds: their number, or ``"groups"``.
+        fold: the one to hold out, from 0; for groups, an index into their sorted names, or a name.
+        seed: seed of the assignment.
 
     Raises:
-        UserError: folds that these clips cannot be divided into, or no such fold.
+        UserError: folds that these clips cannot be divided into, or an unknown fold.
     """
     clips = data.splits["train"]
     place, names = fold_of_clips(clips, folds, seed)
@@ -33,7 +33,7 @@ def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -
         fold = names.index(fold)
     if not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < len(names):
         what = f"0 to {len(names) - 1}" + (f", or one of the groups {_some(names)}" if folds == GROUPS else "")
-        raise UserError(f"data.fold is {fold}; with data.folds={folds} it is {what}.")
+        raise UserError(f"data.fold is {fold}; with data.folds={folds}, use {what}.")
     splits = {
         "train": take(clips, np.flatnonzero(place != fold)),
         "val": take(clips, np.flatnonzero(place == fold)),
@@ -45,20 +45,22 @@ def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -
 def fold_of_clips(clips: Clips, folds: int | str, seed: int) -> tuple[NDArray[np.int64], list[str]]:
     """The fold of each clip ``(N,)`` and the folds' names.
 
-    No group is in two folds, and each fold has, as far as its groups allow, the classes in equal shares.
+    No group is in two folds, and folds are stratified by class as far as groups allow.
 
     Raises:
-        UserError: too few clips or groups for so many folds, or no groups where they are asked for.
+        UserError: too few clips or groups for the number of folds, or no groups although requested.
     """
     if folds == GROUPS:
         if clips.groups is None:
-            raise UserError("data.folds=groups needs the group of each clip, and the file has none; give a number.")
+            raise UserError("data.folds=groups needs the group of each clip, but the file has none; give a number.")
         names = sorted(set(clips.groups))
         if len(names) < 2:
-            raise UserError(f"data.folds=groups needs two groups, and all training clips are of {names[0]}.")
+            raise UserError(
+                f"data.folds=groups needs two groups, but all training clips are of {names[0]}; give a number."
+            )
         return np.array([names.index(group) for group in clips.groups], np.int64), names
     if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:
-        raise UserError(f"data.folds is {folds}; it is a number of at least 2, or groups for a fold a group.")
+        raise UserError(f"data.folds is {folds}; use a number of at least 2, or groups for one fold per group.")
     counts = {"clips of its largest class": int(np.bincount(clips.labels[clips.labelled], minlength=1).max())}
     if clips.groups is not None:
         counts["groups"] = len(set(clips.groups))
@@ -69,12 +71,12 @@ def fold_of_clips(clips: Clips, folds: int | str, seed: int) -> tuple[NDArray[np
 
 
 def _stratified(clips: Clips, folds: int, seed: int) -> NDArray[np.int64]:
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # slow to import, and seldom needed
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # slow to import, rarely needed
 
     splitter = StratifiedKFold if clips.groups is None else StratifiedGroupKFold
     place = np.empty(len(clips), np.int64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer clips than there are folds
+        warnings.simplefilter("ignore", UserWarning)  # about classes with fewer clips than folds
         parts = splitter(folds, shuffle=True, random_state=seed).split(place, clips.labels, clips.groups)
         for fold, (_, chosen) in enumerate(parts):
             place[chosen] = fold

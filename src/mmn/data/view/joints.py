@@ -1,4 +1,4 @@
-"""A skeleton with some of its joints: order, parts, bones, pairs and centre follow."""
+"""Part of a skeleton: order, parts, bones, pairs and centre follow its joints."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -9,16 +9,16 @@ from mmn.errors import UserError
 
 
 def chosen_joints(layout: Layout, wanted: Sequence[str], where: str) -> list[int]:
-    """Indices of the joints meant, in the layout's own order.
+    """Indices of the selected joints, in the layout's order.
 
     Args:
         layout: the skeleton.
-        wanted: parts, joints, or patterns such as ``*elbow``, which may match none; with ``-`` before it, left out
-            again. Where every one is left out, all the others stay.
-        where: what an error calls the layout's file.
+        wanted: parts, joints, or patterns such as ``*elbow``, which may match none; a ``-`` prefix leaves joints out.
+            With only such entries, all other joints are kept.
+        where: the layout's file, for errors.
 
     Raises:
-        UserError: a name of neither part nor joint, or nothing that is left.
+        UserError: a name of neither part nor joint, or no remaining joints.
     """
     kept: set[int] = set()
     if all(name.startswith("-") for name in wanted):
@@ -44,11 +44,11 @@ def _meant(layout: Layout, name: str, where: str) -> set[int]:
 
 
 def reduce_layout(layout: Layout, joints: Sequence[int]) -> Layout:
-    """The layout of the joints ``joints``.
+    """The layout restricted to ``joints``.
 
-    A bone that ended in a joint left out ends in the next one kept, along the bones from there. Joints that were
-    connected stay connected: by a bone to the nearest one kept on their way to the centre. A centre left out is
-    replaced by the joint kept that is nearest to it along the bones.
+    A bone to a dropped joint ends in the next kept one along the bones. Joints that were
+    connected stay connected, by a bone to the nearest kept one towards the centre. A dropped centre is
+    replaced by the nearest kept joint along the bones.
     """
     new = {joint: place for place, joint in enumerate(joints)}
     nearest = next((joint for joint in layout.walk(layout.centre) if joint in new), None)
@@ -65,7 +65,7 @@ def reduce_layout(layout: Layout, joints: Sequence[int]) -> Layout:
 
 
 def _followed(layout: Layout, kept: set[int]) -> list[tuple[int, int]]:
-    """Bones of the joints kept, each to the nearest joints kept where it leads."""
+    """Bones of the kept joints, each to the nearest kept joints in its direction."""
     ends: dict[int, list[int]] = {}
     for start, end in layout.bones:
         ends.setdefault(start, []).append(end)
@@ -82,7 +82,7 @@ def _followed(layout: Layout, kept: set[int]) -> list[tuple[int, int]]:
 def _connected(
     layout: Layout, bones: list[tuple[int, int]], kept: set[int], centre: int
 ) -> list[tuple[int, int]]:  # fmt: skip
-    """``bones``, and one more for each piece that has lost its way to the centre."""
+    """``bones``, plus one for each component disconnected from the centre."""
     origin = layout.walk(layout.centre)  # nearest first
     for joint in origin:
         if joint not in kept or joint in _reached(bones, centre):

@@ -1,4 +1,4 @@
-"""Several data sets as one, joints and classes matched by name."""
+"""Merging data sets, joints and classes matched by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from mmn.errors import UserError
 
 @dataclass(frozen=True)
 class Merged:
-    """The sets as one, and what was left out, in words."""
+    """The merged set, and notes on what was left out."""
 
     data: SkeletonData
     notes: list[str]
@@ -31,26 +31,26 @@ def merge(
     classes: Literal["union", "common"] = "union",
     renamed: Mapping[tuple[str, str], str] | None = None,
 ) -> Merged:
-    """Join data sets split by split; the first says the order of joints and classes, and the skeleton.
+    """Merge data sets split by split; the first determines the order of joints and classes, and the skeleton.
 
-    Joints are those that all sets have. Clips and groups are called ``set/name``.
+    Only joints of all sets are kept. Clips and groups are named ``set/name``.
 
     Args:
-        sets: by the names that their clips are prefixed with; at least two.
-        name: of the new one.
-        classes: all that any set has, or those that every set has; clips of the others are left out.
-        renamed: (set, class) → the class it becomes; an empty name leaves its clips out.
+        sets: data sets by the prefixes of their clips' names; at least two.
+        name: of the merged set.
+        classes: the union, or those common to all sets; clips of other classes are left out.
+        renamed: (set, class) → new name; an empty one leaves its clips out.
 
     Raises:
-        UserError: sets with no joint or class in common, or of other dimensions.
+        UserError: sets with no joint or class in common, or of different dimensions.
     """
     if len(sets) < 2:
-        raise UserError("one data set alone cannot be merged; give at least two.")
+        raise UserError("merging needs at least two data sets; give another one.")
     first_name, first = next(iter(sets.items()))
     for other, data in sets.items():
         if data.coordinates != first.coordinates:
             raise UserError(
-                f"{other} has {data.coordinates} coordinates a joint and {first_name} {first.coordinates}; "
+                f"{other} has {data.coordinates} coordinates per joint, {first_name} {first.coordinates}; "
                 "convert both with the same --channels."
             )
     notes: list[str] = []
@@ -70,7 +70,7 @@ def merge(
 
 
 def _common_joints(sets: Mapping[str, SkeletonData], notes: list[str]) -> tuple[Layout, dict[str, SkeletonData]]:
-    """The first skeleton with the joints that all sets have, and the sets with just those, in its order."""
+    """The first skeleton with the joints of all sets, and the sets with only those, in its order."""
     first = next(iter(sets.values()))
     common = [joint for joint in first.layout.joints if all(joint in data.layout.joints for data in sets.values())]
     if not common:
@@ -92,10 +92,10 @@ def _common_joints(sets: Mapping[str, SkeletonData], notes: list[str]) -> tuple[
 def _classes(
     sets: Mapping[str, SkeletonData], which: str, renamed: Mapping[tuple[str, str], str], notes: list[str]
 ) -> tuple[Classes, dict[str, Relabelling]]:
-    """The classes of all, and which of them each set's are."""
+    """The merged classes, and the mapping of each set's classes to them."""
     for set_name, old in renamed:
         if set_name not in sets or old not in sets[set_name].classes.names:
-            raise UserError(f"the map renames {old} of {set_name}, which is no class of it; correct the map.")
+            raise UserError(f"the map renames {old} of {set_name}, which is not one of its classes; correct the map.")
     called = {
         set_name: [renamed.get((set_name, old), old) for old in data.classes.names] for set_name, data in sets.items()
     }
@@ -128,7 +128,7 @@ def _lost(place: NDArray[np.int64], clips: Clips) -> int:
 def _groups(
     sets: Mapping[str, SkeletonData], called: Mapping[str, Sequence[str]], wanted: Sequence[str]
 ) -> tuple[list[int], list[str]]:
-    """The body group of each class, as the first set that has the class says; none unless every class has one."""
+    """The body group of each class, from the first set with the class; none unless every class has one."""
     group_of: dict[str, str] = {}
     for set_name, data in sets.items():
         own = data.classes
@@ -141,7 +141,7 @@ def _groups(
 
 
 def _flips(sets: Mapping[str, SkeletonData], called: Mapping[str, Sequence[str]], wanted: Sequence[str]) -> list[int]:
-    """What each class is when it is mirrored, as the first set that has the class says."""
+    """The mirror image of each class, from the first set with the class."""
     flip_of: dict[str, int] = {}
     for set_name, data in sets.items():
         for new, flip in zip(called[set_name], data.classes.mirrored, strict=True):

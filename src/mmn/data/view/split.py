@@ -1,4 +1,4 @@
-"""Splits made of one pile of clips: grouped, stratified, by seed."""
+"""New splits of all clips: grouped, stratified, by seed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,26 +12,26 @@ from mmn.errors import UserError
 
 
 def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int) -> SkeletonData:
-    """All clips of a data set divided anew into train, val and test.
+    """Divide all clips of a data set into new train, val and test splits.
 
     Args:
-        data: with any splits; they are put together.
-        by: ``group`` keeps the clips of a group together; ``clip`` draws every clip on its own.
-        test: share of the clips, 0 for no such split.
-        val: the same.
-        seed: of what is drawn.
+        data: with any splits; they are pooled.
+        by: ``group`` keeps the clips of a group together; ``clip`` assigns every clip independently.
+        test: share of the test split; 0 for none.
+        val: share of the val split.
+        seed: seed of the assignment.
 
     Raises:
         UserError: shares that leave nothing to train on, no groups to split by, or too few of them.
     """
     if by not in ("group", "clip"):
-        raise UserError(f"--by is {by}; it is group or clip.")
+        raise UserError(f"--by is {by}; use group or clip.")
     shares = {"train": 1 - test - val, "val": val, "test": test}
     if min(test, val) < 0 or test + val == 0 or shares["train"] < 1e-9:
-        raise UserError(f"--test is {test:g} and --val {val:g}; they are shares from 0 that together are below 1.")
+        raise UserError(f"--test is {test:g} and --val {val:g}; use shares of at least 0 whose sum is below 1.")
     clips = join(data.splits)
     if by == "group" and clips.groups is None:
-        raise UserError("--by group needs the group of each clip, and the file has none; use --by clip.")
+        raise UserError("--by group needs the group of each clip, but the file has none; use --by clip.")
     units = clips.groups if by == "group" and clips.groups else clips.names
     names, unit = np.unique(units, return_inverse=True)
     counts = np.zeros((len(names), len(data.classes.names) + 1), np.int64)  # the last: of unknown class
@@ -45,14 +45,14 @@ def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int)
 
 
 def _shared_out(counts: NDArray[np.int64], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
-    """The split of each unit ``(U,)``, so that each has its share of every class as nearly as the units allow.
+    """The split of each unit ``(U,)``, as close as units allow to each split's share of every class.
 
-    The largest unit first, and equals by seed, each goes where what is still wanted of its classes is largest.
+    Greedy: units by decreasing size, ties by seed, each go to the split that lacks most of their classes.
 
     Args:
         counts: clips of each class in each unit ``(U, K)``.
-        shares: of each split, together 1.
-        seed: of the order of equals.
+        shares: of each split, summing to 1.
+        seed: of the order of ties.
     """
     total = counts.sum(axis=0)
     wanted = np.outer(shares, total).astype(np.float64)  # (S, K), what each split still lacks

@@ -1,4 +1,4 @@
-"""What of a file a run is about; the file stays as it is."""
+"""Views: the part of a file that a run uses; the file is unchanged."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -21,23 +21,23 @@ TARGETS = ("action", "group")
 
 @dataclass(frozen=True)
 class View:
-    """A choice from a data set: of its joints and classes, and of its clips to train on.
+    """A selection of joints, classes and training clips.
 
     Attributes:
-        joints: parts, joints or patterns of them to keep; with ``-`` before one, to leave out; None for all.
-        target: what the classes are, ``action`` or body ``group``.
-        merge: new class → the classes (names, indices or body groups) that become it.
+        joints: parts, joints or patterns to keep, or with a ``-`` prefix to leave out; None for all.
+        target: ``action`` classes or body ``group``.
+        merge: new class → the classes (names, indices or body groups) that form it.
         classes: classes or body groups to keep; None for all.
-        min_clips: classes with fewer training clips are left out; None for no limit.
-        rest: the name of one more class, of all the clips that would be left out; None to leave them out.
-        rest_ratio: that class has at most so many times the training clips of the largest other one; None for all.
+        min_clips: drop classes with fewer training clips; None for no limit.
+        rest: name of a class for all clips of the other classes; None to leave them out.
+        rest_ratio: maximum training clips of that class, relative to the largest other one; None for all.
         train_fraction: train on this share of each class; None for all.
         clips_per_class: train on at most so many clips of each class; None for all.
-        draw_seed: of which clips those are; of its own, so that runs of several seeds share them.
-        train_splits: the splits trained on together; they are no longer judged on.
-        folds: divide the training clips into so many folds, or ``"groups"`` for one a group; None for no folds.
-        fold: the fold that is held out, and judged on as the val split.
-        fold_seed: of what is drawn into which fold; of its own, as ``draw_seed``.
+        draw_seed: seed of that choice; separate, so that runs with different seeds share it.
+        train_splits: the splits trained on; they no longer serve for validation.
+        folds: number of folds of the training clips, or ``"groups"`` for one per group; None for no folds.
+        fold: the fold held out as the val split.
+        fold_seed: seed of the folds; separate, like ``draw_seed``.
     """
 
     joints: Sequence[str] | None = None
@@ -56,7 +56,7 @@ class View:
     fold_seed: int = 1
 
     def __post_init__(self) -> None:
-        for field in fields(self):  # plain lists and tables, whatever they were given as
+        for field in fields(self):  # plain lists and tables, whatever their type
             value = getattr(self, field.name)
             one = field.name in ("joints", "classes", "train_splits") and isinstance(value, str | int)
             object.__setattr__(self, field.name, [value] if one else _plain(value))
@@ -64,22 +64,22 @@ class View:
 
     @property
     def without_judge(self) -> bool:
-        """Whether what epochs would be judged on is trained on."""
+        """Whether the validation clips are trained on."""
         return self.folds is None and "val" in self.train_splits
 
     def apply(self, data: SkeletonData, where: str) -> SkeletonData:
-        """The data set that is left, as if a file held only that.
+        """The selected data set, as if it were a whole file.
 
         Args:
             data: a checked data set.
-            where: what an error calls it.
+            where: its name in errors.
 
         Raises:
-            UserError: a choice that this data set does not have, or that leaves nothing.
+            UserError: a selection that does not exist in this data set, or that leaves nothing.
         """
         data = self._training(self._classes(self._joints(data, where), where), where)
         if "train" not in data.splits and (self.folds, self.train_fraction, self.clips_per_class) != (None, None, None):
-            raise UserError(f"{where} has no training clips, of which folds and fractions are taken; leave these out.")
+            raise UserError(f"{where} has no training clips for folds and fractions; leave these out.")
         if self.folds is not None and self.fold is not None:
             data = hold_out(data, self.folds, self.fold, self.fold_seed)
         if (self.train_fraction, self.clips_per_class, self.rest_ratio) == (None, None, None):
@@ -93,17 +93,17 @@ class View:
         return replace(data, splits={**data.splits, "train": clips})
 
     def settled(self, data: SkeletonData) -> "View":
-        """The same view without what was counted: the classes that are left in ``data``, what it gave, by name."""
+        """The same view with the classes that remain in ``data``, its result, instead of limits on their clips."""
         if self.min_clips is None:
             return self
         return replace(self, min_clips=None, classes=[name for name in data.classes.names if name != self.rest])
 
     def elsewhere(self) -> "View":
-        """What of it another file than the one trained on is viewed by: joints and classes."""
+        """The part of the view that applies to other files: joints and classes."""
         return View(joints=self.joints, target=self.target, merge=self.merge, classes=self.classes, rest=self.rest)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, tables, numbers and strings, as a checkpoint keeps them; what differs from a view of all."""
+        """Plain lists, tables, numbers and strings, for checkpoints; only what differs from the default."""
         return {key: value for key, value in asdict(self).items() if value != asdict(View())[key]}
 
     def _joints(self, data: SkeletonData, where: str) -> SkeletonData:
@@ -130,19 +130,19 @@ class View:
         return replace(data, classes=found.classes, splits=splits)
 
     def _kept(self, found: Relabelling, data: SkeletonData, where: str) -> list[int]:
-        """The classes that are kept, of those ``found`` so far."""
+        """The classes to keep of those ``found`` so far."""
         names = range(len(found.classes.names)) if self.classes is None else self.classes
         wanted = {index for name in names for index in meant(found.classes, name, "data.classes", where)}
         if self.min_clips is None:
             return sorted(wanted)
         if "train" not in data.splits:
-            raise UserError(f"data.min_clips counts training clips, and {where} has none; leave it out.")
+            raise UserError(f"data.min_clips counts training clips, but {where} has none; leave it out.")
         labels = found.apply(data.splits["train"]).labels
         counts = np.bincount(labels[labels >= 0], minlength=len(found.classes.names))
         return [index for index in sorted(wanted) if counts[index] >= self.min_clips]
 
     def _training(self, data: SkeletonData, where: str) -> SkeletonData:
-        """The splits that are trained on, as one."""
+        """The training splits, concatenated."""
         if list(self.train_splits) == ["train"]:
             return data
         for split in self.train_splits:
@@ -154,7 +154,7 @@ class View:
 
 
 def differences(whole: SkeletonData, viewed: SkeletonData) -> list[str]:
-    """In words, what a view left of a data set."""
+    """A description of what a view left of a data set."""
     said = []
     if viewed.layout != whole.layout:
         before, after = (layout.joints[layout.centre] for layout in (whole.layout, viewed.layout))
@@ -188,42 +188,44 @@ def _plain(value: Any) -> Any:
 
 
 def _check(view: View) -> None:
-    """What no data set could have.
+    """Refuse views that no data set can have.
 
     Raises:
-        UserError: naming the key, its value and what it takes.
+        UserError: naming the key, its value and valid ones.
     """
     for key, value in (("joints", view.joints), ("classes", view.classes), ("train_splits", view.train_splits)):
         if value is not None and (not isinstance(value, list) or not value):
-            raise UserError(f"data.{key} is {value!r}; it is a list of names, such as data.{key}=[…].")
+            raise UserError(f"data.{key} is {value!r}; give a list of names, such as data.{key}=[…].")
     if view.merge is not None and not (
         isinstance(view.merge, dict) and all(isinstance(members, list) for members in view.merge.values())
     ):
-        raise UserError(f"data.merge is {view.merge!r}; it is a table of new class: [classes], such as {{a: [b, c]}}.")
+        raise UserError(f"data.merge is {view.merge!r}; give a table of new class: [classes], such as {{a: [b, c]}}.")
     if view.target not in TARGETS:
-        raise UserError(f"data.target is {view.target}; it is {' or '.join(TARGETS)}.")
+        raise UserError(f"data.target is {view.target}; use {' or '.join(TARGETS)}.")
     splits = view.train_splits
     if len(set(splits)) != len(splits) or not set(splits) <= set(SPLITS):
-        raise UserError(f"data.train_splits is {splits}; it is one or more of {', '.join(SPLITS)}.")
+        raise UserError(f"data.train_splits is {splits}; use one or more of {', '.join(SPLITS)}.")
     for key, low, high in (("train_fraction", 0, 1), ("rest_ratio", 0, np.inf)):
         value = getattr(view, key)
         if value is not None and not (_is_number(value) and low < value <= high):
             raise UserError(
-                f"data.{key} is {value}; it is a number above 0" + (f" and at most {high}." if high == 1 else ".")
+                f"data.{key} is {value}; use a number above 0" + (f" and at most {high}." if high == 1 else ".")
             )
     for key in ("clips_per_class", "min_clips"):
         value = getattr(view, key)
         if value is not None and not (_is_number(value) and value == int(value) and value >= 1):
-            raise UserError(f"data.{key} is {value}; it is a whole number of at least 1.")
+            raise UserError(f"data.{key} is {value}; use a whole number of at least 1.")
     if view.rest is not None and view.classes is None and view.min_clips is None:
         raise UserError(
-            f"data.rest={view.rest} has nothing to gather; say by data.classes or data.min_clips what stays."
+            f"data.rest={view.rest} would be empty; select the classes to keep with data.classes or data.min_clips."
         )
     if view.rest_ratio is not None and view.rest is None:
-        raise UserError(f"data.rest_ratio={view.rest_ratio} limits data.rest, which is not given; name the rest.")
+        raise UserError(
+            f"data.rest_ratio={view.rest_ratio} limits data.rest, which is not set; set data.rest to a name."
+        )
     if (view.folds is None) != (view.fold is None):
         given, other = ("fold", "folds") if view.folds is None else ("folds", "fold")
-        raise UserError(f"data.{given} is given without data.{other}; data.folds=5 data.fold=0 is the first of 5.")
+        raise UserError(f"data.{given} needs data.{other}; data.folds=5 data.fold=0, for example, is the first of 5.")
 
 
 def _is_number(value: Any) -> bool:
