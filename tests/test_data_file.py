@@ -141,7 +141,7 @@ DAMAGES = {
     "an empty clip": (lambda f: assign("train/offsets", 1, 0)(f), "clip train0000 has no frames"),
     "names missing": (put("train/names", None), "train/names is missing"),
     "names as numbers": (put("train/names", np.arange(56)), "train/names is missing or not a list of names"),
-    "a name twice": (assign("train/names", 1, "train0000"), "the name train0000 stands for more than one"),
+    "a name twice": (assign("train/names", 1, "train0000"), "several clips are named train0000"),
     "a NaN": (assign("train/keypoints", (5, 2, 0), np.nan), r"clip train0000, frame 5, joint 2 \(face\) is missing"),
     "an infinity": (assign("test/keypoints", (0, 0, 1), np.inf), "split test: clip test0000, frame 0, joint 0"),
     "label out of range": (assign("train/labels", 3, 14), "clip train0003 has label 14"),

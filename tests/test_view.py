@@ -232,7 +232,7 @@ def test_training_on_a_view_gives_the_weights_of_a_file_that_holds_only_that(
 WRONG = [
     (
         {"joints": ["left_arms"]},
-        r"data.joints names 'left_arms', which is no part or joint of x.h5; did you mean left_",
+        r"data.joints names 'left_arms', which is not a part or joint of x.h5; did you mean left_",
     ),
     ({"joints": ["tail"]}, "it has right_arm, left_arm, right_leg, left_leg, torso, neck, belly, face, … "),
     ({"joints": ["*tail*"]}, r"data.joints=\[\*tail\*\] leaves no joint of x.h5"),

@@ -71,7 +71,7 @@ def test_another_file_is_viewed_alike_whole_or_cut_already(viewed: Path, jhmdb_l
 def test_a_file_without_the_classes_or_joints_is_refused(viewed: Path, small: SkeletonData, tmp_path: Path) -> None:
     for name, data, sentence in (
         ("classes", View(classes=["wave", "run", "jump"]).apply(small, "x"), "data.classes names 'clap', which is no"),
-        ("joints", View(joints=["-neck"]).apply(small, "x"), "data.joints names 'neck', which is no part or joint"),
+        ("joints", View(joints=["-neck"]).apply(small, "x"), "data.joints names 'neck', which is not a part or joint"),
     ):
         write_data(tmp_path / f"{name}.h5", data)
         ended = evaluate(viewed, tmp_path / name, f"data.path={tmp_path / name}.h5")
