@@ -152,7 +152,7 @@ DAMAGES = {
     "order twice": (assign("layout/order", 0, 4), "layout/order"),
     "parts torn apart": (assign("layout/part_of_joint", 3, 4), "does not keep the body parts together"),
     "a joint name twice": (assign("layout/joint_names", 0, "belly"), "names one twice"),
-    "a class name twice": (assign("classes/names", 0, "clap"), "one of them twice"),
+    "a class name twice": (assign("classes/names", 0, "clap"), "a duplicate one"),
     "a mask of another size": (
         lambda f: f["val"].create_dataset("filled", data=np.zeros((3, 15), np.uint8)),
         "val/filled",
