@@ -37,7 +37,7 @@ class Throughput(Callback):
         self._clips += len(batch.labels) * trainer.world_size
         if batch_idx + 1 == trainer.num_training_batches:
             pace = self._clips / max(now - self._started, 1e-9)
-            pl_module.log("clips/s", pace, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True)
+            pl_module.log("clips/s", pace, on_step=False, on_epoch=True, prog_bar=True, sync_dist=True, batch_size=1)
             self._started = None
 
 
