@@ -26,7 +26,7 @@ from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler
 from mmn.data.pipeline.modality import STREAMS, Modality
-from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 from mmn.data.synthetic.synthesize import synthesize
 
 BATCH, FRAMES, P = 64, 64, 0.2
@@ -68,7 +68,7 @@ def plain_batches(clips: Clips, layout: Layout, modality: str, count: int) -> No
 
 def training_loader(clips: Clips, layout: Layout, modality: str, device: str = "cpu") -> DataLoader:
     """The loader that training iterates over."""
-    training = Training(seed=1, augmentation=Augmentation([ZeroAxis(P), ZeroFrames(P)]))
+    training = RandomDraws(seed=1, augmentation=Augmentation([ZeroAxis(P), ZeroFrames(P)]))
     fetcher = ClipFetcher(clips, layout, Preprocessing(Modality(modality), FRAMES), training, device)
     return DataLoader(BatchDataset(fetcher), sampler=BatchSampler(torch.arange(len(clips)), BATCH, 1), batch_size=None)
 

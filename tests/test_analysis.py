@@ -18,7 +18,7 @@ from mmn.evaluation.calibration import calibration
 from mmn.evaluation.fit_weights import _step, find_weights
 from mmn.evaluation.intervals import exact
 from mmn.evaluation.predictions import labelled
-from mmn.evaluation.scores import Scores, combine, figures, read_scores, write_scores
+from mmn.evaluation.scores import Scores, combine, compute_metrics, read_scores, write_scores
 
 MA52 = load_classes("ma52")
 
@@ -129,10 +129,10 @@ def test_weights_favour_the_better_stream_and_their_sum_is_1() -> None:
     fitted = find_weights(streams)
     assert sum(fitted.weights) == pytest.approx(1.0)
     assert fitted.weights[0] > fitted.weights[2] > fitted.weights[1]
-    together = figures(combine(streams, fitted.weights))["top1"]
-    assert together > max(figures(stream)["top1"] for stream in streams)
+    together = compute_metrics(combine(streams, fitted.weights))["top1"]
+    assert together > max(compute_metrics(stream)["top1"] for stream in streams)
     assert fitted.clips == 1000
-    assert fitted.gain == pytest.approx(together - figures(combine(streams))["top1"], abs=3)
+    assert fitted.gain == pytest.approx(together - compute_metrics(combine(streams))["top1"], abs=3)
 
 
 def test_streams_that_are_alike_are_weighted_alike_and_the_gain_is_not_the_one_fitted() -> None:
@@ -153,9 +153,9 @@ def test_a_stream_of_another_scale_loses_nothing() -> None:
     streams = [random_scores(600, 2.0, seed) for seed in range(3)]
     loud = [*streams[:2], replace(streams[2], logits=streams[2].logits * 1000)]
     plain, scaled = find_weights(streams), find_weights(loud)
-    top1 = [figures(combine(s, w.weights))["top1"] for s, w in ((streams, plain), (loud, scaled))]
+    top1 = [compute_metrics(combine(s, w.weights))["top1"] for s, w in ((streams, plain), (loud, scaled))]
     assert top1[1] == pytest.approx(top1[0], abs=1.0)
-    assert figures(combine(loud))["top1"] < top1[1] - 5
+    assert compute_metrics(combine(loud))["top1"] < top1[1] - 5
 
 
 def test_scores_are_read_as_they_were_written(tmp_path) -> None:

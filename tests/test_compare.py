@@ -13,7 +13,7 @@ from test_analysis import random_scores
 
 from mmn.cli.main import main
 from mmn.errors import UserError
-from mmn.evaluation.scores import Scores, combine, figures, write_scores
+from mmn.evaluation.scores import Scores, combine, compute_metrics, write_scores
 from mmn.reporting.compare import compare
 from mmn.reporting.runs import find_runs
 
@@ -32,12 +32,12 @@ def write_run(
         "epoch": 3,
         "last_epoch": {"epoch": 9, "test": {} if last is None else {"top1": last}},
     }
-    (folder / "metrics.json").write_text(json.dumps({"test": figures(scores), "about": about}))
+    (folder / "metrics.json").write_text(json.dumps({"test": compute_metrics(scores), "about": about}))
     write_scores(folder / "scores_test.h5", scores)
 
 
 def top1(scores: Scores) -> float:
-    return figures(scores)["top1"]
+    return compute_metrics(scores)["top1"]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.figures import top_classes
 from mmn.evaluation.metrics import ActionMetrics
-from mmn.evaluation.scores import Scores, Source, combine, figures, read_scores, write_scores
+from mmn.evaluation.scores import Scores, Source, combine, compute_metrics, read_scores, write_scores
 from mmn.files import write_json
 
 MA52 = load_classes("ma52")
@@ -90,7 +90,7 @@ def scores(seed: int = 0, clips: int = 9, labelled: bool = True) -> Scores:
 
 
 def test_figures_of_unlabelled_clips_are_their_number_alone() -> None:
-    assert figures(scores(labelled=False)) == {"clips": 0}
+    assert compute_metrics(scores(labelled=False)) == {"clips": 0}
 
 
 def test_streams_are_matched_by_name() -> None:
@@ -145,7 +145,7 @@ def test_the_challenge_file_has_five_actions_and_their_groups(tmp_path: Path) ->
 def test_equal_results_are_equal_files(tmp_path: Path) -> None:
     for folder in (tmp_path / "a", tmp_path / "b"):
         write_predictions(folder, scores())
-        write_json(folder / "metrics.json", {"test": figures(scores())})
+        write_json(folder / "metrics.json", {"test": compute_metrics(scores())})
     for name in ("prediction.csv", "prediction.zip", "metrics.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
@@ -163,7 +163,7 @@ def test_scores_hold_names_labels_logits_and_classes(tmp_path: Path) -> None:
 
 
 def test_metrics_json_has_the_promised_figures(tmp_path: Path) -> None:
-    write_json(tmp_path / "metrics.json", {"test": figures(scores())})
+    write_json(tmp_path / "metrics.json", {"test": compute_metrics(scores())})
     content = json.loads((tmp_path / "metrics.json").read_text())["test"]
     four = ["action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro"]
     assert list(content) == ["clips", "loss", "top1", "top5", *four, "f1_mean"]

@@ -20,7 +20,7 @@ from mmn.data.view.folds import fold_of_clips
 from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.folds import pooled
-from mmn.evaluation.scores import Scores, figures, read_scores, write_scores
+from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 from mmn.reporting.compare_folds import compare_folds
 
 
@@ -159,7 +159,7 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             own = [i for i in range(12) if i % folds == fold]
             scores = Scores([names[i] for i in own], labels[own], logits[own].astype(np.float32), classes)
             write_scores(run / "scores_val.h5", scores)
-            (run / "metrics.json").write_text(json.dumps({"val": figures(scores)}))
+            (run / "metrics.json").write_text(json.dumps({"val": compute_metrics(scores)}))
             config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
             (run / "config.yaml").write_text(yaml.safe_dump(config))
             said = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
@@ -176,7 +176,7 @@ def test_the_scores_of_all_folds_are_one_figure(tmp_path: Path) -> None:
     ended = in_process("mmn", "compare", "a", "--against", "b", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
     written = json.loads((tmp_path / "a" / "compare.json").read_text())
-    whole = [figures(pooled([read_scores(tmp_path / "a" / f"{f}-{s}" / "scores_val.h5") for f in (0, 1)]))["top1"]
+    whole = [compute_metrics(pooled([read_scores(tmp_path / f"a/{f}-{s}/scores_val.h5") for f in (0, 1)]))["top1"]
              for s in (0, 1)]  # fmt: skip
     assert list(written["pooled"]["joint"]["seeds"].values()) == whole
     assert (written["pooled"]["joint"]["clips"], written["pooled"]["joint"]["folds"]) == (12, 2)

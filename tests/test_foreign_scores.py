@@ -16,7 +16,7 @@ from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.foreign_scores import read_foreign
-from mmn.evaluation.scores import Scores, figures, read_scores, write_scores
+from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 from mmn.evaluation.write_scores_as import FORMS, write_scores_as
 
 NAMES = [f"clip{i}" for i in range(6)]
@@ -154,7 +154,7 @@ def test_evaluation_adds_them_up_with_ours(jhmdb_like: Path, small: SkeletonData
     np.testing.assert_allclose(both.logits, 0.25 * own.logits + 0.75 * theirs.logits, atol=1e-5)
     ended = evaluate("alone", "ckpt_path=other.pkl", f"data.path={jhmdb_like}")
     assert json.loads((tmp_path / "alone" / "metrics.json").read_text())["test"]["top1"] == 100, ended.stderr
-    assert figures(both)["top1"] == 100
+    assert compute_metrics(both)["top1"] == 100
     for overrides, sentence in (
         (["ckpt_path=other.pkl"], "does not say which clips it is of; give data.path="),
         ([f"ckpt_path=[{checkpoint},other.pkl]", "weights=auto"], "weights=auto needs scores of the val split too"),

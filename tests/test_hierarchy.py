@@ -12,7 +12,7 @@ from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 from mmn.evaluation.hierarchy import WEIGHTS, find_weight, told_apart, with_groups
 from mmn.evaluation.predictions import softmax
-from mmn.evaluation.scores import Scores, figures, read_scores, write_scores
+from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 
 ACTIONS = Classes(["nod", "wave", "clap"], [1, 0, 0], ["arms", "head"])
 
@@ -42,9 +42,9 @@ def test_a_weighted_group_is_added_to_the_logarithm() -> None:
     actions, groups = made()
     logs, of_group = np.log(softmax(actions.logits)), np.log(softmax(groups.logits[::-1].copy()))
     np.testing.assert_allclose(with_groups(actions, groups, 0.5).logits, logs + 0.5 * of_group[:, [0, 1, 1]], atol=1e-5)
-    assert figures(with_groups(actions, groups, 0.0))["top1"] == figures(actions)["top1"]
+    assert compute_metrics(with_groups(actions, groups, 0.0))["top1"] == compute_metrics(actions)["top1"]
     found = find_weight(actions, groups)
-    losses = [figures(with_groups(actions, groups, weight))["loss"] for weight in WEIGHTS]
+    losses = [compute_metrics(with_groups(actions, groups, weight))["loss"] for weight in WEIGHTS]
     assert losses[WEIGHTS.index(found)] == min(losses) < losses[0]
 
 

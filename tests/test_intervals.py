@@ -11,7 +11,7 @@ from test_analysis import MA52, random_scores
 from mmn.data.format.layout import Classes
 from mmn.evaluation.calibration import calibration, fit_temperature
 from mmn.evaluation.intervals import basic, drawn, exact, exact_figures, groups_of, intervals, proportion
-from mmn.evaluation.scores import Scores, figures
+from mmn.evaluation.scores import Scores, compute_metrics
 
 TWO = Classes(["a", "b"], [], [])
 
@@ -26,7 +26,7 @@ def right_of(right: np.ndarray, groups: list[str] | None = None) -> Scores:
 @pytest.mark.parametrize("clips", [1, 7, 400])
 def test_figures_of_counts_are_the_figures(clips: int) -> None:
     scores = random_scores(clips)
-    values, expected = exact_figures(scores), figures(scores)
+    values, expected = exact_figures(scores), compute_metrics(scores)
     assert {name: values[name] for name in expected if name in values} == pytest.approx(
         {name: value for name, value in expected.items() if name in values}, abs=1e-9
     )

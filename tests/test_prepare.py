@@ -16,7 +16,7 @@ from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling, evaluation_frames, frame_times, training_frames
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.normalise import boxes
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
 
 RNG = np.random.default_rng(0)
 
@@ -111,9 +111,9 @@ def test_warps_are_smooth_and_spread_over_the_clip() -> None:
     torch.testing.assert_close(plain.diff(dim=1), torch.full((500, 39), 2.5, dtype=torch.float64))
 
 
-def fetch(clip: np.ndarray, modality: Modality, *steps, count: int = 8, mix=None, seen: Training | None = None,
+def fetch(clip: np.ndarray, modality: Modality, *steps, count: int = 8, mix=None, seen: RandomDraws | None = None,
           **options) -> Batch:  # fmt: skip
-    training = Training(1, Augmentation(steps, mix), random_frames=False) if steps else seen
+    training = RandomDraws(1, Augmentation(steps, mix), random_frames=False) if steps else seen
     clips = Clips.from_arrays([clip.astype(np.float32)])
     return ClipFetcher(clips, load_layout("jhmdb"), Preprocessing(modality, count, **options), training).fetch(
         torch.tensor([0])

@@ -18,7 +18,7 @@ from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import MODALITIES, Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
 from mmn.data.pipeline.stores import MemoryStore
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
@@ -56,7 +56,7 @@ def equal(a: Batch, b: Batch) -> bool:
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("augmentation", [None, MASKS, Augmentation([Mirror(0.5), ZeroAxis(0.5)])])
 def test_clips_left_in_the_file_give_the_same_batches(path: Path, modality: str, augmentation) -> None:
-    training = Training(1, augmentation) if augmentation else None
+    training = RandomDraws(1, augmentation) if augmentation else None
     indices = torch.tensor([5, 0, 41, 5, -1, 7])
     batches = []
     for limit in (1e9, 0):
@@ -69,7 +69,7 @@ def test_clips_left_in_the_file_give_the_same_batches(path: Path, modality: str,
 @pytest.mark.parametrize(("rule", "sampling"), [("aspect", "warp"), ("person", "strata")])
 def test_every_option_gives_the_same_batches_from_memory_and_file_and_in_any_batch(path, rule, sampling) -> None:
     read = [read_data(path, memory_limit=limit) for limit in (1e9, 0)]
-    training = Training(1, EVERYTHING, classes=read[0].classes)
+    training = RandomDraws(1, EVERYTHING, classes=read[0].classes)
     indices = torch.tensor([5, 0, 41, 7])
     memory, file = (
         ClipFetcher(data.splits["train"], data.layout, everything_else(rule, sampling), training) for data in read
@@ -86,7 +86,7 @@ def test_clips_are_in_memory_once_however_many_look_at_them(path: Path) -> None:
     module = SkeletonDataModule(path, Modality("bone"), MASKS, batch_size=8)
     loaders = [
         module.loader("train", training=True),
-        *(module.loader("train", view=v) for v in (None, Training(1, MASKS))),
+        *(module.loader("train", view=v) for v in (None, RandomDraws(1, MASKS))),
     ]
     stores = {id(loader.dataset.fetcher.store) for loader in loaders}
     store = loaders[0].dataset.fetcher.store
@@ -157,7 +157,7 @@ def test_clips_on_a_device_need_no_workers(path: Path) -> None:
 @pytest.mark.parametrize("augmentation", [None, MASKS, Augmentation([Mirror(0.5)])])
 def test_a_gpu_makes_the_same_batches(path: Path, modality: str, augmentation) -> None:
     data = read_data(path)
-    training = Training(1, augmentation) if augmentation else None
+    training = RandomDraws(1, augmentation) if augmentation else None
     cpu, gpu = (
         ClipFetcher(data.splits["train"], data.layout, preprocessing(modality), training, device).fetch(
             torch.arange(42)

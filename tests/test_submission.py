@@ -14,7 +14,7 @@ from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.check_submission import check_submission
-from mmn.evaluation.scores import Scores, figures
+from mmn.evaluation.scores import Scores, compute_metrics
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_data(folder / "x.h5", replace(data, splits={**data.splits, "test": hidden}))
     logits = np.random.default_rng(0).normal(size=(len(test), 52)).astype(np.float32)
     scores = Scores(test.names, hidden.labels, logits, data.classes)
-    assert figures(scores) == {"clips": 0}
+    assert compute_metrics(scores) == {"clips": 0}
     write_predictions(folder, scores)
     return folder
 

@@ -26,7 +26,7 @@ from mmn.evaluation.hierarchy import find_weight, told_apart, with_groups
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import calibrated, write_probabilities
 from mmn.evaluation.record import of_streams
-from mmn.evaluation.scores import Scores, combine, figures, write_scores
+from mmn.evaluation.scores import Scores, combine, compute_metrics, write_scores
 from mmn.files import write_json
 from mmn.reporting.table import print_by_group, print_figures, print_predicted, print_streams
 
@@ -69,13 +69,13 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         records = [stream.source.record for stream in streams]
         record = of_streams(records, weights, average=request.average, **found)
         total = replace(total, source=replace(total.source, record=record))
-    result = {request.split: figures(total)}
+    result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "metrics.json", {**result, "about": total.source.record})
         analysis = {**analyse(total), "likely_label_errors": likely_label_errors(streams)}
-        files = {file: figures(part) for file, part in parts_of(total, request.files).items()}
+        files = {file: compute_metrics(part) for file, part in parts_of(total, request.files).items()}
         write_json(folder / "analysis.json", {**analysis, "by_file": files})
         write_scores(folder / "scores.h5", total)
         write_probabilities(folder / "probabilities.csv", calibrated(total))
@@ -107,7 +107,8 @@ def _with_groups(streams: list[Scores], cfg: DictConfig, request: EvaluationRequ
     if (total.labels >= 0).any():
         log.info(
             "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",
-            "" if weight is None else f", weight {weight:g}", figures(total)["top1"], figures(actions)["top1"],
+            "" if weight is None else f", weight {weight:g}",
+            compute_metrics(total)["top1"], compute_metrics(actions)["top1"],
         )  # fmt: skip
     records = [stream.source.record for stream in (actions, groups)]
     record = of_streams(records, [], fusion=request.fusion, group_weight=weight)
@@ -159,12 +160,13 @@ def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) ->
 def _ensembles(request: EvaluationRequest, streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:
     """Metrics of each stream, of each pair at its relative weights, and of the full ensemble."""
     rows = {
-        f"{i} {path}": figures(stream) for i, (path, stream) in enumerate(zip(request.paths, streams, strict=True), 1)
+        f"{i} {path}": compute_metrics(stream)
+        for i, (path, stream) in enumerate(zip(request.paths, streams, strict=True), 1)
     }
     if len(streams) > 2:
         for i, j in combinations(range(len(streams)), 2):
             if weights[i] + weights[j] > 0:
                 pair = combine([streams[i], streams[j]], [weights[i], weights[j]], request.average)
-                rows[f"{i + 1} + {j + 1}"] = figures(pair)
-    rows["all, " + " ".join(f"{w:.2f}" for w in weights)] = figures(combine(streams, weights, request.average))
+                rows[f"{i + 1} + {j + 1}"] = compute_metrics(pair)
+    rows["all, " + " ".join(f"{w:.2f}" for w in weights)] = compute_metrics(combine(streams, weights, request.average))
     return rows

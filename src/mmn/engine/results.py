@@ -16,7 +16,7 @@ from mmn.evaluation.analysis import baselines
 from mmn.evaluation.calibration import fit_temperature
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.record import record_of
-from mmn.evaluation.scores import Scores, figures, write_scores
+from mmn.evaluation.scores import Scores, compute_metrics, write_scores
 from mmn.files import write_json
 from mmn.inference.checkpoint import KEY, load_network
 from mmn.inference.weights_only import read_checkpoint
@@ -46,7 +46,10 @@ def report(
         "selected_on": read_state(folder).get("selected_on") if kept else None,
         "epoch": epoch,
         **best_epoch.as_dict(),
-        "last_epoch": {"epoch": trainer.current_epoch, **{split: figures(scores) for split, scores in last.items()}},
+        "last_epoch": {
+            "epoch": trainer.current_epoch,
+            **{split: compute_metrics(scores) for split, scores in last.items()},
+        },
         "temperature": fit_temperature(found["val"]) if "val" in found else None,
     }
     chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
@@ -58,7 +61,7 @@ def report(
         checkpoints = (str(kept.resolve()),) if kept else ()
         found[split] = replace(scores, source=replace(scores.source, checkpoints=checkpoints, record=record))
         write_scores(folder / f"scores_{split}.h5", found[split])
-    result = {split: figures(scores) for split, scores in found.items()}
+    result = {split: compute_metrics(scores) for split, scores in found.items()}
     write_json(folder / "metrics.json", {**result, "about": about})
     log_line(_table(result, found, about), quiet=True)
     print(f"written to {folder}")

@@ -11,7 +11,7 @@ from torchmetrics.utilities import dim_zero_cat
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.augment_joints import Mirror, check_mirror
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.data.pipeline.preprocess import Batch, Training
+from mmn.data.pipeline.preprocess import Batch, RandomDraws
 from mmn.evaluation.scores import Scores, Source
 from mmn.inference.infer import for_inference, infer
 
@@ -75,7 +75,7 @@ def score_views(
     datamodule: SkeletonDataModule,
     split: str,
     precision: str,
-    views: Sequence[Training | None],
+    views: Sequence[RandomDraws | None],
 ) -> list[Scores]:
     """The scores of one split for each test-time view of its clips; None is the unaugmented view.
 
@@ -101,12 +101,12 @@ def score_views(
     return scores
 
 
-def test_time_views(samplings: int, flip: bool) -> list[Training | None]:
+def test_time_views(samplings: int, flip: bool) -> list[RandomDraws | None]:
     """Test-time views: evenly spaced frames, then random samplings as in training; with ``flip``, mirrored too."""
-    views: list[Training | None] = [None]
-    views += [Training(seed, Augmentation()) for seed in range(1, samplings)]
+    views: list[RandomDraws | None] = [None]
+    views += [RandomDraws(seed, Augmentation()) for seed in range(1, samplings)]
     if flip:
         mirror = Augmentation([Mirror(1.0)])
-        views += [Training(0, mirror, random_frames=False)]
-        views += [Training(seed, mirror) for seed in range(1, samplings)]
+        views += [RandomDraws(0, mirror, random_frames=False)]
+        views += [RandomDraws(seed, mirror) for seed in range(1, samplings)]
     return views

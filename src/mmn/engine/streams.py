@@ -24,7 +24,7 @@ from mmn.evaluation.folds import of_files
 from mmn.evaluation.foreign_files import SUFFIXES
 from mmn.evaluation.foreign_scores import read_foreign
 from mmn.evaluation.record import record_of
-from mmn.evaluation.scores import Scores, Source, figures, read_scores
+from mmn.evaluation.scores import Scores, Source, compute_metrics, read_scores
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def _score(
     if len(by_view) > 1 and (scores.labels >= 0).any():
         log.info(
             "test-time augmentation: %s views per clip, %s times the cost; Top-1 %.2f %% without, %.2f %% with it",
-            len(by_view), len(by_view), figures(plain)["top1"], figures(scores)["top1"],
+            len(by_view), len(by_view), compute_metrics(plain)["top1"], compute_metrics(scores)["top1"],
         )  # fmt: skip
     return scores
 

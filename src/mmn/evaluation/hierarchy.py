@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.errors import UserError
-from mmn.evaluation.scores import Scores, figures
+from mmn.evaluation.scores import Scores, compute_metrics
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 """Candidates for the group's weight; the smallest wins a tie."""
@@ -64,7 +64,7 @@ def find_weight(actions: Scores, groups: Scores) -> float:
     """
     if not (actions.labels >= 0).any():
         raise UserError("the group's weight can only be fitted on labelled clips; set group_weight to a number.")
-    return min(WEIGHTS, key=lambda weight: figures(with_groups(actions, groups, weight))["loss"])
+    return min(WEIGHTS, key=lambda weight: compute_metrics(with_groups(actions, groups, weight))["loss"])
 
 
 def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -61,7 +61,7 @@ class Scores:
     groups: list[str] | None = None
 
 
-def figures(scores: Scores) -> dict[str, float]:
+def compute_metrics(scores: Scores) -> dict[str, float]:
     """Number of labelled clips, loss, and the metrics of ``ActionMetrics``; only the number if none is labelled."""
     known = scores.labels != UNKNOWN
     result: dict[str, float] = {"clips": int(known.sum())}

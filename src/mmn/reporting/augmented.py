@@ -7,7 +7,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 from mmn.reporting.animation import Shown
 
 
@@ -26,11 +26,11 @@ def augmented(clip: Shown, layout: Layout, augmentation: Augmentation, name: str
     clips = Clips.from_arrays([clip.keypoints])
     backwards = np.argsort(layout.order)  # from network order to the layout's
 
-    def show(training: Training | None, epoch: int, title: str) -> Shown:
+    def show(training: RandomDraws | None, epoch: int, title: str) -> Shown:
         batch = ClipFetcher(clips, layout, preprocessing, training).fetch(torch.tensor([0]), epoch)
         poses = batch.clips[0, :, backwards, :coordinates].numpy()
         return Shown(title, poses, (poses == 0).all(axis=2))
 
     plain = show(None, 0, clip.title)
-    training = Training(1, augmentation, random_frames=False)
+    training = RandomDraws(1, augmentation, random_frames=False)
     return [plain, *(show(training, epoch, f"{name}, epoch {epoch}") for epoch in range(epochs))]

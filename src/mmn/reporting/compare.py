@@ -10,7 +10,7 @@ from typing import Any
 from mmn.errors import UserError
 from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.paired import holm, paired
-from mmn.evaluation.scores import Scores, combine, figures
+from mmn.evaluation.scores import Scores, combine, compute_metrics
 from mmn.reporting.runs import Run, find_runs, names_of
 
 MOST_PAIRS = 15
@@ -236,7 +236,7 @@ def _ensemble(
             notes.append(f"seed {seed} has no ensemble: {error}")
             continue
         weights[seed] = dict(zip(streams, found, strict=True))
-        values.append((seed, figures(total)[metric]))
+        values.append((seed, compute_metrics(total)[metric]))
     return ([Row("ensemble", values)] if values else []), weights, source, notes
 
 

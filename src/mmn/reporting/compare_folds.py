@@ -13,7 +13,7 @@ from mmn.evaluation.folds import pooled
 from mmn.evaluation.intervals import intervals
 from mmn.evaluation.paired import paired
 from mmn.evaluation.predictions import labelled
-from mmn.evaluation.scores import Scores, figures
+from mmn.evaluation.scores import Scores, compute_metrics
 from mmn.reporting.runs import Run, find_runs, names_of
 
 
@@ -53,7 +53,7 @@ class FoldComparison:
         """Plain values, for JSON."""
         rows = {
             row.name: {"folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
-                       "seeds": {str(seed): figures(scores)[self.metric] for seed, scores in row.scores.items()},
+                       "seeds": {str(seed): compute_metrics(one)[self.metric] for seed, one in row.scores.items()},
                        "interval_95": self._interval(row)}
             for row in self.rows
         }  # fmt: skip
@@ -64,7 +64,7 @@ class FoldComparison:
         header = ["", "folds", "clips", "seeds", "pooled", "95 %"] + (["against"] if self.against else [])
         lines = [f"{self.metric} of every training clip, out of fold", "", _line(header), _line(["---"] * len(header))]
         for row in self.rows:
-            values = [figures(scores)[self.metric] for scores in row.scores.values()]
+            values = [compute_metrics(scores)[self.metric] for scores in row.scores.values()]
             spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             low, high = self._interval(row)
             cells = [row.name, str(row.folds), str(len(next(iter(row.scores.values())).names)), str(len(values))]
@@ -98,9 +98,9 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
         UserError: no finished runs, no complete setting, or an unknown metric.
     """
     rows, notes = _rows(folder)
-    if metric not in figures(next(iter(rows[0].scores.values()))):
+    if metric not in compute_metrics(next(iter(rows[0].scores.values()))):
         raise UserError(
-            f"there is no figure {metric}; there are {', '.join(figures(next(iter(rows[0].scores.values()))))}."
+            f"there is no figure {metric}; there are {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
         )
     differences: dict[str, list[float]] = {}
     if against is not None:

@@ -17,8 +17,8 @@ from mmn.evaluation.scores import Scores
 from mmn.files import replacing
 from mmn.outside import read_yaml
 from mmn.provenance import provenance
+from mmn.reporting.report_column import ReportColumn, report_column
 from mmn.reporting.result import Result, load_result
-from mmn.reporting.side import Side, side
 from mmn.reporting.table import MORE_TITLES, TITLES
 from mmn.reporting.unlabelled import unlabelled_content
 
@@ -45,7 +45,7 @@ def write_report(folder: Path, output: Path, against: Path | None = None, split:
     if unlabelled:
         write_page(output, "unlabelled.html", unlabelled_content(results[0], names[0], _provenance(results[0])))
         return
-    sides = [side(number, result, names[number]) for number, result in enumerate(results)]
+    sides = [report_column(number, result, names[number]) for number, result in enumerate(results)]
     drawings = {f"{name}{one.number}": plot for one in sides for name, plot in one.drawings.items()}
     script, parts = components(drawings)
     suspects, streams = _suspects(results)
@@ -85,7 +85,7 @@ def _names(results: list[Result]) -> list[str]:
     return ["/".join(folder.parts[-depth:]) for folder in folders]
 
 
-def _sections(sides: list[Side]) -> dict[str, bool]:
+def _sections(sides: list[ReportColumn]) -> dict[str, bool]:
     return {
         "figures": True,
         "difference": len(sides) > 1,

@@ -18,7 +18,7 @@ from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, Training
+from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
 from mmn.data.pipeline.stores import Store
 from mmn.data.pipeline.subset import nested_subset
 from mmn.data.view.view import View, differences
@@ -189,7 +189,7 @@ class SkeletonDataModule(L.LightningDataModule):
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device if self.on_device and self.trainer else torch.device("cpu")
 
-    def _fetcher(self, split: str, random: Training | None) -> ClipFetcher:
+    def _fetcher(self, split: str, random: RandomDraws | None) -> ClipFetcher:
         """A fetcher on the split's store, which all its fetchers share."""
         key = (split, self._device)
         fetcher = ClipFetcher(
@@ -198,7 +198,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self._stores[key] = fetcher.store
         return fetcher
 
-    def loader(self, split: str, training: bool = False, view: Training | None = None) -> DataLoader[Batch]:
+    def loader(self, split: str, training: bool = False, view: RandomDraws | None = None) -> DataLoader[Batch]:
         """Batches of this process: shuffled and augmented for training, in order and complete for evaluation.
 
         Args:
@@ -211,7 +211,7 @@ class SkeletonDataModule(L.LightningDataModule):
         """
         clips = self._clips(split)
         indices = self._training_clips if training else torch.arange(len(clips))
-        random = Training(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
+        random = RandomDraws(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
         fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         if training and len(indices) < self.batch_size * world_size:

@@ -91,7 +91,7 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
-class Training:
+class RandomDraws:
     """Random frames and augmentation, for training and for test-time views.
 
     Attributes:
@@ -126,7 +126,7 @@ class ClipFetcher:
         clips: Clips,
         layout: Layout,
         preprocessing: Preprocessing,
-        training: Training | None = None,
+        training: RandomDraws | None = None,
         device: torch.device | str = "cpu",
         store: Store | None = None,
     ) -> None:

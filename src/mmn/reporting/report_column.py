@@ -11,7 +11,7 @@ from mmn.evaluation.calibration import calibration
 from mmn.evaluation.errors import error_analysis
 from mmn.evaluation.gates import BRANCHES
 from mmn.evaluation.predictions import labelled, predictions
-from mmn.evaluation.scores import Scores, figures
+from mmn.evaluation.scores import Scores, compute_metrics
 from mmn.reporting import plots
 from mmn.reporting.curves import curve_names, named_curves, read_metrics
 from mmn.reporting.report_clips import gates_on_a_clip, worst_clips
@@ -20,7 +20,7 @@ from mmn.reporting.table import TITLES
 
 
 @dataclass(frozen=True)
-class Side:
+class ReportColumn:
     """One result's content on the page.
 
     Attributes:
@@ -56,7 +56,7 @@ class Side:
     chosen: str
 
 
-def side(number: int, result: Result, name: str) -> Side:
+def report_column(number: int, result: Result, name: str) -> ReportColumn:
     """Assemble a result's content."""
     scores = labelled(result.scores)
     analysis, calibrated, counts = analyse(scores), calibration(scores), _confusion(scores)
@@ -75,7 +75,7 @@ def side(number: int, result: Result, name: str) -> Side:
     gates = gates_on_a_clip(result, clips)
     if gates:
         drawings["gates"] = plots.branch_times(gates.pop("times"), BRANCHES)
-    return Side(
+    return ReportColumn(
         number=number,
         name=name,
         scores=scores,
@@ -112,7 +112,7 @@ def _chosen(result: Result) -> str:
 
 def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
     """Texts by metric: those of ``metrics.json`` with their intervals, and their companions."""
-    values, bounds = figures(scores), analysis["intervals_95"]
+    values, bounds = compute_metrics(scores), analysis["intervals_95"]
     texts = {}
     for name in (name for name in TITLES if name in values):
         if name in bounds:
@@ -130,7 +130,7 @@ def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
 
 
 def _stream(scores: Scores) -> dict[str, Any]:
-    values = figures(scores)
+    values = compute_metrics(scores)
     paths = (Path(checkpoint).parts[-3:] for checkpoint in scores.source.checkpoints)  # the run, checkpoints, the file
     return {"checkpoint": ", ".join("/".join(parts) for parts in paths), "top1": values["top1"], "top5": values["top5"]}
 
