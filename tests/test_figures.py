@@ -102,7 +102,7 @@ def test_streams_are_matched_by_name() -> None:
         combine([a, scores(clips=8)], [0.5, 0.5])
     with pytest.raises(UserError, match="other labels"):
         combine([a, Scores(a.names, a.labels + 1, a.logits, MA52)], [0.5, 0.5])
-    with pytest.raises(UserError, match="2 streams and 3 weights"):
+    with pytest.raises(UserError, match="2 streams but 3 weights"):
         combine([a, a], [1, 1, 1])
 
 
