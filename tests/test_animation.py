@@ -110,7 +110,7 @@ def test_each_frame_has_the_probabilities_of_the_window_around_it(checkpoint: Ch
 
 
 def test_windows_longer_than_the_clip_are_refused(checkpoint: Checkpoint, small: SkeletonData) -> None:
-    with pytest.raises(UserError, match="a window of 9 frames does not fit a clip of 4; give 1 to 4"):
+    with pytest.raises(UserError, match="a window of 9 frames does not fit a clip of 4 frames; give 1 to 4"):
         sliding_probabilities(checkpoint, small.splits["test"].clip(0)[:4], small.layout, 9)
 
 
