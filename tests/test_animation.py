@@ -152,7 +152,7 @@ def test_what_augmentation_makes_of_a_clip_is_shown(jhmdb_like: Path, tmp_path: 
     ("arguments", "sentence"),
     [
         (["--augmentation", "none_such"], "no augmentation none_such"),
-        (["--augmentation", "strong", "--checkpoint"], "give one"),
+        (["--augmentation", "strong", "--checkpoint"], "give only one"),
     ],
 )
 def test_augmentations_that_cannot_be_shown_are_refused(
