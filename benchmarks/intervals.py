@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.evaluation.exchange import exchange_test
 from mmn.evaluation.intervals import exact_figures, intervals
 from mmn.evaluation.paired import mcnemar

@@ -37,6 +37,7 @@ class Ended(NamedTuple):
 def in_process(script: str, *arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Ended:
     """Run ``train.py``, ``eval.py`` or ``mmn`` in this process: faster, and measured by coverage; one process only."""
     from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
 
     out, err, code = io.StringIO(), io.StringIO(), 0
     argv, environment, handlers = sys.argv, dict(os.environ), list(logging.getLogger().handlers)
@@ -53,6 +54,7 @@ def in_process(script: str, *arguments: str, cwd: Path, env: dict[str, str] | No
         os.environ.clear()
         os.environ.update(environment)
         GlobalHydra.instance().clear()
+        HydraConfig.instance().cfg = None  # of this run, which the next test is not in
         for handler in set(logging.getLogger().handlers) - set(handlers):
             logging.getLogger().removeHandler(handler)
             handler.close()

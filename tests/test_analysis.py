@@ -12,7 +12,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from mmn.data.format.layout import Classes, load_classes
+from mmn.data.format.classes import Classes, load_classes
 from mmn.evaluation.analysis import analyse, mean_class_accuracy, notes, per_class, risk_coverage
 from mmn.evaluation.calibration import calibration
 from mmn.evaluation.fit_weights import _step, find_weights

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmn.data.format.layout import Classes, Layout, load_classes, load_layout
+from mmn.data.format.classes import Classes, load_classes
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample, Step, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, DropParts, DropStreams, Mirror
 from mmn.data.pipeline.augment_mix import MixParts

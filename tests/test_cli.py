@@ -99,7 +99,7 @@ def test_convert_killed_while_writing_leaves_no_output(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.zeros((4, 15, 2)))
     program = (
         "import os, signal, mmn.data.format.hdf5 as hdf5; from mmn.cli.main import main\n"
-        "hdf5._write_classes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "hdf5.write_classes = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "main(['convert', 'x.npz', 'x.h5', '--layout', 'jhmdb'])"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path).returncode == -signal.SIGKILL

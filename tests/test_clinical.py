@@ -10,9 +10,9 @@ import torch
 from commands import in_process
 from torch.utils.flop_counter import FlopCounterMode
 
+from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import Classes, load_classes
 from mmn.data.format.selection import take
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.view import View

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import NAMED, Classes, Layout, load_classes, load_layout
+from mmn.data.format.layout import NAMED, Layout, load_layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 
@@ -205,7 +206,7 @@ def test_a_failure_while_writing_keeps_the_old_file(small: SkeletonData, tmp_pat
     path = tmp_path / "x.h5"
     write_data(path, small)
     before = path.read_bytes()
-    monkeypatch.setattr("mmn.data.format.hdf5._write_classes", lambda *_: 1 / 0)
+    monkeypatch.setattr("mmn.data.format.hdf5.write_classes", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         write_data(path, small)
     assert path.read_bytes() == before

@@ -14,7 +14,7 @@ import torch
 from conftest import reference
 from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
-from mmn.data.format.layout import Classes, load_classes
+from mmn.data.format.classes import Classes, load_classes
 from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.figures import top_classes

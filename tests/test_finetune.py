@@ -9,7 +9,8 @@ import torch
 from commands import Ended, in_process
 from conftest import FIXTURES
 
-from mmn.data.format.layout import Classes, Layout, load_layout
+from mmn.data.format.classes import Classes
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize

@@ -11,9 +11,9 @@ import torch
 import yaml
 from commands import in_process, train
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import Classes
 from mmn.data.format.selection import join, keep_joints, take
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.folds import fold_of_clips

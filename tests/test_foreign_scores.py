@@ -12,7 +12,7 @@ import torch
 from commands import in_process
 from conftest import save_untrained
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.foreign_scores import read_foreign

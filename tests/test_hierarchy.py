@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from commands import in_process
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.errors import UserError
 from mmn.evaluation.hierarchy import WEIGHTS, find_weight, told_apart, with_groups
 from mmn.evaluation.predictions import softmax

@@ -8,7 +8,7 @@ from commands import ROOT
 from scipy.stats import binomtest
 from test_analysis import MA52, random_scores
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.evaluation.calibration import calibration, fit_temperature
 from mmn.evaluation.intervals import basic, drawn, exact, exact_figures, groups_of, intervals, proportion
 from mmn.evaluation.scores import Scores, compute_metrics

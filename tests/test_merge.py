@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from commands import in_process
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.layout import Layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.merge import merge
 from mmn.data.view.split import split_clips

@@ -13,9 +13,9 @@ from conftest import save_untrained
 from test_analysis import random_scores
 
 from mmn.cli.main import main
+from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.layout import Classes, load_classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.prepare import prepare
 from mmn.data.synthetic.synthesize import synthesize

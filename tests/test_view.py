@@ -9,9 +9,10 @@ import pytest
 import torch
 from commands import train
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import NAMED, Classes, Layout, load_layout
+from mmn.data.format.layout import NAMED, Layout, load_layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.joints import chosen_joints, reduce_layout
 from mmn.data.view.view import View, differences

@@ -9,8 +9,8 @@ from commands import in_process
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.hdf5 import write_data
-from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.challenge import write_predictions

@@ -15,8 +15,8 @@ import h5py
 import numpy as np
 import pytest
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.hdf5 import read_data, write_data
-from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, write_scores

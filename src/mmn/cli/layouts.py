@@ -35,7 +35,8 @@ def _run(options: argparse.Namespace) -> None:
 def _list() -> None:
     from rich.table import Table
 
-    from mmn.data.format.layout import BUILT_IN, load_classes, load_layout
+    from mmn.data.format.classes import load_classes
+    from mmn.data.format.layout import BUILT_IN, load_layout
 
     table = Table(box=None, pad_edge=False)
     for column in ("layout", "joints", "classes", "parts"):

@@ -6,7 +6,8 @@ from typing import Any
 
 from omegaconf import DictConfig, open_dict
 
-from mmn.data.format.layout import load_classes, load_layout
+from mmn.data.format.classes import load_classes
+from mmn.data.format.layout import load_layout
 from mmn.engine.check import given_keys
 from mmn.engine.networks import named_networks
 from mmn.engine.resume import checkpoint_to_resume

@@ -7,7 +7,7 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.challenge import PLACES, header, video

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 
 
 class ClassCounts(NamedTuple):

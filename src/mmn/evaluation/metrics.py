@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN
-from mmn.data.format.layout import Classes
 from mmn.evaluation.figures import action_figures, top_classes
 
 

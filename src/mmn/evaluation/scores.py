@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN
-from mmn.data.format.layout import Classes
 from mmn.data.format.names import check_classes, check_names
 from mmn.data.view.view import View
 from mmn.errors import UserError

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmn.data.format.layout import Classes, Layout, load_layout
+from mmn.data.format.classes import Classes
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint, load_checkpoint

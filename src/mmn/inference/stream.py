@@ -6,8 +6,9 @@ from typing import Any
 
 from torch import nn
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.hdf5 import read_definitions
-from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.layout import Layout
 from mmn.data.format.names import check_classes
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing

@@ -1,7 +1,6 @@
 """Skeleton layouts: joints, bones, and the network's order of joints."""
 
-import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -163,95 +162,24 @@ class _Joints:
         return found
 
 
-@dataclass(frozen=True)
-class Classes:
-    """The classes of a data set.
-
-    Attributes:
-        names: K class names.
-        group_of_class: the group of each class; empty without groups.
-        group_names: G group names.
-        flips: the class of each class's mirrored clips, −1 for none; empty to derive them from names.
-        ordinal: whether they are grades, in increasing order.
-    """
-
-    names: list[str]
-    group_of_class: list[int]
-    group_names: list[str]
-    flips: list[int] = field(default_factory=list)
-    ordinal: bool = False
-
-    @property
-    def mirrored(self) -> list[int]:
-        """The class of each class's mirrored clips, −1 for none.
-
-        Unless the file says so, a class that names a side is mirrored to the one that names the other side, if
-        any; all others are unchanged.
-        """
-        if self.flips:
-            return self.flips
-        place = {name.lower(): index for index, name in enumerate(self.names)}
-        return [place.get(_other_side(name.lower()), -1) for name in self.names]
-
-
-def _other_side(name: str) -> str:
-    """A name with the words left and right swapped."""
-    return re.sub(r"(?<![^\W_])(left|right)(?![^\W_])", lambda found: "right" if found[0] == "left" else "left", name)
-
-
 def load_layout(layout: str | Path) -> Layout:
     """A named layout (``ma52``, ``imigue``, ``jhmdb``) or one from a YAML file.
 
     Raises:
         UserError: an unknown name, an unreadable file, or an inconsistent layout.
     """
-    content = _read(layout)
+    content = read_layout_file(layout)
     for key in ("classes", "flip_classes", "ordinal"):
         content.pop(key, None)
     return Layout.from_dict(content, str(layout))
 
 
-def load_classes(layout: str | Path) -> Classes | None:
-    """The class names and groups of a layout; None if it has none.
-
-    The file lists classes under the names of their groups, so that no index can be off.
-    """
-    content = _read(layout)
-    classes = content.get("classes")
-    if not classes:
-        return None
-    if isinstance(classes, dict):  # group → its classes, in index order
-        names = [str(name) for members in classes.values() for name in members]
-        groups = [group for group, members in enumerate(classes.values()) for _ in members]
-        found = Classes(names, groups, [str(group) for group in classes])
-    else:
-        found = Classes([str(name) for name in classes], [], [])
-    ordinal = content.get("ordinal", False)
-    if not isinstance(ordinal, bool):
-        raise UserError(f"the layout {layout} has {ordinal!r} in ordinal; use true if classes are grades, or false.")
-    flips = _flips(content.get("flip_classes") or [], found, str(layout))
-    return replace(found, flips=flips, ordinal=ordinal)
-
-
-def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:
-    """``Classes.flips`` of a layout's ``flip_classes``: ``[one, other]`` swap, ``[alone]`` is never mirrored.
+def read_layout_file(layout: str | Path) -> dict[str, Any]:
+    """The content of a layout's YAML file, unchecked.
 
     Raises:
-        UserError: anything else, or a name that is not a class.
+        UserError: an unknown name, or an unreadable file.
     """
-    place, flips = {name: index for index, name in enumerate(classes.names)}, classes.mirrored
-    for pair in pairs if isinstance(pairs, list) else [pairs]:
-        if not isinstance(pair, list) or len(pair) not in (1, 2) or not {str(name) for name in pair} <= place.keys():
-            raise UserError(
-                f"the layout {where} has {pair!r} in flip_classes; give a pair of classes, or one class that "
-                "is never mirrored, in a list."
-            )
-        one, other = place[str(pair[0])], place[str(pair[-1])]
-        flips[one], flips[other] = (other, one) if len(pair) == 2 else (-1, -1)
-    return flips if pairs else []
-
-
-def _read(layout: str | Path) -> dict[str, Any]:
     if str(layout) in BUILT_IN:
         text = resources.files("mmn.data.format").joinpath(f"layouts/{layout}.yaml").read_text(encoding="utf-8")
     else:

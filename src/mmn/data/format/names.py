@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.errors import UserError
 from mmn.text import is_plain
 

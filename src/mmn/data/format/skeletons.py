@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips, check_clips
-from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.layout import Layout
 from mmn.data.format.names import check_classes, check_names
 from mmn.errors import UserError
 

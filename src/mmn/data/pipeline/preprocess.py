@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
-from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling

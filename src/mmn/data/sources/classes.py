@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from mmn.data.format.layout import BUILT_IN, Classes, load_classes
+from mmn.data.format.classes import Classes, load_classes
+from mmn.data.format.layout import BUILT_IN
 from mmn.data.sources.labels.index import INDEX
 from mmn.data.sources.labels.table import read_text
 

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from mmn.data.format.classes import load_classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import write_data
-from mmn.data.format.layout import Layout, load_classes, load_layout
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.format.skeletons import SPLITS, SkeletonData
 from mmn.data.sources.fill import fill_missing
 from mmn.data.synthetic.rest_pose import rest_position

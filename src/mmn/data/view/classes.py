@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
-from mmn.data.format.layout import Classes
 from mmn.data.format.selection import take
 from mmn.data.view.names import not_there
 from mmn.errors import UserError

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
-from mmn.data.format.layout import Classes, Layout
+from mmn.data.format.layout import Layout
 from mmn.data.format.selection import join, keep_joints
 from mmn.data.format.skeletons import SPLITS, SkeletonData
 from mmn.data.view.classes import LEFT_OUT, Relabelling

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.data.format.selection import join, keep_joints
 from mmn.data.format.skeletons import SPLITS, SkeletonData
 from mmn.data.view.classes import Relabelling, kept, meant, merged, to_groups

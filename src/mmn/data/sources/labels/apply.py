@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from mmn.data.format.layout import Classes
+from mmn.data.format.classes import Classes
 from mmn.data.sources.classes import find_classes
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.labels.index import class_indices

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN
-from mmn.data.format.layout import Classes
 from mmn.errors import UserError
 
 INDEX = re.compile(r"\d+(\.0*)?")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
-from mmn.data.format.layout import Classes
 from mmn.data.format.skeletons import SPLITS
 from mmn.errors import UserError
 
