@@ -20,7 +20,7 @@ from mmn.data.sources.words import some
 
 
 class Steps:
-    """One source's way from recordings to clips; what it says of them gathers in its ``notes``.
+    """Turns one source's recordings into clips; messages for the user are collected in ``notes``.
 
     Args:
         layout: the skeleton that clips are wanted in.

@@ -13,7 +13,7 @@ from mmn.data.sources.request import Options
 
 
 def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row], labels: str) -> list[Clip]:
-    """Clips with what the table says of them, in its order.
+    """Clips with their entries of the label table, in its order.
 
     Args:
         clips: of any order; several may be of one recording.
@@ -38,7 +38,7 @@ def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row],
 def with_indices(
     clips: Sequence[Clip], layout: str, options: Options, auto: bool, published: bool
 ) -> tuple[list[Clip], Classes, list[str]]:
-    """Clips with class indices in place of names, what the indices count in, and a note where names are lacking.
+    """Clips with class indices instead of names, the classes they index, and a note if class names are missing.
 
     Args:
         clips: with labels as they were written.

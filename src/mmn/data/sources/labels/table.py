@@ -15,7 +15,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 class Row(NamedTuple):
-    """What a table says of one clip.
+    """One clip's entry in a label table.
 
     Attributes:
         name: as written, in NFC.

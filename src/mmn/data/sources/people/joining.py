@@ -84,7 +84,7 @@ def _join_near(people: _Chains, points: NDArray[np.float32], seen: NDArray[np.bo
 def _join_at_cuts(
     people: _Chains, frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]
 ) -> None:
-    """Where nobody goes on from one frame to the next that has anybody, match those before to those after."""
+    """If no track continues from one non-empty frame to the next, match the people before to those after."""
     from scipy.optimize import linear_sum_assignment  # takes a second
 
     spans = sorted(

@@ -1,4 +1,4 @@
-"""Who is who: the detections of one recording told apart as people, in time linear in its frames."""
+"""Who is who: links the detections of one recording into people, in time linear in its frames."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Reader of AlphaPose results of 17, 26 or 136 points: a JSON file a clip, or a folder a clip with its file in it.
+"""Reader of AlphaPose results of 17, 26 or 136 points: one JSON file per clip, or one folder per clip that contains it.
 
 A file is a list of detections, ``{"image_id": "12.jpg", "keypoints": [x, y, score, …], "score": …, "idx": track}``;
 ``idx`` is there where AlphaPose followed people. With ``--format cmu`` or ``open`` it is a table of pictures,

@@ -1,4 +1,4 @@
-"""Reader of numpy arrays: an ``.npz`` file with an array a clip, a folder of ``.npy`` files, or a folder a clip.
+"""Reader of numpy arrays: an ``.npz`` file with one array per clip, a folder of ``.npy`` files, or one folder per clip.
 
 An array is ``(frames, points, numbers)``: joints in the layout's order, or the points of an estimator.
 """

@@ -1,4 +1,4 @@
-"""Reader of BVH motion capture: a file a clip; joints in the hierarchy of the file, in 3D and its own unit, y up."""
+"""Reader of BVH motion capture: one file per clip; joints in the hierarchy of the file, in 3D, in its unit, y up."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -12,7 +12,7 @@ ENDING = "_keypoints"
 
 
 def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
-    """Clip → the files of its frames; the clips of a folder's own files are told apart by what their names share.
+    """Clip → the files of its frames; files in one folder are grouped into clips by the common part of their names.
 
     Raises:
         UserError: if there is none.

@@ -100,7 +100,7 @@ def _people(frame: Any, where: str) -> list[Person]:
 
 
 def _landmarks(landmarks: Any, count: int, where: str) -> NDArray[np.float32]:
-    """``(count, 4)`` x, y, z and visibility, which is 1 where it is not given; NaN where there are no landmarks."""
+    """``(count, 4)`` x, y, z and visibility, which defaults to 1; NaN where there are no landmarks."""
     if not landmarks:
         return np.full((count, 4), np.nan, np.float32)
     try:

@@ -71,7 +71,7 @@ def _channels(data: np.ndarray) -> str | None:
 
 
 def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
-    """Names and labels; numbered names and no labels where there is no such pickle."""
+    """Names and labels; without such a pickle, numbered names and no labels."""
     file = path.with_name(path.name.replace("data", "label")).with_suffix(".pkl")
     if not file.exists():
         return [f"{path.stem.replace('_data', '')}{i:05d}" for i in range(count)], [None] * count
