@@ -1,6 +1,8 @@
 """Near-duplicate clips: in two splits they inflate metrics; with two labels, one is wrong."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -39,19 +41,20 @@ def find_copies(data: SkeletonData, shortened: bool = True) -> list[Copy]:
         data: at least two splits.
         shortened: also find shortened copies, which takes seven times as long.
     """
-    names = list(data.splits)
-    return [
-        copy
-        for number, second in enumerate(names)
-        for first in names[:number]
-        for copy in _between(data, first, second, _PARTS if shortened else _PARTS[:1])
-    ]
+    return list(_across(data, _sketch(data, _PARTS if shortened else _PARTS[:1])))
 
 
-def contradictions(data: SkeletonData) -> list[Copy]:
-    """Near-duplicates with different labels, within a split or between splits."""
-    inside = [copy for split in data.splits for copy in _between(data, split, split, _PARTS)]
-    found = [copy for copy in [*inside, *find_copies(data)] if min(copy.labels) >= 0 and len(set(copy.labels)) > 1]
+def contradictions(data: SkeletonData, copies: list[Copy] | None = None) -> list[Copy]:
+    """Near-duplicates with different labels, within a split or between splits.
+
+    Args:
+        data: any splits.
+        copies: between splits, if ``find_copies`` has already found them.
+    """
+    sketches = _sketch(data, _PARTS)
+    inside = [copy for split in data.splits for copy in _between(data, sketches, split, split)]
+    across = _across(data, sketches) if copies is None else copies
+    found = [copy for copy in [*inside, *across] if min(copy.labels) >= 0 and len(set(copy.labels)) > 1]
     seen: set[frozenset[str]] = set()
     return [c for c in found if (pair := frozenset(c[:2])) not in seen and not seen.add(pair)]  # type: ignore[func-returns-value]
 
@@ -59,23 +62,55 @@ def contradictions(data: SkeletonData) -> list[Copy]:
 Parts = tuple[tuple[float, float], ...]
 
 
-def _between(data: SkeletonData, first: str, second: str, parts: Parts) -> Iterator[Copy]:
-    """The nearest clip of ``first`` for each clip of ``second``, if close enough."""
-    mine, theirs, layout = data.splits[first], data.splits[second], data.layout
+@dataclass(frozen=True)
+class _Sketches:
+    """Every clip of each split, in all its variants, projected so that distances are roughly preserved.
+
+    Attributes:
+        of_split: split → ``(N, ways, _SKETCH)``.
+        parts: the sections that the variants are of.
+        rng: what the projection was drawn with, to draw from a copy of.
+    """
+
+    of_split: dict[str, NDArray[np.float32]]
+    parts: Parts
+    rng: np.random.Generator
+
+
+def _sketch(data: SkeletonData, parts: Parts) -> _Sketches:
     rng = np.random.default_rng(0)
-    size = _FRAMES * layout.num_joints * data.coordinates
-    sketch = rng.normal(size=(size, _SKETCH)).astype(np.float32) / np.sqrt(
-        _SKETCH * size
-    )  # approximately preserves distances
-    a, b = (np.stack([_seen(c.clip(i), layout, parts) @ sketch for i in range(len(c))]) for c in (mine, theirs))
+    size = _FRAMES * data.layout.num_joints * data.coordinates
+    projection = rng.normal(size=(size, _SKETCH)).astype(np.float32) / np.sqrt(_SKETCH * size)
+    of_split = {
+        split: np.stack([_seen(clips.clip(i), data.layout, parts) @ projection for i in range(len(clips))])
+        for split, clips in data.splits.items()
+    }
+    return _Sketches(of_split, parts, rng)
+
+
+def _across(data: SkeletonData, sketches: _Sketches) -> Iterator[Copy]:
+    """Near-duplicates of each pair of splits."""
+    names = list(data.splits)
+    for number, second in enumerate(names):
+        for first in names[:number]:
+            yield from _between(data, sketches, first, second)
+
+
+def _between(data: SkeletonData, sketches: _Sketches, first: str, second: str) -> Iterator[Copy]:
+    """The nearest clip of ``first`` for each clip of ``second``, if close enough."""
+    mine, theirs, layout, parts = data.splits[first], data.splits[second], data.layout, sketches.parts
+    a, b = sketches.of_split[first], sketches.of_split[second]
+    rng = deepcopy(sketches.rng)
     drawn = a[rng.integers(0, len(a), 500), 0] - b[rng.integers(0, len(b), 500), 0]
     limit = _NEAR * float(np.median(np.linalg.norm(drawn, axis=1)))
     for start in range(0, len(b), _AT_ONCE):
         part = b[start : start + _AT_ONCE]
         near = np.full((len(part), len(a)), np.inf, np.float32)
         for way in range(a.shape[1]):
-            np.minimum(near, _distances(part[:, 0], a[:, way]), out=near)
-            np.minimum(near, _distances(part[:, way], a[:, 0]), out=near)
+            np.minimum(near, _squared_distances(part[:, 0], a[:, way]), out=near)
+            if way:
+                np.minimum(near, _squared_distances(part[:, way], a[:, 0]), out=near)
+        near = np.sqrt(np.maximum(near, 0))
         if first == second:
             near[np.arange(len(part)), start + np.arange(len(part))] = np.inf
         best = near.argmin(axis=1)
@@ -116,10 +151,9 @@ def _rms(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.sqrt(((a - b) ** 2).mean(axis=-1))
 
 
-def _distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Distances between all rows ``(M, D)`` and ``(N, D)``."""
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squared, 0))
+def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared distances between all rows ``(M, D)`` and ``(N, D)``; rounding may make a zero slightly negative."""
+    return (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
 
 
 def in_words(copies: list[Copy]) -> str:

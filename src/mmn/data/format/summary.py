@@ -15,7 +15,7 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
     """Plain numbers and names: the layout, splits, clips per class, and clips and groups shared between splits."""
     k = len(data.classes.names)
     counts = {split: np.bincount(c.labels[c.labelled], minlength=k) for split, c in data.splits.items()}
-    groups = data.classes.group_names
+    groups, copies = data.classes.group_names, find_copies(data)
     return {
         "name": data.name,
         "source": data.source,
@@ -42,8 +42,8 @@ def summarise(data: SkeletonData) -> dict[str, Any]:
         "clip_groups": {split: len(set(c.groups)) for split, c in data.splits.items() if c.groups is not None},
         "shared_groups": shared_groups(data),
         "duplicates": duplicates(data),
-        "copies": [copy._asdict() for copy in find_copies(data)],
-        "contradictions": [copy._asdict() for copy in contradictions(data)],
+        "copies": [copy._asdict() for copy in copies],
+        "contradictions": [copy._asdict() for copy in contradictions(data, copies)],
     }
 
 
