@@ -1,9 +1,9 @@
 """Command lines: normalisation, and one-sentence errors that name the remedy."""
 
-import logging
 from pathlib import Path
 
 import pytest
+import torch
 from commands import TINY, Ended, in_process
 from conftest import FIXTURES, ROOT
 
@@ -65,7 +65,7 @@ def test_a_user_error_ends_in_one_sentence_and_leaves_no_folder(
     places = {"DATA": str(jhmdb_like), "OFFICIAL": str(FIXTURES / "official_small.pt")}
     for name, place in places.items():
         arguments = [argument.replace(name, place) for argument in arguments]
-    if sentence.startswith("needs a GPU") and __import__("torch").cuda.is_available():
+    if sentence.startswith("needs a GPU") and torch.cuda.is_available():
         pytest.skip("there is a GPU")
     ends(in_process("train.py", *arguments, cwd=tmp_path), sentence)
     assert not list(tmp_path.glob("logs/*/*/*"))
@@ -99,4 +99,3 @@ def test_a_run_needs_no_logger_callbacks_or_recipe(jhmdb_like: Path, tmp_path: P
     assert ended.returncode == 0, ended.stderr
     assert "nothing is kept" in ended.stdout
     assert not list(tmp_path.glob("logs/*/*/*"))
-    logging.getLogger("mmn").handlers.clear()

@@ -6,7 +6,7 @@ import math
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -76,21 +76,18 @@ def clear_abandoned(folder: Path) -> None:
 
 def locked(handle: int) -> bool:
     """Lock an open file until it is closed or this process ends; False if another process holds the lock."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+    return sys.platform == "win32" or _acquired(fcntl.flock, handle)
 
 
 def lock_run(handle: int) -> bool:
     """The same by a lock that processes forked from this one do not inherit, and that file servers know."""
-    if sys.platform == "win32":
-        return True
+    return sys.platform == "win32" or _acquired(fcntl.lockf, handle)
+
+
+def _acquired(lock: Callable[[int, int], None], handle: int) -> bool:
+    """Whether ``lock`` is free; it is then held."""
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

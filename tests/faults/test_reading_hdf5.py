@@ -4,6 +4,7 @@ import os
 import pickle
 import resource
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -36,13 +37,19 @@ def test_a_file_that_lies_about_itself_is_refused_before_it_is_read(make, copy: 
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1.2e6  # kB
 
 
-def test_no_flip_of_a_bit_changes_what_is_read(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
-    content = jhmdb_like.read_bytes()
-    path, rng = tmp_path / "x.h5", np.random.default_rng(0)
-    refused = 0
-    for bit in rng.integers(0, 8 * len(content), 60).tolist():
+def with_a_bit_flipped(content: bytes, times: int, seed: int) -> Iterator[bytes]:
+    """Copies of a file's content, each with one bit wrong."""
+    for bit in np.random.default_rng(seed).integers(0, 8 * len(content), times).tolist():
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << bit % 8
+        yield bytes(damaged)
+
+
+def test_no_flip_of_a_bit_changes_what_is_read(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
+    content = jhmdb_like.read_bytes()
+    path = tmp_path / "x.h5"
+    refused = 0
+    for damaged in with_a_bit_flipped(content, 60, seed=0):
         path.write_bytes(damaged)
         try:
             found = read_data(path)
@@ -163,9 +170,7 @@ def test_no_flip_of_a_bit_changes_scores(small: SkeletonData, tmp_path: Path) ->
     path = tmp_path / "s.h5"
     write_scores(path, scores(small))
     content, expected = path.read_bytes(), read_scores(path)
-    for bit in np.random.default_rng(1).integers(0, 8 * len(content), 100).tolist():
-        damaged = bytearray(content)
-        damaged[bit // 8] ^= 1 << bit % 8
+    for damaged in with_a_bit_flipped(content, 100, seed=1):
         path.write_bytes(damaged)
         try:
             found = read_scores(path)

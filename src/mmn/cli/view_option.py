@@ -45,12 +45,12 @@ def _setting(word: str) -> dict[str, Any]:
 
 
 def _file(word: str) -> dict[str, Any]:
-    import yaml
+    from mmn.outside import read_yaml
 
     path = Path(word) if Path(word).suffix in (".yaml", ".yml") else READY / f"{word}.yaml"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        content = read_yaml(path, "view")
+    except UserError:
         ready = ", ".join(sorted(file.stem for file in READY.glob("*.yaml")))
         raise UserError(f"there is no view {word}; give KEY=VALUE, a YAML file, or one of {ready}.") from None
     if not isinstance(content, dict):

@@ -78,7 +78,9 @@ def _check_trainer(cfg: DictConfig) -> None:
         ("limit_test_batches", "remove it: every clip is scored after training, or none with test=false"),
         ("overfit_batches", "use debug=overfit, which trains on one batch of clips"),
     ):
-        if trainer.get(key) not in (None, 1.0, 0) or (isinstance(trainer.get(key), int) and trainer.get(key)):
+        value = trainer.get(key)
+        whole = isinstance(value, float) and value == 1.0  # 1 is one batch, and 1.0 is all of them
+        if value and not whole:
             raise UserError(f"trainer.{key} cannot be used here; {instead}.")
     cuda, accelerator = torch.cuda.is_available(), trainer.get("accelerator", "auto")
     if accelerator in ("gpu", "cuda") and not cuda:
@@ -119,8 +121,6 @@ def _check_choices(cfg: DictConfig) -> None:
     """Check choices that contradict each other: recipes, folders, checkpoints."""
     if cfg.ckpt_path is not None and cfg.init_from is not None:
         raise UserError("ckpt_path resumes a run and init_from starts a new one from its weights; give only one.")
-    if cfg.resume and cfg.init_from is not None and cfg.ckpt_path is not None:
-        raise UserError("resume=true takes its checkpoint from the run's own folder; leave ckpt_path out.")
     if not HydraConfig.initialized():
         return
     hydra = HydraConfig.get()

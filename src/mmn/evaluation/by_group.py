@@ -1,10 +1,11 @@
 """How a result differs between the groups that clips come from: subjects, recordings, centres."""
 
+import statistics
 from typing import Any
 
 import numpy as np
 
-from mmn.evaluation.intervals import exact_figures
+from mmn.evaluation.intervals import exact_figures, t_interval
 from mmn.evaluation.predictions import chosen, labelled
 from mmn.evaluation.scores import Scores
 
@@ -20,26 +21,18 @@ def by_group(scores: Scores, figure: str = "top1") -> dict[str, Any]:
     if scores.groups is None or not scores.names:
         return {}
     names = np.array(scores.groups)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in sorted(set(scores.groups)):
         own = np.flatnonzero(names == name)
         rows.append({"name": name, "clips": len(own), "value": exact_figures(chosen(scores, own))[figure]})
     rows.sort(key=lambda row: (row["value"], row["name"]))
-    values = np.array([row["value"] for row in rows], np.float64)
+    values = [row["value"] for row in rows]
+    interval = t_interval(values)
     return {
         "figure": figure,
         "groups": len(rows),
-        "mean": float(values.mean()),
-        "interval_95": _interval(values),
+        "mean": statistics.mean(values),
+        "interval_95": interval and [max(interval[0], 0.0), min(interval[1], 100.0)],
         "worst": rows[0],
         "each": rows,
     }
-
-
-def _interval(values: np.ndarray) -> list[float] | None:
-    if len(values) < 2:
-        return None
-    from scipy.stats import t
-
-    off = t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return [max(float(values.mean() - off), 0.0), min(float(values.mean() + off), 100.0)]

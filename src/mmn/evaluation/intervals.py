@@ -1,6 +1,7 @@
 """95 % intervals of metrics, over clips or over the groups (subjects, recordings) they come from."""
 
-from collections.abc import Iterator
+import statistics
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,3 +157,13 @@ def _figures(results: list[Scores], weights: NDArray[Any]) -> list[dict[str, NDA
         assert actions is not None
         found.append(figures_of(actions, bodies, weights @ (best == scores.labels[:, None]).any(axis=1)))
     return found
+
+
+def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
+    """The 95 % interval of a mean by Student's t; None for fewer than two values."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return None
+    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
+    return statistics.mean(values) - half, statistics.mean(values) + half

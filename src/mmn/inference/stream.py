@@ -12,6 +12,7 @@ from mmn.data.format.layout import Layout
 from mmn.data.format.names import check_classes
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
+from mmn.data.sources.words import some
 from mmn.data.view.view import View
 from mmn.errors import UserError
 
@@ -67,10 +68,8 @@ class Stream:
             UserError: naming those that it has not.
         """
         if lost := [joint for joint in self.layout.joints if joint not in layout.joints]:
-            more = f" and {len(lost) - 10} more" if len(lost) > 10 else ""
             raise UserError(
-                f"the clips' layout has no {', '.join(lost[:10])}{more}, which the network needs; give clips that "
-                "have all its joints."
+                f"the clips' layout has no {some(lost)}, which the network needs; give clips that have all its joints."
             )
         return [layout.joints.index(joint) for joint in self.layout.joints]
 

@@ -1,7 +1,6 @@
 """Comparison of runs: one row per setting with mean, spread and interval, pairwise tests, and the ensemble."""
 
 import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 
 from mmn.errors import UserError
 from mmn.evaluation.fit_weights import find_weights
+from mmn.evaluation.intervals import t_interval
 from mmn.evaluation.paired import holm, paired
 from mmn.evaluation.scores import Scores, combine, compute_metrics
 from mmn.reporting.runs import Run, find_runs, names_of
@@ -50,16 +50,6 @@ class Row:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval by Student's t over repeated training; None for a single run."""
         return t_interval([value for _, value in self.runs])
-
-
-def t_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of a mean by Student's t; None for fewer than two values."""
-    from scipy.stats import t
-
-    if len(values) < 2:
-        return None
-    half = float(t.ppf(0.975, len(values) - 1)) * statistics.stdev(values) / len(values) ** 0.5
-    return statistics.mean(values) - half, statistics.mean(values) + half
 
 
 @dataclass(frozen=True)

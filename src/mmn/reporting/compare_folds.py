@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from mmn.errors import UserError
 from mmn.evaluation.folds import pooled
 from mmn.evaluation.intervals import intervals
@@ -85,7 +83,7 @@ class FoldComparison:
 
 def of_folds(folder: Path) -> bool:
     """Whether any run below ``folder`` trained on folds."""
-    return any(_fold(run)[0] is not None for run in find_runs(folder))
+    return any(run.fold[0] is not None for run in find_runs(folder))
 
 
 def compare_folds(folder: Path, metric: str = "top1", against: Path | None = None) -> FoldComparison:
@@ -143,18 +141,12 @@ def _missing(runs: Sequence[Run]) -> str:
     """What these runs lack to be all folds of one setting; empty if complete."""
     if lost := next((run.folder for run in runs if run.scores("val") is None), None):
         return f"{lost} has no scores_val.h5"
-    folds = [_fold(run) for run in runs]
+    folds = [run.fold for run in runs]
     count = folds[0][0]
     if isinstance(count, int):
         lacking = [str(fold) for fold in range(count) if fold not in [place for _, place in folds]]
         return f"fold {', '.join(lacking)} of {count} is missing" if lacking else ""
     return ""
-
-
-def _fold(run: Run) -> tuple[Any, Any]:
-    """``data.folds`` and ``data.fold`` of a run."""
-    data = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8")).get("data") or {}
-    return data.get("folds"), data.get("fold")
 
 
 def _without_fold(run: Run) -> dict[str, str]:

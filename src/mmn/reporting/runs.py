@@ -25,6 +25,7 @@ class Run:
         figures: split → figure → value.
         about: how the epoch was selected, and the last epoch's metrics; see ``metrics.json``.
         data: the file it was trained on, and its fold.
+        fold: ``data.folds`` and ``data.fold``; None where the run has no folds.
     """
 
     folder: Path
@@ -34,6 +35,7 @@ class Run:
     figures: dict[str, dict[str, float]]
     about: dict[str, Any] = field(default_factory=dict)
     data: str = ""
+    fold: tuple[Any, Any] = (None, None)
 
     def scores(self, split: str) -> Scores | None:
         """Scores of a split; None if the run has none that can be read."""
@@ -69,14 +71,15 @@ def _read_run(path: Path, config: Path, overrides: Path) -> Run:
     content, said, result = read_yaml(config), read_yaml(overrides) or [], read_json(path)
     with from_outside(config, "run's config"):
         modality, seed = str(content["modality"]["name"]), int(content["seed"])
-        data = _data(content.get("data") or {})
+        keys = content.get("data") or {}
+        data, fold = _data(keys), (keys.get("folds"), keys.get("fold"))
     with from_outside(overrides, "run's command"):
         settings = _overrides(said)
     with from_outside(path, "metrics file of a run"):
         about = dict(result.pop("about", {}))
         if not all(isinstance(value, int | float) for found in result.values() for value in found.values()):
             raise ValueError("it holds something other than numbers")
-    return Run(path.parent, modality, seed, settings, result, about, data)
+    return Run(path.parent, modality, seed, settings, result, about, data, fold)
 
 
 def _overrides(said: Sequence[str]) -> dict[str, str]:
