@@ -10,7 +10,7 @@ from commands import in_process
 
 from mmn.data.format.classes import Classes
 from mmn.errors import UserError
-from mmn.evaluation.hierarchy import WEIGHTS, find_weight, told_apart, with_groups
+from mmn.evaluation.hierarchy import WEIGHTS, actions_and_groups, find_weight, with_groups
 from mmn.evaluation.predictions import softmax
 from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 
@@ -50,10 +50,10 @@ def test_a_weighted_group_is_added_to_the_logarithm() -> None:
 
 def test_streams_that_are_no_actions_and_groups_are_refused() -> None:
     actions, groups = made()
-    assert told_apart([groups, actions]) == (actions, groups)
+    assert actions_and_groups([groups, actions]) == (actions, groups)
     for streams in ([actions], [actions, actions], [groups, groups]):
         with pytest.raises(UserError, match="fusion=hierarchy needs two streams"):
-            told_apart(streams)
+            actions_and_groups(streams)
     with pytest.raises(UserError, match="has no scores for clip clip39"):
         with_groups(actions, replace(groups, names=["x", *groups.names[1:]]), 1.0)
     with pytest.raises(UserError, match="can only be fitted on labelled clips"):

@@ -35,9 +35,9 @@ def register(commands: Any) -> None:
     long = parser.add_argument_group("long recordings")
     add = long.add_argument
     add("--segments", type=Path, help="write who does what from when to when: .csv, .json, .jsonl, .vtt or .eaf")
-    add("--window", type=int, default=64, help="frames that are judged as one clip (default: 64)")
+    add("--window", type=int, default=64, help="frames per window, classified as one clip (default: 64)")
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
-    add("--threshold", type=float, default=0.3, help="probability from which an action is there (default: 0.3)")
+    add("--threshold", type=float, default=0.3, help="least probability of an action (default: 0.3)")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     parser.set_defaults(run=_run)
 
@@ -105,14 +105,14 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
 
 def _read(options: argparse.Namespace, predictor: "Predictor") -> Iterator[tuple[str, "Recordings"]]:
     """Each source's name and recordings; says on stderr what was decided while it was read."""
-    from mmn.engine.predict import read_recordings, told_apart
+    from mmn.engine.predict import read_recordings, with_unique_names
 
     seen: set[str] = set()
     for source in options.sources:
         found = read_recordings(source, predictor, options.layout, options.split, **read_options(options))
         if found.notes:
             print(f"{source}: {found.notes}", file=sys.stderr)
-        yield source.name, told_apart(found, source, seen)
+        yield source.name, with_unique_names(found, source, seen)
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

@@ -22,7 +22,7 @@ from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.folds import parts_of
 from mmn.evaluation.foreign_files import SUFFIXES
-from mmn.evaluation.hierarchy import find_weight, told_apart, with_groups
+from mmn.evaluation.hierarchy import actions_and_groups, find_weight, with_groups
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import calibrated, write_probabilities
 from mmn.evaluation.record import of_streams
@@ -99,10 +99,10 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
 
 def _with_groups(streams: list[Scores], cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
     """A network of actions and one of their body groups as one; the group's weight given or found on the val split."""
-    actions, groups = told_apart(streams)
+    actions, groups = actions_and_groups(streams)
     weight = request.group_weight
     if weight == "auto":
-        weight = find_weight(*told_apart(score_streams(request.paths, "val", cfg, request, trainer)))
+        weight = find_weight(*actions_and_groups(score_streams(request.paths, "val", cfg, request, trainer)))
     total = with_groups(actions, groups, weight)
     if (total.labels >= 0).any():
         log.info(

@@ -129,11 +129,11 @@ def segments_of(predictor: Predictor, recordings: Recordings, sliding: Sliding, 
         yield segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
 
 
-def told_apart(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:
-    """The same recordings, called ``source/name`` where ``seen``, to which their names are added, has a name already.
+def with_unique_names(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:
+    """The recordings, renamed to ``source/name`` if any of their names is already in ``seen``; adds theirs to it.
 
     Raises:
-        UserError: names that are taken all the same.
+        UserError: names that are taken even so.
     """
     names = recordings.clips.names
     if not seen.isdisjoint(names):

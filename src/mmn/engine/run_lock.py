@@ -15,14 +15,14 @@ FILE = ".lock"
 
 @contextmanager
 def held(folder: Path, by_this_process: bool = True) -> Iterator[None]:
-    """Hold a run's folder. The lock is the operating system's: it goes with the process, however that ends.
+    """Lock a run's folder. The operating system releases the lock when the process ends, however that happens.
 
     Args:
-        folder: made where it is not there.
-        by_this_process: False for those of a run's processes that write nothing.
+        folder: created if missing.
+        by_this_process: False in processes of the run that write nothing.
 
     Raises:
-        UserError: a folder that another process holds, saying which, or that cannot be written to.
+        UserError: another process holds the folder (the message names it), or it is not writable.
     """
     if not by_this_process:
         yield
@@ -44,7 +44,7 @@ def held(folder: Path, by_this_process: bool = True) -> Iterator[None]:
 
 
 def _open(folder: Path) -> int:
-    """The lock's file, held by this process, and saying so."""
+    """The lock file, locked by this process and naming it."""
     while True:
         handle = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o666)
         if not lock_run(handle):
@@ -60,7 +60,7 @@ def _open(folder: Path) -> int:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a living process of this or another machine writes to ``folder``."""
+    """Whether a running process, on this machine or another, has locked ``folder``."""
     try:
         handle = os.open(folder / FILE, os.O_RDWR)
     except OSError:

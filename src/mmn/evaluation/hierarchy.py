@@ -13,7 +13,7 @@ WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
 """Candidates for the group's weight; the smallest wins a tie."""
 
 
-def told_apart(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
+def actions_and_groups(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
     """Order two streams as actions and groups.
 
     Raises:

@@ -68,7 +68,7 @@ def report_column(number: int, result: Result, name: str) -> ReportColumn:
         "risk": plots.risk_coverage(analysis["risk_coverage"]),
     }
     if (result.folder / "metrics.csv").exists():
-        columns = named_curves(read_metrics(result.folder / "metrics.csv"), result.judged)
+        columns = named_curves(read_metrics(result.folder / "metrics.csv"), result.val_split)
         drawings["loss"] = plots.curves(columns, curve_names(columns, "loss"), "cross entropy")
         drawings["top1"] = plots.curves(columns, curve_names(columns, "top1"), "Top-1, %")
     clips, players = worst_clips(result, scores)

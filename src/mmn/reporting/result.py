@@ -44,7 +44,7 @@ class Result:
         return {**self.scores.source.record, **(about if isinstance(about, dict) else {})}
 
     @property
-    def judged(self) -> str:
+    def val_split(self) -> str:
         """The validation split."""
         return str(self.about.get("selected_on") or "val/").partition("/")[0]
 

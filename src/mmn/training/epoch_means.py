@@ -15,9 +15,9 @@ class EpochMeans:
     def __init__(self) -> None:
         self.totals: dict[str, Tensor] = {}
 
-    def add(self, figures: Mapping[str, Tensor], clips: int) -> None:
+    def add(self, metrics: Mapping[str, Tensor], clips: int) -> None:
         """Add the means of one batch."""
-        for name, value in {**figures, "clips": torch.ones_like(next(iter(figures.values())))}.items():
+        for name, value in {**metrics, "clips": torch.ones_like(next(iter(metrics.values())))}.items():
             total = value.detach().double() * clips
             self.totals[name] = self.totals[name] + total if name in self.totals else total
 
