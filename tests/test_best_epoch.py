@@ -39,6 +39,7 @@ def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch() -> None:
 
 def test_a_non_finite_metric_is_never_best() -> None:
     assert best_of("val/top1", (1.0, 2.0), (float("nan"), 0.0)) == 1
+    assert best_of("val/top1", (float("nan"), 0.0), (1.0, 2.0)) == 2
 
 
 def test_an_unknown_metric_is_refused_by_name() -> None:

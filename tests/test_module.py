@@ -44,3 +44,25 @@ def test_the_learning_rate_scales_with_clips_per_step_over_all_processes(
 def test_top1_is_the_percentage_of_correct_clips() -> None:
     logits = torch.eye(4)[[0, 1, 2, 2]]
     assert float(top1_percent(logits, torch.tensor([0, 1, 2, 3]))) == 75.0
+
+
+@pytest.mark.parametrize(("batches", "accumulated", "steps"), [(7, 3, 3), (6, 3, 2), (1, 4, 1)])
+def test_an_incomplete_last_step_counts_as_a_step(batches: int, accumulated: int, steps: int) -> None:
+    module: Any = SimpleNamespace(
+        trainer=SimpleNamespace(num_training_batches=batches, accumulate_grad_batches=accumulated)
+    )
+    assert MMNModule.steps_per_epoch.fget(module) == steps  # type: ignore[attr-defined]
+
+
+def test_clips_without_a_label_do_not_count_towards_the_validation_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = torch.tensor([[2.0, 0.0], [0.0, 5.0]])
+    monkeypatch.setattr("mmn.training.module.infer", lambda *_: logits)
+    losses: list[torch.Tensor] = []
+    module: Any = SimpleNamespace(
+        _inference=[None],
+        val_loss=SimpleNamespace(update=losses.append),
+        val_metrics=SimpleNamespace(update=lambda *_: None),
+    )
+    batch: Any = SimpleNamespace(clips=None, times=None, labels=torch.tensor([0, -1]))
+    MMNModule.validation_step(module, batch, 0)
+    assert losses[0].tolist() == pytest.approx([float(torch.log1p(torch.tensor(-2.0).exp()))])

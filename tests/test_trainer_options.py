@@ -3,14 +3,18 @@
 import json
 import re
 import resource
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from commands import QUICK, column, command, train
 
+from mmn.data.pipeline.preprocess import Batch
 from mmn.errors import UserError
-from mmn.training.guards import memory_explained
+from mmn.training.guards import StopOnNonFinite, memory_explained
 
 
 @pytest.mark.parametrize(
@@ -53,8 +57,8 @@ def test_a_non_finite_loss_stops_the_run_and_names_its_clips(jhmdb_like: Path, t
 
 def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: Path) -> None:
     assert train(tmp_path / "run", jhmdb_like, *QUICK, "test=false").returncode == 0
-    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
-    before = last.read_bytes()
+    checkpoints = tmp_path / "run" / "checkpoints"
+    before = {path.name: path.read_bytes() for path in checkpoints.iterdir()}
 
     def no_large_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
@@ -66,8 +70,28 @@ def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: P
     assert result.returncode == 1
     assert "there is no space left" in result.stderr
     assert "Traceback" not in result.stderr
-    assert last.read_bytes() == before
-    assert sorted(p.name for p in last.parent.iterdir()) == ["best.ckpt", "last.ckpt"]
+    assert sorted(before) == ["best.ckpt", "last.ckpt"]
+    assert {path.name: path.read_bytes() for path in checkpoints.iterdir()} == before
+
+
+def test_of_several_losses_the_non_finite_one_is_named(tmp_path: Path) -> None:
+    batch = Batch(torch.zeros(1, 2, 3, 2), torch.zeros(1, 2), torch.zeros(1), torch.zeros(1))
+    fetcher = SimpleNamespace(fetch=lambda indices, epoch: batch)
+    datamodule = SimpleNamespace(
+        loader=lambda split, training: SimpleNamespace(dataset=SimpleNamespace(fetcher=fetcher)),
+        data=SimpleNamespace(splits={"train": SimpleNamespace(names=["good", "bad"])}),
+    )
+    trainer: Any = SimpleNamespace(
+        datamodule=datamodule, current_epoch=0, global_step=0, log_every_n_steps=2, num_training_batches=9
+    )
+    gpu: Any = SimpleNamespace(device=torch.device("cuda"))
+    stop = StopOnNonFinite(str(tmp_path))
+    for step, loss in enumerate((1.0, float("nan"))):
+        trainer.global_step = step + 1
+        seen = batch._replace(indices=torch.tensor([step]))
+        with pytest.raises(UserError, match=r"the loss is nan at step 2 .* with clips bad;") if step else nullcontext():
+            stop.on_train_batch_end(trainer, gpu, {"loss": torch.tensor(loss)}, seen, step)
+    assert torch.load(tmp_path / "nonfinite_batch.pt", weights_only=True)["names"] == ["bad"]
 
 
 def test_out_of_gpu_memory_names_the_settings_to_lower() -> None:
