@@ -8,11 +8,13 @@ import pytest
 import torch
 from commands import ROOT, train
 
+from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData, digest
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize
+from mmn.evaluation.scores import Scores, Source, write_scores
 from mmn.inference.checkpoint import KEY
 from mmn.inference.stream import MMN_TARGET, Stream
 from mmn.model.mmn import MMN
@@ -21,7 +23,18 @@ FIXTURES = Path(__file__).parent / "fixtures"
 REFERENCE = Path(os.environ.get("MMN_REFERENCE", ROOT.parent / "shared"))
 """Reference data that is too large for the repository; tests that need it skip without it."""
 
+MA52 = load_classes("ma52")
+
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 2)))
+
+
+def random_scores(clips: int, skill: float = 2.0, seed: int = 0, classes: Classes = MA52) -> Scores:
+    rng = np.random.default_rng(seed)
+    k = len(classes.names)
+    labels = np.random.default_rng(99).integers(0, k, clips)
+    logits = rng.normal(size=(clips, k)).astype(np.float32)
+    logits[np.arange(clips), labels] += skill
+    return Scores([f"clip{i}" for i in range(clips)], labels, logits, classes)
 
 
 def reference(path: str) -> Path:
@@ -82,4 +95,17 @@ def run(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "whole"
     result = train(folder, jhmdb_like, "trainer.max_epochs=4")
     assert result.returncode == 0, result.stderr
+    return folder
+
+
+@pytest.fixture(scope="session")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an evaluation leaves: scores, and a checkpoint and data that are still there."""
+    folder = tmp_path_factory.mktemp("evaluation")
+    data = synthesize(folder / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=4, frames=(8, 20))
+    save_untrained(folder / "net.ckpt", data, folder / "x.h5")
+    scores = random_scores(56, classes=load_classes("jhmdb"))
+    clips = data.splits["test"]
+    source = Source((str(folder / "net.ckpt"),), str(folder / "x.h5"), "test")
+    write_scores(folder / "scores.h5", Scores(clips.names, clips.labels, scores.logits, data.classes, source))
     return folder

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import reference
+from conftest import MA52, random_scores, reference
 from sklearn.metrics import (
     balanced_accuracy_score,
     cohen_kappa_score,
@@ -12,24 +12,13 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from mmn.data.format.classes import Classes, load_classes
+from mmn.data.format.classes import Classes
 from mmn.evaluation.analysis import analyse, mean_class_accuracy, notes, per_class, risk_coverage
 from mmn.evaluation.calibration import calibration
 from mmn.evaluation.fit_weights import _step, find_weights
 from mmn.evaluation.intervals import exact
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, combine, compute_metrics, read_scores, write_scores
-
-MA52 = load_classes("ma52")
-
-
-def random_scores(clips: int, skill: float = 2.0, seed: int = 0, classes: Classes = MA52) -> Scores:
-    rng = np.random.default_rng(seed)
-    k = len(classes.names)
-    labels = np.random.default_rng(99).integers(0, k, clips)
-    logits = rng.normal(size=(clips, k)).astype(np.float32)
-    logits[np.arange(clips), labels] += skill
-    return Scores([f"clip{i}" for i in range(clips)], labels, logits, classes)
 
 
 @pytest.mark.parametrize("clips", [1, 5, 3000])

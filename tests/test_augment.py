@@ -1,53 +1,21 @@
 """Augmentations: what exactly they make of given draws, how often, and nothing else changed."""
 
 import math
-from dataclasses import dataclass
 
 import pytest
 import torch
+from samples import CLIPS, LAYOUT, apply, drawn, given, sample_of
 from torch import Tensor
 
 from mmn.data.format.classes import Classes, load_classes
-from mmn.data.format.layout import Layout, load_layout
-from mmn.data.pipeline.augment import Augmentation, Moments, Sample, Step, ZeroAxis, ZeroFrames
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, DropParts, DropStreams, Mirror
 from mmn.data.pipeline.augment_mix import MixParts
 from mmn.data.pipeline.augment_space import JointNoise, RotateScaleShift, Shear, about_centre
-from mmn.data.pipeline.augment_time import JitterFrames, OfficialJitterFrames, ReverseTime
-from mmn.data.pipeline.draws import Draws
+from mmn.data.pipeline.augment_time import OfficialJitterFrames, ReverseTime
 from mmn.data.pipeline.normalise import body_sizes
 from mmn.errors import UserError
-
-CLIPS = 4000
-LAYOUT = load_layout("jhmdb")
-
-
-@dataclass(frozen=True)
-class Given(Draws):
-    """Draws that are given, the same for every purpose."""
-
-    values: tuple[float, ...] = ()
-
-    def uniform(self, purpose: int, count: int) -> Tensor:
-        return torch.tensor(self.values[:count]).expand(len(self.clips), -1)
-
-
-def given(*values: float, clips: int = 1) -> Given:
-    return Given(1, 0, torch.arange(clips), values)
-
-
-def drawn(count: int) -> Draws:
-    return Draws(1, 0, torch.arange(count))
-
-
-def sample_of(clips: Tensor, **fields) -> Sample:
-    times = torch.linspace(-1, 1, clips.shape[1]).expand(len(clips), -1)
-    frames = torch.arange(clips.shape[1]).expand(len(clips), -1)
-    return Sample(clips, times, frames, **fields)
-
-
-def apply(step: Step, clips: Tensor, draws: Draws | None = None) -> Tensor:
-    return step(sample_of(clips), draws or drawn(len(clips)), 1, LAYOUT).clips
 
 
 def random_clips(count: int = 50, coordinates: int = 2) -> Tensor:
@@ -217,45 +185,6 @@ def test_parts_are_mixed_as_drawn_and_labels_shared_by_joints() -> None:
     assert MixParts(0.2).partners(draws, -1, torch.tensor([5, 6, 7, 8])).tolist() == [7]
     untouched, share = MixParts(0.1)(own, other, draws, -1, LAYOUT)
     assert (untouched.sum().item(), share.item()) == (0, 1)
-
-
-def moments(frames: Tensor, length: int) -> Moments:
-    count = len(frames)
-    return Moments(frames.double(), torch.full((count,), length), torch.zeros(count, dtype=torch.bool))
-
-
-def test_reversed_clips_run_backwards_with_the_times_of_the_reversed_clip() -> None:
-    before = moments(torch.tensor([[0, 3, 9]]), 10)
-    after = ReverseTime(1.0)(before, drawn(1), 1)
-    assert after.frames.tolist() == [[9, 3, 0]]
-    torch.testing.assert_close(after.times, torch.tensor([[-1.0, 0.2, 0.8]]))  # frames 0, 6 and 9 of it
-    torch.testing.assert_close(before.times, torch.tensor([[-1.0, -0.4, 0.8]]))
-    again = ReverseTime(1.0)(after, drawn(1), 1)
-    assert again.frames.tolist() == before.frames.tolist()
-    assert torch.equal(again.times, before.times)
-    assert ReverseTime(0.5)(before, given(0.5), 1).frames.tolist() == [[0, 3, 9]]
-
-
-def test_jittered_clips_change_speed_smoothly_and_never_run_backwards() -> None:
-    even = torch.linspace(0, 99, 100).expand(500, -1)
-    after = JitterFrames(1.0, strength=1.0)(moments(even, 100), drawn(500), 1)
-    steps = after.frames.diff(dim=1)
-    assert steps.min() > 0
-    assert (after.frames[:, 0] == 0).all()
-    torch.testing.assert_close(after.frames[:, -1], torch.full((500,), 99.0, dtype=torch.float64))
-    assert (steps[:, 1:] / steps[:, :-1]).log().abs().max() < 0.3  # no jumps in speed
-    assert steps.max(dim=1).values.median() > 1.3
-    assert steps.max() < math.e**2
-    assert steps.min() > math.e**-2
-    torch.testing.assert_close(after.times, (2 * after.frames / 100 - 1).float())
-    assert torch.equal(JitterFrames(1.0, 0.0)(moments(even, 100), drawn(500), 1).frames.round(), even.double())
-
-
-def test_officially_jittered_frames_come_from_at_most_reach_frames_away() -> None:
-    frame = torch.arange(16.0).view(1, 16, 1, 1).expand(CLIPS, 16, 15, 2)
-    distance = apply(OfficialJitterFrames(1.0, reach=3), frame) - frame
-    assert set(distance.flatten().tolist()) == set(range(-3, 4))
-    assert (distance == distance[:, :, :1, :1]).all()
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from conftest import random_scores
 from scipy import stats
-from test_analysis import random_scores
 
 from mmn.cli.main import main
 from mmn.errors import UserError

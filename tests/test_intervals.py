@@ -5,8 +5,8 @@ import runpy
 import numpy as np
 import pytest
 from commands import ROOT
+from conftest import MA52, random_scores
 from scipy.stats import binomtest
-from test_analysis import MA52, random_scores
 
 from mmn.data.format.classes import Classes
 from mmn.evaluation.calibration import calibration, fit_temperature

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import random_scores
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
-from test_analysis import random_scores
 from test_intervals import right_of
 
 from mmn.errors import UserError

@@ -1,16 +1,17 @@
 """Every pose format to clips, joint by joint, from files in their writers' schemas."""
 
 import json
-import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+from pose_files import people
 
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import load_layout
 from mmn.data.sources.convert import convert
 from mmn.data.sources.formats import recognise
+from mmn.data.sources.points import BODY_25, HALPE_136, WHOLEBODY_133
 from mmn.errors import UserError
 
 # Where each MA-52 joint stands in the estimators' own order, as published.
@@ -21,16 +22,6 @@ WHOLEBODY = [
 ]  # fmt: skip
 # Where each iMiGUE joint stands in OpenPose's 25 body points; the ten finger tips follow in the hands.
 OPENPOSE_BODY = [0, 1, 2, 3, 4, 5, 6, 7, 15, 16, 17, 18]
-
-
-def people(count: int, frames: int, points: int, seed: int = 0) -> np.ndarray:
-    """``(people, T, P, 3)``: people stand 500 pixels apart, the later the surer the estimator is of them."""
-    rng = np.random.default_rng(seed)
-    x = np.empty((count, frames, points, 3))
-    x[..., :2] = rng.uniform(0, 200, (count, 1, points, 2)) + rng.normal(0, 2, (count, frames, points, 2))
-    x[..., 0] += 500 * np.arange(count)[:, None, None]
-    x[..., 2] = 0.5 + 0.1 * np.arange(count)[:, None, None]
-    return x.astype(np.float32)
 
 
 def labels_csv(folder: Path, names: list[str], text: str = "waving") -> Path:
@@ -185,65 +176,6 @@ def test_a_person_is_followed_through_frames_in_which_others_come_first(tmp_path
     assert "2 other people" in data.source
 
 
-def pyskl(folder: Path, splits: dict[str, list[str]], scores: bool = True) -> tuple[Path, np.ndarray]:
-    x = people(2, 4, 15)
-    annotations = [
-        {
-            "frame_dir": name,
-            "total_frames": 4,
-            "img_shape": (1080, 1920),
-            "original_shape": (1080, 1920),
-            "label": number,
-            "keypoint": (x[..., :2] + number).astype(np.float16),
-            **({"keypoint_score": x[..., 2].astype(np.float16)} if scores else {}),
-        }
-        for number, name in enumerate(["a", "b", "c"])
-    ]
-    path = folder / "set.pkl"
-    path.write_bytes(pickle.dumps({"split": splits, "annotations": annotations}))
-    return path, x[..., :2]
-
-
-@pytest.mark.parametrize("names", [("train", "val"), ("xsub_train", "xsub_val")])
-def test_pyskl_splits_labels_and_the_best_person(tmp_path: Path, names: tuple[str, str]) -> None:
-    path, x = pyskl(tmp_path, {names[0]: ["c", "a"], names[1]: ["b"]})
-    assert recognise(path) == "pyskl"
-    data = convert(path, tmp_path / "x.h5", "jhmdb")
-    assert data.splits["train"].names == ["c", "a"]
-    assert data.splits["train"].labels.tolist() == [2, 0]
-    np.testing.assert_array_equal(data.splits["val"].clip(0), (x[1] + 1).astype(np.float16).astype(np.float32))
-    assert "3 other people" in data.source
-
-
-def test_pyskl_without_scores_takes_who_is_there_longest(tmp_path: Path) -> None:
-    path, _ = pyskl(tmp_path, {"train": ["a"]}, scores=False)
-    content = pickle.loads(path.read_bytes())
-    content["annotations"][0]["keypoint"][0, 1:] = 0
-    path.write_bytes(pickle.dumps(content))
-    clip = convert(path, tmp_path / "x.h5", "jhmdb").splits["train"].clip(0)
-    np.testing.assert_array_equal(clip, content["annotations"][0]["keypoint"][1].astype(np.float32))
-
-
-def test_pyskl_frames_after_the_total_are_cut_off(tmp_path: Path) -> None:
-    path, x = pyskl(tmp_path, {"train": ["a"]})
-    content = pickle.loads(path.read_bytes())
-    content["annotations"][0]["total_frames"] = 3
-    path.write_bytes(pickle.dumps(content))
-    data = convert(path, tmp_path / "x.h5", "jhmdb")
-    np.testing.assert_array_equal(data.splits["train"].clip(0), x[1, :3].astype(np.float16).astype(np.float32))
-    assert "cut off: a (3 of 4)" in data.source
-
-
-def test_pyskl_splits_can_be_named(tmp_path: Path) -> None:
-    path, _ = pyskl(tmp_path, {"xsub_train": ["a"], "xset_train": ["b"], "xsub_val": ["c"]})
-    with pytest.raises(UserError, match="say which are which"):
-        convert(path, tmp_path / "x.h5", "jhmdb")
-    data = convert(path, tmp_path / "x.h5", "jhmdb", splits={"train": "xset_train", "test": "xsub_val"})
-    assert {split: clips.names for split, clips in data.splits.items()} == {"train": ["b"], "test": ["c"]}
-    with pytest.raises(UserError, match="has no split other for train"):
-        convert(path, tmp_path / "x.h5", "jhmdb", splits={"train": "other"})
-
-
 def test_arrays_come_as_npz_or_as_a_folder(tmp_path: Path) -> None:
     x = {name: np.random.default_rng(i).normal(size=(4 + i, 15, 3)) for i, name in enumerate("ab")}
     np.savez(tmp_path / "x.npz", **x)
@@ -291,12 +223,7 @@ def test_labels_that_do_not_fit_are_refused(tmp_path: Path, rows: str, sentence:
             "detection 0 has 2 values that are no x, y, score",
         ),
         ("a.json", '[{"frame_id": 1, "instances": [{}]}]', None, "frame 0, person 0 lacks keypoints"),
-        (
-            "a/0.json",
-            '{"people": [{"pose_keypoints_2d": [1]}]}',
-            None,
-            "pose_keypoints_2d has 1 values that are no x, y, score",
-        ),
+        ("a/0.json", '{"people": [{"pose_keypoints_2d": [1]}]}', None, "has 1 values that are no x, y, score"),
         ("a/0.json", '{"people": []}', None, "clip a has nobody in any of its frames"),
         ("a.npy", "text", None, "a.npy is not a readable array file"),
         ("a.txt", "text", None, "is in no format that is recognised"),
@@ -314,8 +241,6 @@ def test_damaged_pose_files_are_refused(tmp_path: Path, name: str, content: str,
 
 
 def test_joint_names_of_the_layouts_are_those_of_the_estimators() -> None:
-    from mmn.data.sources.points import BODY_25, HALPE_136, WHOLEBODY_133
-
     assert [HALPE_136[name] for name in load_layout("ma52").joints] == HALPE
     assert [WHOLEBODY_133.get(name, -1) for name in load_layout("ma52").joints] == WHOLEBODY
     assert [BODY_25[name] for name in load_layout("imigue").joints[:12]] == OPENPOSE_BODY

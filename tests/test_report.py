@@ -8,46 +8,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import CHROMIUM, open_page
-from conftest import save_untrained
-from test_analysis import random_scores
+from conftest import random_scores
 
 from mmn.cli.main import main
-from mmn.data.format.classes import Classes, load_classes
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
-from mmn.data.pipeline.prepare import prepare
-from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
-from mmn.evaluation.gates import Gates, gate_weights
+from mmn.evaluation.gates import Gates
 from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
-from mmn.inference.checkpoint import Checkpoint
-from mmn.model.mmn import MMN
 from mmn.reporting import report_clips
 from mmn.reporting.report import write_report
 from mmn.reporting.report_clips import worst_clips
 from mmn.reporting.result import Result, load_result
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an evaluation leaves: scores, and a checkpoint and data that are still there."""
-    folder = tmp_path_factory.mktemp("evaluation")
-    data = synthesize(folder / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=4, frames=(8, 20))
-    save_untrained(folder / "net.ckpt", data, folder / "x.h5")
-    scores = random_scores(56, classes=load_classes("jhmdb"))
-    clips = data.splits["test"]
-    source = Source((str(folder / "net.ckpt"),), str(folder / "x.h5"), "test")
-    write_scores(folder / "scores.h5", Scores(clips.names, clips.labels, scores.logits, data.classes, source))
-    return folder
-
-
-def test_the_page_holds_everything_and_asks_no_network(folder: Path) -> None:
-    main(["report", str(folder)])
-    page = (folder / "report.html").read_text()
+def test_the_page_holds_everything_and_asks_no_network(evaluated: Path) -> None:
+    main(["report", str(evaluated)])
+    page = (evaluated / "report.html").read_text()
     assert len(page) < 5_000_000
     for section in ("figures", "confusion", "classes", "calibration", "mistakes", "gates", "errors", "provenance"):
         assert f'<section id="{section}">' in page
@@ -59,8 +40,8 @@ def test_the_page_holds_everything_and_asks_no_network(folder: Path) -> None:
     assert "training clips of the class" in page
 
 
-def test_without_data_or_checkpoint_the_figures_are_still_reported(folder: Path, tmp_path: Path) -> None:
-    shutil.copy(folder / "scores.h5", tmp_path / "scores.h5")
+def test_without_data_or_checkpoint_the_figures_are_still_reported(evaluated: Path, tmp_path: Path) -> None:
+    shutil.copy(evaluated / "scores.h5", tmp_path / "scores.h5")
     scores = random_scores(200)
     write_scores(tmp_path / "scores.h5", scores)
     write_report(tmp_path, tmp_path / "r.html")
@@ -70,14 +51,14 @@ def test_without_data_or_checkpoint_the_figures_are_still_reported(folder: Path,
     assert "F1 mean" in page
 
 
-def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(folder: Path, tmp_path: Path) -> None:
-    scores = read_scores(folder / "scores.h5")
+def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(evaluated: Path, tmp_path: Path) -> None:
+    scores = read_scores(evaluated / "scores.h5")
     order = np.random.default_rng(0).permutation(len(scores.names))
     better = scores.logits[order] + 3 * np.eye(14, dtype=np.float32)[scores.labels[order]]
     other = replace(scores, names=[scores.names[i] for i in order], labels=scores.labels[order], logits=better)
     write_scores(tmp_path / "scores.h5", other)
-    main(["report", str(tmp_path), "--against", str(folder)])
-    page = (tmp_path / f"report-against-{folder.name}.html").read_text()
+    main(["report", str(tmp_path), "--against", str(evaluated)])
+    page = (tmp_path / f"report-against-{evaluated.name}.html").read_text()
     result = paired(other, scores, 50)
     assert result["right"]["second"] == 0
     assert sum(result["right"].values()) == 56
@@ -91,22 +72,22 @@ def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(folder: P
     assert page.count('class="card player"') == 12
 
 
-def test_results_on_other_clips_are_shown_and_not_compared(folder: Path, tmp_path: Path) -> None:
-    scores = read_scores(folder / "scores.h5")
+def test_results_on_other_clips_are_shown_and_not_compared(evaluated: Path, tmp_path: Path) -> None:
+    scores = read_scores(evaluated / "scores.h5")
     fewer = replace(scores, names=scores.names[:30], labels=scores.labels[:30], logits=scores.logits[:30])
     write_scores(tmp_path / "scores.h5", fewer)
-    write_report(folder, tmp_path / "r.html", tmp_path)
+    write_report(evaluated, tmp_path / "r.html", tmp_path)
     page = (tmp_path / "r.html").read_text()
     assert "cannot be compared clip by clip: stream 2 has other clips than the first" in page
 
 
-def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(folder: Path, tmp_path: Path) -> None:
-    scores = read_scores(folder / "scores.h5")
+def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(evaluated: Path, tmp_path: Path) -> None:
+    scores = read_scores(evaluated / "scores.h5")
     sure = np.zeros_like(scores.logits)
     sure[np.arange(56), scores.labels] = 9
     sure[4] = np.roll(sure[4], 1)
     streams = [
-        replace(scores, logits=sure, source=replace(scores.source, checkpoints=(str(folder / name),)))
+        replace(scores, logits=sure, source=replace(scores.source, checkpoints=(str(evaluated / name),)))
         for name in ("net.ckpt", "gone.ckpt")
     ]
     for number, stream in enumerate(streams, start=1):
@@ -122,14 +103,14 @@ def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(folder
     assert '<section id="gates">' in page
 
 
-def test_folders_that_cannot_be_reported_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_folders_that_cannot_be_reported_are_refused(evaluated: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no scores"):
         write_report(tmp_path, tmp_path / "r.html")
     scores = random_scores(5)
     scores.labels[:] = -1
     write_scores(tmp_path / "scores.h5", scores)
     with pytest.raises(UserError, match="has no labelled clip"):
-        write_report(tmp_path, tmp_path / "r.html", folder)
+        write_report(tmp_path, tmp_path / "r.html", evaluated)
     assert not (tmp_path / "r.html").exists()
 
 
@@ -146,9 +127,9 @@ def test_clips_without_labels_are_listed_the_least_sure_first(tmp_path: Path) ->
     assert "3 unlabelled clips" in page
 
 
-def test_a_comparison_does_not_replace_the_page_of_the_result(folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "one")
-    shutil.copytree(folder, tmp_path / "two")
+def test_a_comparison_does_not_replace_the_page_of_the_result(evaluated: Path, tmp_path: Path) -> None:
+    shutil.copytree(evaluated, tmp_path / "one")
+    shutil.copytree(evaluated, tmp_path / "two")
     (tmp_path / "one" / "report.html").write_text("kept")
     main(["report", str(tmp_path / "one"), "--against", str(tmp_path / "two")])
     assert (tmp_path / "one" / "report.html").read_text() == "kept"
@@ -169,8 +150,8 @@ def test_the_worst_clips_are_those_whose_class_has_least(small: SkeletonData) ->
     assert [chance for _, chance in shown[0]["top"]] == sorted((c for _, c in shown[0]["top"]), reverse=True)
 
 
-def test_each_joint_shows_its_own_weight(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = load_result(folder)
+def test_each_joint_shows_its_own_weight(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = load_result(evaluated)
     layout = result.data.layout
     in_order = torch.arange(15.0).expand(1, 3, 15) / 100  # the weight of the joint in each place of the network's order
     gates = Gates(in_order, torch.zeros(1, 3, 16), torch.full((1, 4), 0.25))
@@ -204,42 +185,8 @@ def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> N
     assert (players["clips"][0][0][0], players["clips"][0][-1][-2]) == (50, 950)
 
 
-def test_gates_are_weights_of_branches_and_scales(folder: Path) -> None:
-    network = MMN(15, 14, num_frames=16, width=16, depth=1).eval()
-    gates = gate_weights(network, torch.randn(3, 16, 15, 2), torch.linspace(-1, 1, 16).expand(3, -1))
-    assert (gates.joints.shape, gates.times.shape, gates.scales.shape) == ((3, 3, 15), (3, 3, 16), (3, 4))
-    assert (gates.joints > 0).all()
-    assert (gates.joints < 1).all()
-    torch.testing.assert_close(gates.scales.sum(dim=1), torch.ones(3))
-    assert not any(module._forward_hooks for module in network.modules())
-
-
-@pytest.mark.parametrize("modality", ["joint", "bone"])
-def test_gates_of_official_weights_are_of_the_modality_that_was_scored(
-    small: SkeletonData, modality: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = []
-
-    def gates_of(network: MMN, clips: torch.Tensor, times: torch.Tensor) -> Gates:
-        seen.append(clips)
-        joints = torch.arange(15.0).expand(1, 3, 15) / 15  # of the joint in each place of the network's order
-        return Gates(joints, torch.zeros(1, 3, 16), torch.zeros(1, 4))
-
-    drawn = []
-    monkeypatch.setattr(report_clips, "gate_weights", gates_of)
-    monkeypatch.setattr(report_clips, "_svg", lambda pose, bones, weights: drawn.append(weights))
-    clips = small.splits["test"]
-    source = Source(record={"modality": modality})
-    scores = Scores(clips.names, clips.labels, np.eye(14, dtype=np.float32)[clips.labels], small.classes, source)
-    checkpoint = Checkpoint(MMN(15, 14, num_frames=16, width=16, depth=1), None)
-    report_clips.gates_on_a_clip(Result(Path(), "test", scores, [], small, checkpoint), [])
-    assert torch.equal(seen[0], prepare([clips.clip(0)], small.layout, modality, num_frames=16)[0])
-    for weights in drawn:
-        assert [round(15 * weights[joint]) for joint in small.layout.order] == list(range(15))
-
-
-def test_errors_by_property_count_every_clip_once(folder: Path) -> None:
-    data = read_data(folder / "x.h5")
+def test_errors_by_property_count_every_clip_once(evaluated: Path) -> None:
+    data = read_data(evaluated / "x.h5")
     test = data.splits["test"]
     scores = Scores(test.names, test.labels, np.eye(14, dtype=np.float32)[test.labels], data.classes)
     for rows in error_analysis(scores, data, "test").values():
@@ -256,57 +203,3 @@ def test_labels_all_streams_contradict_are_listed_surest_first() -> None:
     found = likely_label_errors(streams)
     assert {row["clip"] for row in found} == {"clip3", "clip8"}
     assert all(row["probability"] > 99 for row in found)
-
-
-DRAWN = "window.Bokeh && Bokeh.documents.length > 0 && Bokeh.documents[0].is_idle"
-_TOOLTIPS = """
-// Bokeh draws in shadow trees within shadow trees.
-window.tooltips = (root) => [...root.querySelectorAll("*")].map((element) => !element.shadowRoot ? "" :
-  (element.matches(".bk-Tooltip") ? element.shadowRoot.textContent : "") + tooltips(element.shadowRoot)).join("");
-"""
-
-
-@pytest.fixture(scope="module")
-def page(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of an evaluation against itself: everything a page can hold, twice."""
-    output = tmp_path_factory.mktemp("page") / "r.html"
-    write_report(folder, output, folder)
-    return output
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_shows_what_is_pointed_at_filters_and_plays_without_errors(page: Path, tmp_path: Path) -> None:
-    with open_page(page, tmp_path) as browser:
-        browser.until(DRAWN)
-
-        browser.evaluate("document.querySelector('#confusion').scrollIntoView()")
-        plot = "document.querySelector('#confusion .card').getBoundingClientRect().toJSON()"
-        place = browser.evaluate(plot)
-        x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
-        browser.evaluate(_TOOLTIPS)
-        browser.point(x, y)
-        browser.until("/true.*predicted.*clips.*share/s.test(tooltips(document))")
-
-        browser.evaluate("document.querySelector('#filter').focus()")
-        browser.call("Input.insertText", text="WAVE")
-        rows = "[...document.querySelectorAll('.class-table tbody tr')].filter((row) => !row.hidden).length"
-        assert browser.evaluate(rows) == 2
-
-        browser.evaluate("document.querySelector('.play').focus()")
-        browser.press("Enter", 13)
-        browser.until("Number(document.querySelector('.player input').value) > 0")
-        assert browser.evaluate("document.querySelector('.play').getAttribute('aria-pressed')") == "true"
-        browser.press("Enter", 13)
-        assert browser.evaluate("document.querySelector('.play').textContent") == "play"
-        assert browser.errors == []
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_it_is_dark_where_wanted_and_fits_a_phone(page: Path, tmp_path: Path) -> None:
-    with open_page(page, tmp_path, width=390, height=800, dark=True) as browser:
-        browser.until(DRAWN)
-        assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"
-        assert browser.evaluate("document.documentElement.scrollWidth") <= 390
-        assert browser.errors == []
