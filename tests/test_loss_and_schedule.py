@@ -80,7 +80,7 @@ def test_jensen_shannon_is_symmetric_and_between_0_and_ln_2() -> None:
 
 def test_the_consistency_term_trains_the_scales() -> None:
     network = mmn.MMN(5, 3, width=16, depth=1)
-    logits, scales = network.forward_scales(torch.randn(2, 64, 5, 2), torch.rand(2, 64))
+    logits, scales = network.forward_with_scale_logits(torch.randn(2, 64, 5, 2), torch.rand(2, 64))
     MotionConsistencyLoss(consistency_weight=1.0)(logits, torch.tensor([0, 2]), scales).total.backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
 

@@ -88,7 +88,7 @@ def test_bf16_inference_stays_close_and_returns_float32() -> None:
 def test_scales_share_the_classifier() -> None:
     network = mmn.MMN(5, 3, **SMALL).eval()
     clips, times = batch(network)
-    logits, scales = network.forward_scales(clips, times)
+    logits, scales = network.forward_with_scale_logits(clips, times)
     assert scales.shape == (4, 2, 3)
     assert not any(torch.equal(scale, logits) for scale in scales)
     torch.testing.assert_close(logits, network(clips, times))

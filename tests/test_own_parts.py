@@ -99,7 +99,7 @@ def test_a_loss_of_scales_needs_a_network_with_scales() -> None:
     from examples.own_parts.network import Recurrent
 
     network, loss = Recurrent(5, 3, 2, 8), MotionConsistencyLoss(consistency_weight=1.0)
-    with pytest.raises(mmn.UserError, match="Recurrent has no forward_scales"):
+    with pytest.raises(mmn.UserError, match="Recurrent has no forward_with_scale_logits"):
         compute_loss(network, loss, None)  # type: ignore[arg-type]
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """One clip per ``.txt`` file of a folder, named after it; ``nan`` for joints that were not seen."""
     return Parsed("text files", _recordings(source))
 

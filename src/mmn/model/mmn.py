@@ -143,7 +143,7 @@ class MMN(nn.Module):
         fused, _ = self.features(clips, times)
         return self.classify(fused)
 
-    def forward_scales(self, clips: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_with_scale_logits(self, clips: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
         """Logits ``(B, K)`` of the fused features and ``(S, B, K)`` of each scale, by the shared classifier."""
         fused, aligned = self.features(clips, times)
         return self.classify(fused), torch.stack([self.classify(x) for x in aligned])

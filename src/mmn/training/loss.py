@@ -86,19 +86,19 @@ def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Ten
     """Logits ``(B, K)`` of a batch and their loss.
 
     Any ``loss(logits, labels)`` that returns a scalar or ``LossParts`` works. If its ``needs_scales`` is true, it also
-    receives the scales' logits ``(S, B, K)`` from the network's ``forward_scales``.
+    receives the scales' logits ``(S, B, K)`` from the network's ``forward_with_scale_logits``.
 
     Raises:
         UserError: the loss needs scales and the network has none.
     """
     if getattr(loss, "needs_scales", False):
-        forward_scales: Any = getattr(network, "forward_scales", None)
-        if forward_scales is None:
+        forward: Any = getattr(network, "forward_with_scale_logits", None)
+        if forward is None:
             raise UserError(
-                f"{type(loss).__name__} compares scales, and {type(network).__name__} has no forward_scales; use a "
-                "loss of the logits only, such as loss.consistency_weight=0."
+                f"{type(loss).__name__} compares scales, and {type(network).__name__} has no "
+                "forward_with_scale_logits; use a loss of the logits only, such as loss.consistency_weight=0."
             )
-        logits, scale_logits = forward_scales(batch.clips, batch.times)
+        logits, scale_logits = forward(batch.clips, batch.times)
         given = [logits, batch.labels, scale_logits]
     else:
         logits = network(batch.clips, batch.times)

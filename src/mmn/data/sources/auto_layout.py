@@ -5,9 +5,9 @@ from itertools import chain
 from pathlib import Path
 
 from mmn.data.format.layout import Layout, load_layout
+from mmn.data.sources.options import Parsed
 from mmn.data.sources.points import BY_COUNT, NTU25, OPENPOSE25_BODY, Estimator
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Parsed
 from mmn.errors import UserError
 
 AUTO = "auto"

@@ -22,8 +22,8 @@ from mmn.data.sources.labels.apply import with_indices, with_rows
 from mmn.data.sources.labels.segments import Segment, cut, is_segments, read_segments
 from mmn.data.sources.labels.table import read_labels
 from mmn.data.sources.missing import lay_out, settle_zeros
+from mmn.data.sources.options import ConvertOptions
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options
 from mmn.data.sources.steps import Steps
 from mmn.errors import UserError
 from mmn.outside import blamed
@@ -82,12 +82,12 @@ def read_source(
         name: short name of the data set.
         origin: where the source came from, in words; its own name by default.
         watch: passes recordings on as they are read, and may count them.
-        **options: see ``Options``.
+        **options: see ``ConvertOptions``.
 
     Raises:
         UserError: anything in the source that training could not use, with its place.
     """
-    asked = Options(**options)
+    asked = ConvertOptions(**options)
     path = Path(source)
     with blamed(path, "source", "write it again, or say --format"):
         kind = asked.format or recognise(path)
@@ -129,7 +129,7 @@ def read_source(
     return Found(data, left_out, {clip.name: clip.frames - steps.counts_from for clip in clips})
 
 
-def _segments(asked: Options) -> list[Segment] | None:
+def _segments(asked: ConvertOptions) -> list[Segment] | None:
     """The table of segments, where labels are one."""
     path = Path(str(asked.labels))
     return read_segments(path, asked.fps) if path.exists() and is_segments(path) else None

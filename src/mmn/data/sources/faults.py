@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmn.data.format.layout import Layout
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.fill import DEFAULT_MAX_GAP, LONG, MOSTLY, faults, missing_joints
-from mmn.data.sources.request import Options
+from mmn.data.sources.options import ConvertOptions
 from mmn.data.sources.words import some
 from mmn.errors import UserError
 
@@ -13,7 +13,7 @@ _NOBODY = "nobody in any of its frames"
 
 
 def usable(
-    clips: Sequence[Clip], nobody: Sequence[str], layout: Layout, options: Options
+    clips: Sequence[Clip], nobody: Sequence[str], layout: Layout, options: ConvertOptions
 ) -> tuple[list[Clip], list[str]]:
     """The clips that can be used, and a note on those left out.
 
@@ -45,7 +45,7 @@ def usable(
     return kept, [f"{len(bad)} clips left out: {_reasons(bad)}"] if bad else []
 
 
-def _sentence(bad: dict[str, str], total: int, options: Options, max_gap: int) -> str:
+def _sentence(bad: dict[str, str], total: int, options: ConvertOptions, max_gap: int) -> str:
     whole = len(bad) == total
     remedies = [] if whole else ["leave them out with --skip-bad"]
     whys = set(bad.values())

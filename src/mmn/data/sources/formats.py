@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 from mmn.data.sources.labels.table import read_table
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers import (
     alphapose,
     arrays,
@@ -24,10 +25,9 @@ from mmn.data.sources.readers import (
     yolo,
 )
 from mmn.data.sources.readers.files import files_below, first_content
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
-Reader = Callable[[Path, Options], Parsed]
+Reader = Callable[[Path, ConvertOptions], Parsed]
 
 READERS: dict[str, Reader] = {
     "mmn": official.read,

@@ -9,13 +9,13 @@ from mmn.data.format.layout import Layout
 from mmn.data.sources.clip import Clip
 from mmn.data.sources.frame_numbers import all_alike, frame_numbers
 from mmn.data.sources.joints_by_name import Selection
+from mmn.data.sources.options import ConvertOptions
 from mmn.data.sources.people.choose_person import choose_person
 from mmn.data.sources.people.seen import seen_points
 from mmn.data.sources.people.tracking import who_is_who
 from mmn.data.sources.picture import are_shares, in_pixels
 from mmn.data.sources.points import BY_COUNT, Estimator
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options
 from mmn.data.sources.words import some
 
 
@@ -29,7 +29,7 @@ class Steps:
         published: take joints as they are.
     """
 
-    def __init__(self, layout: Layout, layout_name: str, options: Options, published: bool) -> None:
+    def __init__(self, layout: Layout, layout_name: str, options: ConvertOptions, published: bool) -> None:
         self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
         self._first = 1 << 62  # the lowest number of any frame
         self.alike: list[str] = []

@@ -9,7 +9,7 @@ from mmn.data.sources.clip import Clip
 from mmn.data.sources.labels.index import class_indices
 from mmn.data.sources.labels.match import match_rows
 from mmn.data.sources.labels.table import Row
-from mmn.data.sources.request import Options
+from mmn.data.sources.options import ConvertOptions
 
 
 def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row], labels: str) -> list[Clip]:
@@ -36,7 +36,7 @@ def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row],
 
 
 def with_indices(
-    clips: Sequence[Clip], layout: str, options: Options, auto: bool, published: bool
+    clips: Sequence[Clip], layout: str, options: ConvertOptions, auto: bool, published: bool
 ) -> tuple[list[Clip], Classes, list[str]]:
     """Clips with class indices instead of names, the classes they index, and a note if class names are missing.
 

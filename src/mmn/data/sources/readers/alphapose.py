@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import COCO17, HALPE26, HALPE136, OPENPOSE18_BODY, Estimator
 from mmn.data.sources.readers.files import read_json, recordings_of_files, track_number, triples
 from mmn.data.sources.recording import Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _MODELS = {e.size: e for e in (COCO17, HALPE26, HALPE136)}
 _TABLES = {"bodies": "joints", "people": "pose_keypoints_2d"}  # --format cmu, open
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
     return Parsed("AlphaPose JSON", recordings_of_files(source, (".json",), _recordings))
 

@@ -10,18 +10,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mmn.data.sources.channels import split_channels
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.picture import are_shares
 from mmn.data.sources.points import BLAZEPOSE33, HOLISTIC
 from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 from mmn.outside import read_arrays
 
 _MEDIAPIPE = {BLAZEPOSE33.size, *HOLISTIC}
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """Every array, named by its key, its file or its folder."""
 
     def read_file(name: str, path: Path) -> Iterator[Recording]:

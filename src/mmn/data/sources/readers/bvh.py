@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.format.layout import Layout
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.readers.files import clip_files, recordings_of_files
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
@@ -24,7 +24,7 @@ class Joint(NamedTuple):
     channels: list[str]
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
     layout = _layout(_read(clip_files(source, (".bvh",))[0].path)[0])
     return Parsed("BVH", recordings_of_files(source, (".bvh",), _recordings), layout=layout)

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 from mmn.outside import reason
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
     recordings = recordings_of_files(source, (".c3d",), _recordings)
     first = next(recordings)

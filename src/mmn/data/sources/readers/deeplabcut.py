@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.sources.labels.table import read_text
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.readers.pickles import unpickle
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 from mmn.outside import from_outside, memory_for
 
 Column = tuple[str, ...]
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
     recordings = recordings_of_files(source, (".csv", ".h5"), _recordings)
     first = next(recordings)

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.picture import are_shares
 from mmn.data.sources.points import OPENPOSE18_BODY
 from mmn.data.sources.readers.files import read_json, recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file; its split is that which its folder's name ends in."""
     return Parsed("Kinetics-skeleton JSON", recordings_of_files(source, (".json",), _recordings))
 

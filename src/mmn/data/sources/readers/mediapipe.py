@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.data.sources.labels.table import read_table
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.picture import are_shares
 from mmn.data.sources.points import BLAZEPOSE33, BLAZEPOSE_33, HOLISTIC
 from mmn.data.sources.readers.files import read_json, recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _ESTIMATORS = {BLAZEPOSE33.size: BLAZEPOSE33, **HOLISTIC}
@@ -31,7 +31,7 @@ _WIDE = re.compile(
 )
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
 
     def read_file(name: str, path: Path) -> Iterator[Recording]:

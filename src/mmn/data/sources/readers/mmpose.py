@@ -11,17 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import COCO17, HALPE26, WHOLEBODY133
 from mmn.data.sources.readers.files import first_content, read_json, recordings_of_files, track_number
 from mmn.data.sources.readers.frame_files import frame_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _MODELS = {e.size: e for e in (COCO17, HALPE26, WHOLEBODY133)}
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file, or a folder of files a picture each."""
     return Parsed("MMPose JSON", _recordings(source))
 

@@ -4,16 +4,16 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import NTU25
 from mmn.data.sources.readers.arrays import load_numpy
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _PEOPLE, _JOINTS = 2, 25
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """The train and test clips."""
     return Parsed("NTU arrays", _recordings(source))
 

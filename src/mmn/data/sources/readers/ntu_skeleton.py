@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import NTU25
 from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _ACTION, _SUBJECT = re.compile(r"A(\d{3})"), re.compile(r"P\d{3}")
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file; its class is the action in its name, its group the subject."""
     return Parsed("NTU skeletons", recordings_of_files(source, (".skeleton",), _recordings))
 

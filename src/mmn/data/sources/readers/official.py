@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.skeletons import SPLITS
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers.pickles import read_pickle
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """Every split of a folder, or that of one pickle, in the order of the ``_data`` pickle, matched to labels by name.
 
     A test split without a ``_label`` pickle (as MA-52's, whose labels are hidden) has unknown labels.

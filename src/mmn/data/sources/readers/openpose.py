@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import OPENPOSE18, OPENPOSE25, Estimator
 from mmn.data.sources.readers.files import read_json, track_number, triples
 from mmn.data.sources.readers.frame_files import ENDING, frame_files
 from mmn.data.sources.recording import Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _BODIES: dict[int, Estimator] = {18: OPENPOSE18, 25: OPENPOSE25}
 _MORE = (("face_keypoints", 70), ("hand_left_keypoints", 21), ("hand_right_keypoints", 21))
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a folder, or a name."""
     return Parsed("OpenPose JSON", _recordings(source))
 

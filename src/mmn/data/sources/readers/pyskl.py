@@ -15,14 +15,14 @@ import numpy as np
 
 from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.channels import split_channels
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers.files import files_below
 from mmn.data.sources.readers.pickles import read_pickle
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """The clips of each split of a pickle, or of a folder of pickles; clips in no split are left out."""
     paths = files_below(source, "*.pkl") + files_below(source, "*.pickle") if source.is_dir() else [source]
     if not paths:
@@ -37,7 +37,7 @@ def read(source: Path, options: Options) -> Parsed:
     return Parsed("PYSKL annotations", recordings, notes=notes)
 
 
-def _read(path: Path, options: Options, alone: bool) -> tuple[list[Recording], int]:
+def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Recording], int]:
     """Recordings in the order of their splits, and how many annotations are in none."""
     content = read_pickle(path)
     if isinstance(content, list):  # MMAction2's older form: the split is in the file's name
@@ -63,7 +63,7 @@ def _read(path: Path, options: Options, alone: bool) -> tuple[list[Recording], i
     return recordings, len(set(by_name) - {name for names in splits.values() for name in names})
 
 
-def _annotations(annotations: list[Any], path: Path, options: Options) -> Iterator[Recording]:
+def _annotations(annotations: list[Any], path: Path, options: ConvertOptions) -> Iterator[Recording]:
     for number, annotation in enumerate(annotations):
         where = f"{path}: annotation {number}"
         if not isinstance(annotation, dict) or (lacking := {"frame_dir", "label", "keypoint"} - set(annotation)):

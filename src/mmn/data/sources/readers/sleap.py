@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from mmn.data.sources.labels.table import read_table
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.points import Estimator
 from mmn.data.sources.readers.files import clip_files, recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 from mmn.hdf5.reading import open_hdf5
 
@@ -19,7 +19,7 @@ _SUFFIXES = (".h5", ".csv")
 _ADVICE = "export it from SLEAP again"
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a file."""
     bones = _bones(clip_files(source, _SUFFIXES)[0].path)
     recordings = recordings_of_files(source, _SUFFIXES, _recordings)

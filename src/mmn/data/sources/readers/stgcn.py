@@ -11,14 +11,14 @@ import numpy as np
 
 from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.channels import split_channels
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers.files import files_below
 from mmn.data.sources.readers.pickles import read_pickle
 from mmn.data.sources.recording import Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """The clips of each ``SPLIT_data.npy``; a file of another name is a test split, of ``val`` in it the val split."""
     return Parsed("ST-GCN arrays", _recordings(source, options))
 
@@ -40,7 +40,7 @@ def _axes(path: Path) -> int:
         return 0
 
 
-def _recordings(source: Path, options: Options) -> Iterator[Recording]:
+def _recordings(source: Path, options: ConvertOptions) -> Iterator[Recording]:
     paths = _data_files(source)
     if not paths:
         raise UserError(f"{source} holds no …_data.npy files; ST-GCN's arrays are named train_data.npy and its like.")

@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
+from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.picture import are_shares
 from mmn.data.sources.points import COCO17
 from mmn.data.sources.readers.files import first_content, read_json, recordings_of_files, track_number
 from mmn.data.sources.readers.frame_files import frame_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
-from mmn.data.sources.request import Options, Parsed
 from mmn.errors import UserError
 
 _BEFORE = 5  # class and box
 _POINTS = COCO17.size
 
 
-def read(source: Path, options: Options) -> Parsed:
+def read(source: Path, options: ConvertOptions) -> Parsed:
     """A clip a JSON file or, of text files and of a picture's JSON files, a folder or name."""
     if source.suffix == ".txt" or (source.is_dir() and not _has_json(source)):
         return Parsed("YOLO text", _from_text(source))

@@ -1,4 +1,4 @@
-"""What a conversion is asked for, and what a reader answers."""
+"""The options of a conversion, and what a reader returns."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ CHANNELS = ("xy", "xyz", "xys", "xyzs")
 
 
 @dataclass(frozen=True)
-class Options:
-    """How a source is to be read.
+class ConvertOptions:
+    """How to read a source.
 
     Attributes:
         format: one of ``formats.READERS``, or ``module.function`` of your own; None to recognise it.
