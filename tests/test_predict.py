@@ -117,15 +117,66 @@ def test_clips_of_one_name_are_told_apart(small_checkpoint: Path, small: Skeleto
     assert [row["name"] for row in rows(tmp_path / "p.csv")] == [first, f"b/{first}"]
 
 
-def test_what_was_finished_is_kept(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+class Stopped(Exception):
+    """A run that ends in the middle."""
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, clip: int) -> list[int]:
+    """Let ``Predictor`` fail at its N-th clip; returns the numbers of clips it is given from now on."""
+    given: list[int] = []
+    real = mmn.Predictor.logits
+
+    def logits(self: mmn.Predictor, clips, *more):  # type: ignore[no-untyped-def]
+        given.append(len(clips))
+        if sum(given) >= clip:
+            raise Stopped
+        return real(self, clips, *more)
+
+    monkeypatch.setattr(mmn.Predictor, "logits", logits)
+    return given
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
+@pytest.mark.parametrize("half", [b"", b'{"names": ["test/te'], ids=["whole", "half_a_line"])
+def test_a_stopped_run_continues(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, half: bytes
+) -> None:
+    for name in ("a", "b"):
+        save_arrays(tmp_path / f"{name}.npz", small)
+    asked = small_checkpoint, "a.npz", "b.npz", "--output"
+    with monkeypatch.context() as patch:
+        stop_at(patch, 4)
+        with pytest.raises(Stopped):
+            predict(tmp_path, *asked, f"p.{form}")
+    output, record = tmp_path / f"p.{form}", tmp_path / f"p.{form}.unfinished"
+    assert [path.exists() for path in (output, record)] == [form != "json", True]
+    if form != "json":
+        assert len(output.read_text().splitlines()) == 15 + (form == "csv")
+        output.write_bytes(output.read_bytes()[:-7])  # as if the machine had gone down
+    record.write_bytes(record.read_bytes() + half)
+    with monkeypatch.context() as patch:
+        given = stop_at(patch, 99)
+        done = predict(tmp_path, *asked, f"p.{form}")
+    assert given == [3]  # b.npz alone
+    assert (done.stdout, done.stderr) == (
+        f"p.{form}: 6 clips\n",
+        f"p.{form}: 3 clips were finished before, continuing\n",
+    )
+    assert predict(tmp_path, *asked, f"whole.{form}").returncode == 0
+    assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
+    assert not record.exists()
+
+
+def test_another_command_starts_anew(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
     save_arrays(tmp_path / "a.npz", small)
     (tmp_path / "b.npz").write_bytes(b"broken")
-    for form, kept in (("csv", 1 + 15), ("jsonl", 15)):
-        done = predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", f"p.{form}")
-        assert done.returncode == 1
-        assert len((tmp_path / f"p.{form}").read_text().splitlines()) == kept
-    assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.json").returncode == 1
-    assert not (tmp_path / "p.json").exists()
+    assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.csv").returncode == 1
+    done = predict(tmp_path, small_checkpoint, "a.npz", "--output", "p.csv", "--top", 1)
+    assert (done.stdout, done.stderr) == ("p.csv: 3 clips\n", "")
+    assert len(rows(tmp_path / "p.csv")) == 3
+    assert predict(tmp_path, small_checkpoint, "b.npz", "--output", "p.csv").returncode == 1
+    assert len(rows(tmp_path / "p.csv")) == 3  # nothing new was finished
+    assert not (tmp_path / "p.csv.unfinished").exists()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +190,7 @@ def test_what_was_finished_is_kept(small_checkpoint: Path, small: SkeletonData, 
         (["small.h5", "--split", "val"], "has no split val; it has test"),
         (["few.npz", "--output", "p.txt"], "p.txt does not end in .csv, .jsonl or .json"),
         (["few.npz", "--output", "folder.csv"], "folder.csv is a folder"),
-        (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv cannot be written"),
+        (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv.unfinished cannot be written"),
         (["few.npz", "table.csv", "--output", "table.csv"], "table.csv is one of the sources"),
         (["few.npz", "--top", "0"], "--top is 0"),
     ],
@@ -175,9 +226,56 @@ def test_only_networks_of_the_same_classes_make_an_ensemble(
         mmn.Predictor(small_checkpoint, tmp_path / "other.ckpt")
 
 
-def test_official_weights_are_refused_and_no_clips_have_no_rows(small_checkpoint: Path) -> None:
-    with pytest.raises(UserError, match="holds official weights, which do not say what they see"):
-        mmn.Predictor(FIXTURES / "official_small.pt")
+@pytest.fixture(scope="module")
+def ten_joints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A layout of as many joints as ``official_small.pt`` has."""
+    joints = [f"j{i}" for i in range(10)]
+    layout = {"joints": joints, "bones": [["j0", "j1"]], "parts": {"all": joints}, "centre": "j1"}
+    path = tmp_path_factory.mktemp("layout") / "ten.yaml"
+    path.write_text(yaml.safe_dump(layout))
+    return path
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_official_weights_are_told_what_they_see(ten_joints: Path, tmp_path: Path, named: bool) -> None:
+    layout = yaml.safe_load(ten_joints.read_text()) | ({"classes": list("abcdefg")} if named else {})
+    (tmp_path / "ten.yaml").write_text(yaml.safe_dump(layout))
+    clips = list(np.random.default_rng(0).normal(size=(3, 20, 10, 2)))
+    np.savez(tmp_path / "clips.npz", **{f"clip{i}": clip for i, clip in enumerate(clips)})
+    asked = "--layout", "ten.yaml", "--modality", "bone", "--top", 1
+    done = predict(tmp_path, FIXTURES / "official_small.pt", "clips.npz", *asked, "--output", "p.csv")
+    assert done.returncode == 0, done.stderr
+    network = mmn.load_network(FIXTURES / "official_small.pt")
+    logits = mmn.infer(network, *mmn.prepare(clips, tmp_path / "ten.yaml", "bone"))
+    best = logits.argmax(dim=1).tolist()
+    assert [int(row["index"]) for row in rows(tmp_path / "p.csv")] == best
+    assert [row["class"] for row in rows(tmp_path / "p.csv")] == ["abcdefg"[k] if named else f"class {k}" for k in best]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({}, "holds official weights, which do not say what they see; give their layout and modality"),
+        ({"layout": "ten"}, "give their layout and modality"),
+        ({"layout": "jhmdb", "modality": "bone"}, "has 10 joints and the layout jhmdb has 15"),
+        ({"layout": "ten", "modality": "bones"}, "there is no modality 'bones'"),
+    ],
+)
+def test_official_weights_without_what_they_see_are_refused(
+    ten_joints: Path, options: dict[str, str], sentence: str
+) -> None:
+    if options.get("layout") == "ten":
+        options = {**options, "layout": str(ten_joints)}
+    with pytest.raises(UserError, match=sentence):
+        mmn.Predictor(FIXTURES / "official_small.pt", **options)
+
+
+def test_a_modality_is_for_official_weights_alone(small_checkpoint: Path) -> None:
+    with pytest.raises(UserError, match="records its modality; leave out modality joint"):
+        mmn.Predictor(small_checkpoint, modality="joint")
+
+
+def test_no_clips_have_no_rows(small_checkpoint: Path) -> None:
     assert mmn.Predictor(small_checkpoint)([]).shape == (0, 14)
 
 

@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 from commands import Ended, in_process
 
+from mmn.data.format.clips import Clips
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.sources.labels import segments as labels
+from mmn.engine import predict
 from mmn.errors import UserError
 from mmn.evaluation.segment_files import write_segments
 from mmn.evaluation.segment_scores import score_segments
 from mmn.evaluation.segments import Segment, segments_in
 from mmn.inference.long_recording import frame_probabilities, runs, window_starts
+from mmn.inference.predict import Predictor
 
 ARM, HEAD = "arm <&>", "head"
 
@@ -139,6 +142,35 @@ def test_a_long_recording_in_and_scored_segments_out(long: Path, small_checkpoin
     scored = mmn(long, "score-segments", "s.csv", "s.csv")
     assert scored.returncode == 0, scored.stderr
     assert json.loads(scored.stdout)["map"] == pytest.approx(1)
+
+
+def test_recordings_that_were_finished_are_not_looked_at_again(
+    small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = {f"r{i}": small.splits["test"].clip(i) for i in range(2)}
+    np.savez(tmp_path / "a.npz", **clips)
+    (tmp_path / "b.npz").write_bytes(b"broken")
+    asked = "predict", small_checkpoint, "a.npz", "b.npz", "--window", 8, "--stride", 2, "--threshold", 0.05
+    assert mmn(tmp_path, *asked, "--segments", "s.csv").returncode == 1
+    before = (tmp_path / "s.csv").read_text()
+    np.savez(tmp_path / "b.npz", r2=small.splits["test"].clip(2))
+    seen: list[str] = []
+    real = predict.segments_in
+    monkeypatch.setattr(predict, "segments_in", lambda name, *more: (seen.append(name), real(name, *more))[1])
+    done = mmn(tmp_path, *asked, "--segments", "s.csv")
+    assert (done.returncode, seen) == (0, ["r2"])
+    after = (tmp_path / "s.csv").read_text()
+    assert after.startswith(before)
+    assert done.stdout == f"s.csv: {len(after.splitlines()) - 1} segments of 3 recordings\n"
+
+
+def test_progress_goes_through_a_long_recording(small: SkeletonData, small_checkpoint: Path) -> None:
+    clip = np.concatenate([small.splits["test"].clip(0)] * 50)
+    recording = predict.Recordings(Clips.from_arrays([clip]), small.layout, [np.arange(len(clip))])
+    frames: list[int] = []
+    list(predict.segments_of(Predictor(small_checkpoint), recording, predict.Sliding(8, 2), 30.0, frames.append))
+    assert len(frames) > 1
+    assert sum(frames) == pytest.approx(len(clip), abs=8)
 
 
 def test_subtitles_show_what_names_hold(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,26 @@ from mmn.errors import UserError
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from mmn.engine.predict import Recordings
-    from mmn.evaluation.segments import Segment
+    from mmn.engine.predict import Recordings, Sliding
+    from mmn.evaluation.growing_table import GrowingTable
+    from mmn.evaluation.row_file import Row
     from mmn.inference.predict import Predictor
+
+    Finished = tuple[Set[str], list[Row]]
+    Find = Callable[[Set[str]], Iterator[Finished]]
 
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("predict", help="new recordings → who does what", description=__doc__)
-    parser.add_argument("checkpoint", help="a .ckpt of train.py; several, joined by commas, are an ensemble")
+    parser.add_argument("checkpoint", help="ours or official weights; several, joined by commas, are an ensemble")
     parser.add_argument(
         "sources", type=Path, nargs="+", metavar="source", help="what mmn convert reads, a file of it, or an .h5 file"
     )
     parser.add_argument("--output", type=Path, help="a .csv, .jsonl or .json file (default: print)")
     parser.add_argument("--top", type=int, default=5, help="how many classes of each clip (default: 5)")
     parser.add_argument("--layout", help="the skeleton the sources are in (default: the one of the first checkpoint)")
+    parser.add_argument("--modality", help="what official weights see, such as bone; their skeleton is --layout")
     parser.add_argument("--split", choices=("train", "val", "test"), help="of the sources (default: all)")
     add_device(parser)
     add_options(parser)
@@ -62,60 +68,103 @@ def _run(options: argparse.Namespace) -> None:
     written = options.output or options.segments
     if written is not None and written.resolve() in [path.resolve() for path in options.sources]:
         raise UserError(f"{written} is one of the sources; write to another file.")
-    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision)
+    sees = {"layout": options.layout, "modality": options.modality}
+    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
     with _progress() as progress:
         (_clips if options.segments is None else _segments)(options, predictor, progress)
 
 
 def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
-    from mmn.engine.predict import likeliest_of
     from mmn.evaluation.probabilities import COLUMNS
-    from mmn.evaluation.row_file import growing
 
-    count = 0
-    with nullcontext(_print) if options.output is None else growing(options.output, COLUMNS) as add:
-        for name, found in _read(options, predictor):
-            task = progress.add_task(name, total=len(found.clips))
-            for guesses in likeliest_of(predictor, found, options.top):
-                add([guess.as_row() for guess in guesses])
-                progress.advance(task, len({guess.name for guess in guesses}))
-            count += len(found.clips)
-    if options.output is not None:
-        print(f"{options.output}: {count} clips")
+    find = partial(_likeliest, options, predictor, progress)
+    if options.output is None:
+        for _, rows in find(frozenset()):
+            _print(rows)
+        return
+    table = _write(options.output, COLUMNS, options, find)
+    print(f"{options.output}: {len(table.done)} clips")
+
+
+def _likeliest(
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", done: Set[str]
+) -> "Iterator[Finished]":
+    """Names of clips that are not ``done``, and their rows."""
+    from mmn.engine.predict import likeliest_of
+
+    for name, recordings in _read(options, predictor, done):
+        task = progress.add_task(name, total=len(recordings.clips))
+        for guesses in likeliest_of(predictor, recordings, options.top):
+            names = {guess.name for guess in guesses}
+            yield names, [guess.as_row() for guess in guesses]
+            progress.advance(task, len(names))
 
 
 def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
-    from mmn.engine.predict import Sliding, segments_of
+    from mmn.engine.predict import Sliding
     from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
+    from mmn.evaluation.segments import COLUMNS, Segment
 
     sliding = Sliding(options.window, options.stride, options.threshold, options.smooth)
-    found: list[Segment] = []
+    find = partial(_actions, options, predictor, progress, sliding)
+    if options.segments.suffix.lower() in OF_ONE_RECORDING:
+        rows, count = [row for _, found in find(frozenset()) for row in found], 1
+        write_segments(options.segments, [Segment(*row.values()) for row in rows])
+    else:
+        table = _write(options.segments, COLUMNS, options, find)
+        rows, count = table.rows, len(table.done)
+    print(f"{options.segments}: {len(rows)} segments of {count} recording{'s' * (count != 1)}")
+
+
+def _actions(
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", sliding: "Sliding", done: Set[str]
+) -> "Iterator[Finished]":
+    """Names of recordings that are not ``done``, and the rows of their segments."""
+    from mmn.engine.predict import segments_of
+    from mmn.evaluation.segment_files import OF_ONE_RECORDING
+
     count = 0
-    for name, recordings in _read(options, predictor):
+    for name, recordings in _read(options, predictor, done):
         count += len(recordings.clips)
         if options.segments.suffix.lower() in OF_ONE_RECORDING and count > 1:
             raise UserError(f"{options.segments} belongs to one recording and there are more; write .csv or .json.")
-        task = progress.add_task(name, total=len(recordings.clips))
-        for segments in segments_of(predictor, recordings, sliding, options.fps or 30.0):
-            found += segments
-            progress.advance(task)
-    write_segments(options.segments, found)
-    print(f"{options.segments}: {len(found)} segments of {count} recording{'s' * (count != 1)}")
+        advance = partial(progress.advance, progress.add_task(name, total=int(recordings.clips.lengths.sum())))
+        for recording, segments in segments_of(predictor, recordings, sliding, options.fps or 30.0, advance):
+            yield {recording}, [segment.as_row() for segment in segments]
 
 
-def _read(options: argparse.Namespace, predictor: "Predictor") -> Iterator[tuple[str, "Recordings"]]:
-    """Each source's name and recordings; says on stderr what was decided while it was read."""
-    from mmn.engine.predict import read_recordings, with_unique_names
+def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "Find") -> "GrowingTable":
+    """Write what is found as it comes, after what the same command finished before it was stopped."""
+    from mmn.evaluation.growing_table import growing_table
+
+    with growing_table(path, columns, _request(options)) as table:
+        if table.done:
+            print(f"{path}: {len(table.done)} clips were finished before, continuing", file=sys.stderr)
+        for names, rows in find(table.done):
+            table.add(names, rows)
+    return table
+
+
+def _request(options: argparse.Namespace) -> dict[str, str]:
+    """All that rows depend on: the options, and which files the checkpoints are."""
+    files = [Path(path).stat() for path in options.checkpoint.split(",")]
+    asked = {name: str(value) for name, value in vars(options).items() if name not in ("run", "device")}
+    return {**asked, "files": str([(file.st_size, file.st_mtime_ns) for file in files])}
+
+
+def _read(options: argparse.Namespace, predictor: "Predictor", done: Set[str]) -> Iterator[tuple[str, "Recordings"]]:
+    """Each source's name and those recordings that are not ``done``; says on stderr what was decided on reading it."""
+    from mmn.engine.predict import read_recordings, with_unique_names, without
 
     seen: set[str] = set()
     for source in options.sources:
         found = read_recordings(source, predictor, options.layout, options.split, **read_options(options))
         if found.notes:
             print(f"{source}: {found.notes}", file=sys.stderr)
-        yield source.name, with_unique_names(found, source, seen)
+        yield source.name, without(with_unique_names(found, source, seen), done)
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(rows: "Sequence[Row]") -> None:
     from mmn.text import plain
 
     for row in rows:

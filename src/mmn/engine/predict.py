@@ -1,6 +1,6 @@
 """Recordings of any kind, and what networks recognise in each."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout
-from mmn.data.format.selection import join
+from mmn.data.format.selection import join, take
 from mmn.data.sources.classes import UNNAMED
 from mmn.data.sources.convert import read_source
 from mmn.data.sources.joints_by_name import LackingJointsError
@@ -104,6 +104,15 @@ def read_recordings(
     return Recordings(clips, data.layout, frames, notes)
 
 
+def without(recordings: Recordings, done: Set[str]) -> Recordings:
+    """Those that are not in ``done``."""
+    if done.isdisjoint(recordings.clips.names):
+        return recordings
+    left = [index for index, name in enumerate(recordings.clips.names) if name not in done]
+    frames = [recordings.frames[index] for index in left]
+    return replace(recordings, clips=take(recordings.clips, np.array(left, np.int64)), frames=frames)
+
+
 def likeliest_of(predictor: Predictor, recordings: Recordings, places: int) -> Iterator[list[Guess]]:
     """The ``places`` likeliest classes of each clip, a batch of clips at a time."""
     clips = recordings.clips
@@ -115,18 +124,38 @@ def likeliest_of(predictor: Predictor, recordings: Recordings, places: int) -> I
         yield likeliest(scores, places)
 
 
-def segments_of(predictor: Predictor, recordings: Recordings, sliding: Sliding, fps: float) -> Iterator[list[Segment]]:
-    """The segments of each recording, one recording at a time; times count from its first frame."""
+def segments_of(
+    predictor: Predictor,
+    recordings: Recordings,
+    sliding: Sliding,
+    fps: float,
+    advance: Callable[[int], None] = lambda frames: None,
+) -> Iterator[tuple[str, list[Segment]]]:
+    """The name and segments of each recording, one recording at a time; times count from its first frame.
+
+    Args:
+        predictor: the networks.
+        recordings: where to look.
+        sliding: how.
+        fps: frames a second.
+        advance: is told how many more frames were looked at, more than once in a long recording.
+    """
+
+    def recognise(spans: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+        probabilities = predictor(spans, recordings.layout)
+        advance(len(spans) * sliding.stride)
+        return probabilities
+
     for index, name in enumerate(recordings.clips.names):
         probabilities = frame_probabilities(
-            lambda spans: predictor(spans, recordings.layout),
+            recognise,
             np.asarray(recordings.clips.clip(index)),
             sliding.window,
             sliding.stride,
             sliding.stride if sliding.smooth is None else sliding.smooth,
         )
         frames, classes = recordings.frames[index], predictor.classes.names
-        yield segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
+        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
 
 
 def with_unique_names(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:

@@ -1,11 +1,11 @@
-"""Tables that grow while they are computed: CSV, JSON lines or JSON."""
+"""Tables in a file: CSV, JSON lines or JSON."""
 
 import csv
+import io
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from mmn.errors import UserError
 from mmn.files import replacing, write_json
@@ -29,31 +29,6 @@ def check_form(path: Path, forms: tuple[str, ...] = FORMS) -> None:
         raise UserError(f"{path} is a folder; give a file to write.")
 
 
-@contextmanager
-def growing(path: Path, columns: list[str]) -> Iterator[Callable[[list[Row]], None]]:
-    """Write rows as they come, so that what was finished stays when a run is stopped; JSON is whole or not there.
-
-    Args:
-        path: its ending says the form.
-        columns: names of the columns, in their order.
-
-    Yields:
-        What takes the next rows.
-
-    Raises:
-        UserError: a file that cannot be written.
-    """
-    if path.suffix.lower() == ".json":
-        rows: list[Row] = []
-        yield rows.extend
-        write_json(path, rows)
-        return
-    with replacing(path) as part:  # says in a sentence what is wrong with the place
-        part.touch()
-    with path.open("w", newline="", encoding="utf-8") as file:
-        yield _writer(file, path.suffix.lower(), columns)
-
-
 def write_rows(path: Path, columns: list[str], rows: list[Row]) -> None:
     """Write a whole table at once, or nothing.
 
@@ -63,20 +38,21 @@ def write_rows(path: Path, columns: list[str], rows: list[Row]) -> None:
     if path.suffix.lower() == ".json":
         write_json(path, rows)
         return
-    with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
-        _writer(file, path.suffix.lower(), columns)(rows)
+    form = path.suffix.lower()
+    with replacing(path) as part:
+        part.write_bytes((header(form, columns) + lines(form, columns, rows)).encode())
 
 
-def _writer(file: TextIO, form: str, columns: list[str]) -> Callable[[list[Row]], None]:
-    table = csv.DictWriter(file, columns, lineterminator="\n")
-    if form == ".csv":
-        table.writeheader()
+def header(form: str, columns: list[str]) -> str:
+    """The line before the rows of a file that ends in ``form``; empty where there is none."""
+    return ",".join(columns) + "\n" if form == ".csv" else ""
 
-    def add(rows: list[Row]) -> None:
-        if form == ".csv":
-            table.writerows({k: cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
-        else:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        file.flush()
 
-    return add
+def lines(form: str, columns: list[str], rows: list[Row]) -> str:
+    """Rows as lines of CSV, or of JSON."""
+    if form != ".csv":
+        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    text = io.StringIO()
+    table = csv.DictWriter(text, columns, lineterminator="\n")
+    table.writerows({k: cell(v) if isinstance(v, str) else v for k, v in row.items()} for row in rows)
+    return text.getvalue()

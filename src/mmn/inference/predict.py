@@ -13,6 +13,7 @@ from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint, load_checkpoint
 from mmn.inference.infer import for_inference, infer
+from mmn.inference.official_stream import official_stream
 from mmn.inference.stream import Stream
 
 
@@ -20,22 +21,33 @@ class Predictor:
     """Recognises clips: ``Predictor("best.ckpt")(clips)`` are probabilities ``(N, K)`` of the classes ``.classes``.
 
     Args:
-        checkpoints: one of ours, or several whose logits are averaged; they may see joints of their own.
+        checkpoints: one, or several whose logits are averaged; they may see joints of their own.
         device: where the networks work.
         precision: ``"32"`` or ``"bf16"``.
+        batch_size: clips at a time.
+        layout: the skeleton of official weights, which do not record it: a built-in one or a YAML file.
+        modality: what official weights see, such as ``bone``.
 
     Raises:
-        UserError: a file that is no checkpoint, official weights, which do not say what they see, or checkpoints that
+        UserError: a file that is no checkpoint, official weights without layout and modality, or checkpoints that
             recognise different classes.
     """
 
     def __init__(
-        self, *checkpoints: str | Path, device: str = "cpu", precision: str = "32", batch_size: int = 64
+        self,
+        *checkpoints: str | Path,
+        device: str = "cpu",
+        precision: str = "32",
+        batch_size: int = 64,
+        layout: str | Path | None = None,
+        modality: str | None = None,
     ) -> None:
         if not checkpoints:
             raise UserError("there is no checkpoint to predict with; give one.")
         self.device, self.precision, self.batch_size = device, precision, batch_size
-        self._members = [_Member(path, device) for path in checkpoints]
+        self._members = [_Member(path, device, layout, modality) for path in checkpoints]
+        if modality is not None and not any(member.checkpoint.stream is None for member in self._members):
+            raise UserError(f"{checkpoints[0]} records its modality; leave out modality {modality}.")
         for member in self._members[1:]:
             if member.stream.classes.names != self.classes.names:
                 raise UserError(
@@ -91,14 +103,10 @@ class Predictor:
 class _Member:
     """One network of an ensemble."""
 
-    def __init__(self, path: str | Path, device: str) -> None:
+    def __init__(self, path: str | Path, device: str, layout: str | Path | None, modality: str | None) -> None:
         self.path, self.device = path, device
         self.checkpoint: Checkpoint = load_checkpoint(path)
-        if self.checkpoint.stream is None:
-            raise UserError(
-                f"{path} holds official weights, which do not say what they see; give a checkpoint of train.py."
-            )
-        self.stream: Stream = self.checkpoint.stream
+        self.stream: Stream = self.checkpoint.stream or official_stream(path, self.checkpoint, layout, modality)
         self.network = for_inference(self.checkpoint.network).to(device)
 
     def logits(self, clips: Sequence[NDArray[np.floating]], layout: Layout, precision: str) -> NDArray[np.float64]:
