@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
 from mmn.evaluation.exchange import exchange_test
-from mmn.evaluation.intervals import exact_figures, intervals
+from mmn.evaluation.intervals import intervals, observed
 from mmn.evaluation.paired import mcnemar
 from mmn.evaluation.scores import Scores
 
@@ -44,7 +44,7 @@ def coverage(
     rng = np.random.default_rng(seed)
     skill = rng.uniform(0.3, 0.95, classes)
     many = 200_000
-    truth = exact_figures(simulated(classes, many, skill, rng, many if people else 0, spread))
+    truth = observed(simulated(classes, many, skill, rng, many if people else 0, spread))
     inside = dict.fromkeys(ROWS, 0)
     for _ in range(sets):
         bounds = intervals(simulated(classes, clips, skill, rng, people, spread), draws)
@@ -94,7 +94,7 @@ def _people_unknown(sets: int, draws: int) -> dict[str, float]:
     """Coverage if the file does not record people: the error that resampling by person fixes."""
     rng = np.random.default_rng(0)
     skill = rng.uniform(0.3, 0.95, 6)
-    truth = exact_figures(simulated(6, 400_000, skill, rng, 400_000, 0.15))["top1"]
+    truth = observed(simulated(6, 400_000, skill, rng, 400_000, 0.15))["top1"]
     inside = 0
     for _ in range(sets):
         scores = simulated(6, 300, skill, rng, 20, 0.15)

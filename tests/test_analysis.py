@@ -1,4 +1,4 @@
-"""Per-class figures, calibration, intervals and weights."""
+"""Per-class metrics, calibration, intervals and weights."""
 
 from dataclasses import replace
 

@@ -19,7 +19,7 @@ from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse, per_class
 from mmn.evaluation.by_group import by_group
-from mmn.evaluation.grades import grade_figures
+from mmn.evaluation.grades import grade_metrics
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 from mmn.inference.checkpoint import load_checkpoint
 
@@ -46,12 +46,12 @@ def test_each_group_counts_alike_and_the_worst_is_named() -> None:
 
 
 def test_grades_count_how_far_off_a_prediction_is() -> None:
-    found = grade_figures(scores([0, 1, 2, 3], [0, 2, 2, 0], ordinal=True))
+    found = grade_metrics(scores([0, 1, 2, 3], [0, 2, 2, 0], ordinal=True))
     assert (found["mean_absolute_error"], found["within_one"]) == (1.0, 75.0)
     observed, expected = 1 + 9, sum((a - b) ** 2 for a in range(4) for b in (0, 2, 2, 0)) / 4
     assert found["quadratic_kappa"] == pytest.approx(1 - observed / expected)
-    assert grade_figures(scores([0, 1], [0, 1])) == {}
-    assert grade_figures(scores([1, 1], [1, 1], ordinal=True))["quadratic_kappa"] == 0
+    assert grade_metrics(scores([0, 1], [0, 1])) == {}
+    assert grade_metrics(scores([1, 1], [1, 1], ordinal=True))["quadratic_kappa"] == 0
     assert "quadratic_kappa" in analyse(scores([0, 1, 2], [0, 1, 1], ordinal=True), draws=20)
 
 

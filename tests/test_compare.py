@@ -140,7 +140,7 @@ def test_it_is_written_as_markdown_json_latex_and_csv(sweep: dict, tmp_path: Pat
     assert json.loads((tmp_path / "compare.json").read_text())["tables"][0]["rows"]["joint"]["n"] == 3
 
 
-def test_a_figure_that_no_run_has_is_refused_with_those_there_are(sweep: dict, tmp_path: Path) -> None:
+def test_a_metric_that_no_run_has_is_refused_with_those_there_are(sweep: dict, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"have no test nothing; they have test action_f1_macro.*test top5\."):
         compare(tmp_path, "nothing")
     with pytest.raises(UserError, match="there are no finished runs"):

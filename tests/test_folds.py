@@ -166,7 +166,7 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(said))
 
 
-def test_the_scores_of_all_folds_are_one_figure(tmp_path: Path) -> None:
+def test_the_scores_of_all_folds_are_one_metric(tmp_path: Path) -> None:
     sweep(tmp_path / "a", seeds=2, better=0.5)
     sweep(tmp_path / "b", folds=3)
     comparison = compare_folds(tmp_path / "a", "top1", tmp_path / "a")

@@ -11,7 +11,7 @@ from commands import in_process
 from mmn.data.format.classes import Classes
 from mmn.errors import UserError
 from mmn.evaluation.hierarchy import WEIGHTS, actions_and_groups, find_weight, with_groups
-from mmn.evaluation.predictions import softmax
+from mmn.evaluation.logits import softmax
 from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 
 ACTIONS = Classes(["nod", "wave", "clap"], [1, 0, 0], ["arms", "head"])

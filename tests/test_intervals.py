@@ -1,4 +1,4 @@
-"""Intervals hold what they promise, and figures of counts are the figures."""
+"""Intervals hold what they promise, and metrics of counts are the metrics."""
 
 import runpy
 
@@ -10,7 +10,7 @@ from scipy.stats import binomtest
 
 from mmn.data.format.classes import Classes
 from mmn.evaluation.calibration import calibration, fit_temperature
-from mmn.evaluation.intervals import basic, drawn, exact, exact_figures, groups_of, intervals, proportion
+from mmn.evaluation.intervals import basic, drawn, exact, groups_of, intervals, observed, proportion
 from mmn.evaluation.scores import Scores, compute_metrics
 
 TWO = Classes(["a", "b"], [], [])
@@ -24,13 +24,10 @@ def right_of(right: np.ndarray, groups: list[str] | None = None) -> Scores:
 
 
 @pytest.mark.parametrize("clips", [1, 7, 400])
-def test_figures_of_counts_are_the_figures(clips: int) -> None:
+def test_metrics_of_counts_are_the_metrics(clips: int) -> None:
     scores = random_scores(clips)
-    values, expected = exact_figures(scores), compute_metrics(scores)
-    assert {name: values[name] for name in expected if name in values} == pytest.approx(
-        {name: value for name, value in expected.items() if name in values}, abs=1e-9
-    )
-    assert len(values) == len(expected) - 2 + 2
+    expected = compute_metrics(scores)
+    assert {"clips": clips, "loss": expected["loss"], **observed(scores)} == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(("hits", "clips"), [(20, 20), (0, 20), (150, 176), (3, 7)])
@@ -76,7 +73,7 @@ def test_draws_are_seeded_alike_for_both_and_spread_as_clips_do() -> None:
     scores = random_scores(900)
     first, second = drawn([scores, scores], 2000)
     np.testing.assert_array_equal(first["action_f1_macro"], second["action_f1_macro"])
-    share = exact_figures(scores)["top1"] / 100
+    share = observed(scores)["top1"] / 100
     assert first["top1"].std() == pytest.approx(100 * np.sqrt(share * (1 - share) / 900), rel=0.06)
     assert first["top1"].mean() == pytest.approx(100 * share, abs=0.2)
 
@@ -85,9 +82,9 @@ def test_one_clip_taken_for_an_absent_class_is_one_clip_over_the_classes_present
     labels = np.repeat(np.arange(10), 30)
     logits = np.eye(52, dtype=np.float32)[labels]
     logits[0] = np.eye(52)[51]
-    values = exact_figures(Scores([f"c{i}" for i in range(300)], labels, logits, MA52))
-    assert values["action_f1_macro"] == pytest.approx(100 * (9 + 58 / 59) / 11)
-    assert values["action_f1_macro_present"] == pytest.approx(100 * (9 + 58 / 59) / 10)
+    scores = Scores([f"c{i}" for i in range(300)], labels, logits, MA52)
+    assert observed(scores)["action_f1_macro"] == pytest.approx(100 * (9 + 58 / 59) / 11)
+    assert observed(scores, present=True)["action_f1_macro"] == pytest.approx(100 * (9 + 58 / 59) / 10)
 
 
 def calibrated(clips: int, seed: int, temperature: float = 1.0) -> Scores:

@@ -76,8 +76,8 @@ def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_pa
     assert f"holds a network of {own_run.target}, which is imported only if you name it" in unnamed.stderr
     named = in_process("eval.py", *arguments, f"model._target_={own_run.target}", cwd=tmp_path)
     assert named.returncode == 0, named.stderr
-    figures = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert figures["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
 
 
 def test_a_run_of_an_own_network_is_reported(own_run: OwnRun) -> None:

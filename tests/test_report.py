@@ -30,7 +30,7 @@ def test_the_page_holds_everything_and_asks_no_network(evaluated: Path) -> None:
     main(["report", str(evaluated)])
     page = (evaluated / "report.html").read_text()
     assert len(page) < 5_000_000
-    for section in ("figures", "confusion", "classes", "calibration", "mistakes", "gates", "errors", "provenance"):
+    for section in ("metrics", "confusion", "classes", "calibration", "mistakes", "gates", "errors", "provenance"):
         assert f'<section id="{section}">' in page
     tags = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     assert not re.search(r'(src|href)="https?://', tags)
@@ -40,7 +40,7 @@ def test_the_page_holds_everything_and_asks_no_network(evaluated: Path) -> None:
     assert "training clips of the class" in page
 
 
-def test_without_data_or_checkpoint_the_figures_are_still_reported(evaluated: Path, tmp_path: Path) -> None:
+def test_without_data_or_checkpoint_the_metrics_are_still_reported(evaluated: Path, tmp_path: Path) -> None:
     shutil.copy(evaluated / "scores.h5", tmp_path / "scores.h5")
     scores = random_scores(200)
     write_scores(tmp_path / "scores.h5", scores)

@@ -1,4 +1,4 @@
-"""What a run says of its figures: which epoch, chosen by what, and what the last one has."""
+"""What a run says of its metrics: which epoch, chosen by what, and what the last one has."""
 
 import json
 from dataclasses import replace

@@ -108,8 +108,8 @@ A, B = Segment("r", 0, 10, "a", 0.9), Segment("r", 20, 30, "b", 0.8)
 def test_average_precision_is_that_computed_by_hand(
     predicted: list[Segment], true: list[Segment], at_half: float, mean: float, f1: float
 ) -> None:
-    figures = score_segments(predicted, true)
-    assert (figures["map@0.5"], figures["map"], figures["f1@0.5"]) == pytest.approx((at_half, mean, f1))
+    metrics = score_segments(predicted, true)
+    assert (metrics["map@0.5"], metrics["map"], metrics["f1@0.5"]) == pytest.approx((at_half, mean, f1))
 
 
 def mmn(folder: Path, *arguments: object) -> Ended:

@@ -27,9 +27,9 @@ def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
 def test_a_run_leaves_the_promised_files(run: Path) -> None:
     assert {"config.yaml", "metrics.csv", "metrics.json", ".hydra", "checkpoints"} <= {p.name for p in run.iterdir()}
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
-    figures = json.loads((run / "metrics.json").read_text())
-    assert set(figures) == {"val", "test", "about"}
-    assert figures["val"]["clips"] == figures["test"]["clips"] == 28
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics) == {"val", "test", "about"}
+    assert metrics["val"]["clips"] == metrics["test"]["clips"] == 28
     columns = next(csv.reader((run / "metrics.csv").open()))
     assert {"train/loss_step", "val/top1", "val/top5", "val/loss", "lr"} <= set(columns)
 
@@ -58,9 +58,9 @@ def test_evaluation_of_a_checkpoint_alone_reproduces_the_runs_metrics(run: Path,
         assert {"metrics.json", "analysis.json", "scores.h5", "prediction.csv", "prediction.zip"} <= {
             p.name for p in folder.iterdir()
         }
-        figures = json.loads((folder / "metrics.json").read_text())
-        assert figures["test"] == json.loads((run / "metrics.json").read_text())["test"]
-        assert figures["about"]["selected_on"] == "val/top1"
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["test"] == json.loads((run / "metrics.json").read_text())["test"]
+        assert metrics["about"]["selected_on"] == "val/top1"
 
 
 @pytest.mark.slow

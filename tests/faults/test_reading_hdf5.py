@@ -160,7 +160,7 @@ def scores(small: SkeletonData, **changes) -> Scores:
         ({"names": ["a", "b", "a"]}, "one of them twice"),
     ],
 )
-def test_scores_that_no_figure_can_be_computed_from_are_refused(changes, sentence, small, tmp_path: Path) -> None:
+def test_scores_that_no_metric_can_be_computed_from_are_refused(changes, sentence, small, tmp_path: Path) -> None:
     write_scores(tmp_path / "s.h5", scores(small, **changes))
     with pytest.raises(UserError, match=sentence):
         read_scores(tmp_path / "s.h5")

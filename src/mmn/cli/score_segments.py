@@ -20,9 +20,9 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.evaluation.segments import read_segments
     from mmn.files import write_json
 
-    figures = score_segments(read_segments(options.predicted, True), read_segments(options.true, False))
+    metrics = score_segments(read_segments(options.predicted, True), read_segments(options.true, False))
     if options.output is None:
-        print(json.dumps(figures, indent=2))
+        print(json.dumps(metrics, indent=2))
     else:
-        write_json(options.output, figures)
-        print(f"{options.output}: mAP {figures['map']:.3f}, at tIoU 0.5 {figures['map@0.5']:.3f}")
+        write_json(options.output, metrics)
+        print(f"{options.output}: mAP {metrics['map']:.3f}, at tIoU 0.5 {metrics['map@0.5']:.3f}")

@@ -28,7 +28,7 @@ from mmn.evaluation.probabilities import calibrated, write_probabilities
 from mmn.evaluation.record import of_streams
 from mmn.evaluation.scores import Scores, combine, compute_metrics, write_scores
 from mmn.files import write_json
-from mmn.reporting.table import print_by_group, print_figures, print_predicted, print_streams
+from mmn.reporting.table import print_by_group, print_metrics, print_predicted, print_streams
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         guesses = baselines(known) if known.names else {}
         if len(request.files) > 1:
             print_streams({**files, "all": result[request.split]}, f"split {request.split}", "file")
-        print_figures({**result, **guesses}, f"split {request.split}")
+        print_metrics({**result, **guesses}, f"split {request.split}")
         print_by_group(analysis.get("by_group") or {})
         print(f"written to {folder}")
     return result

@@ -20,7 +20,7 @@ from mmn.evaluation.scores import Scores, compute_metrics, write_scores
 from mmn.files import write_json
 from mmn.inference.checkpoint import KEY, load_network
 from mmn.inference.weights_only import read_checkpoint
-from mmn.reporting.table import print_figures
+from mmn.reporting.table import print_metrics
 from mmn.training.best import BestEpoch
 from mmn.training.guards import AtomicCheckpoints
 from mmn.training.module import MMNModule
@@ -90,7 +90,7 @@ def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about:
     if result:
         columns |= baselines(labelled(found["test" if "test" in result else "val"]))
     title = f"best epoch ({about['epoch']} of {last['epoch']})" if about["selected_on"] else "last epoch"
-    table = print_figures(columns, title)
+    table = print_metrics(columns, title)
     if about["selected_on"]:
         note = f"Selected on {about['selected_on']}, the best of {last['epoch']} epochs, so that value is optimistic."
         print(note)

@@ -153,7 +153,7 @@ def _warn_of_copies(data: SkeletonData) -> None:
     """Say, of clips in memory, which stand in two splits as far as a network can tell."""
     in_memory = all(isinstance(clips.keypoints, np.ndarray) for clips in data.splits.values())
     if copies := find_copies(data, shortened=False) if in_memory else []:
-        log.warning("%s: figures will be too good; mmn inspect lists them.", in_words(copies))
+        log.warning("%s: metrics will be too good; mmn inspect lists them.", in_words(copies))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

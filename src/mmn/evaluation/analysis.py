@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from mmn.evaluation.by_group import by_group
 from mmn.evaluation.calibration import calibration
-from mmn.evaluation.grades import grade_figures
-from mmn.evaluation.intervals import DRAWS, exact, exact_figures, intervals
+from mmn.evaluation.grades import grade_metrics
+from mmn.evaluation.intervals import DRAWS, exact, intervals, observed
 from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
 
@@ -29,7 +29,7 @@ def analyse(scores: Scores, draws: int = DRAWS) -> dict[str, Any]:
         "classes_present": classes_present(scores),
         "mean_class_accuracy": mean_class_accuracy(classes),
         **agreement(scores),
-        **grade_figures(scores),
+        **grade_metrics(scores),
         "baselines": baselines(scores),
         **{name: value for name, value in calibrated.items() if name != "bins"},
         "risk_coverage": risk_coverage(scores),
@@ -84,13 +84,9 @@ def classes_present(scores: Scores) -> dict[str, float]:
     A single clip predicted as an absent class adds a class with F1 0 to the challenge's macro metrics, with the
     weight of a whole class; over the classes present it is one error of its own class.
     """
-    values = exact_figures(scores)
-    result = {"classes": float(len(np.unique(scores.labels))), "action_f1_macro": values["action_f1_macro_present"]}
-    if "body_f1_macro" in values:
-        result["body_f1_macro"] = values["body_f1_macro_present"]
-        parts = [result["action_f1_macro"], values["action_f1_micro"], result["body_f1_macro"], values["body_f1_micro"]]
-        result["f1_mean"] = sum(parts) / 4
-    return result
+    values = observed(scores, present=True)
+    result = {"classes": float(len(np.unique(scores.labels)))}
+    return result | {name: value for name, value in values.items() if name.endswith(("f1_macro", "f1_mean"))}
 
 
 def agreement(scores: Scores) -> dict[str, float]:
@@ -145,7 +141,7 @@ def notes(scores: Scores) -> list[str]:
         )
     absent = int((counts == 0).sum())
     if absent:
-        values, present = exact_figures(scores), classes_present(scores)
+        values, present = observed(scores), classes_present(scores)
         found.append(f"{absent} of the {len(names)} classes have no clips here.")
         gap = present["action_f1_macro"] - values["action_f1_macro"]
         if gap > 0.005:

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from mmn.evaluation.intervals import exact_figures, t_interval
+from mmn.evaluation.intervals import observed, t_interval
 from mmn.evaluation.predictions import chosen, labelled
 from mmn.evaluation.scores import Scores
 
 
-def by_group(scores: Scores, figure: str = "top1") -> dict[str, Any]:
+def by_group(scores: Scores, metric: str = "top1") -> dict[str, Any]:
     """A metric of every group with a labelled clip, groups weighted equally; empty if clips have no groups.
 
     Returns:
@@ -24,12 +24,12 @@ def by_group(scores: Scores, figure: str = "top1") -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name in sorted(set(scores.groups)):
         own = np.flatnonzero(names == name)
-        rows.append({"name": name, "clips": len(own), "value": exact_figures(chosen(scores, own))[figure]})
+        rows.append({"name": name, "clips": len(own), "value": observed(chosen(scores, own))[metric]})
     rows.sort(key=lambda row: (row["value"], row["name"]))
     values = [row["value"] for row in rows]
     interval = t_interval(values)
     return {
-        "figure": figure,
+        "metric": metric,
         "groups": len(rows),
         "mean": statistics.mean(values),
         "interval_95": interval and [max(interval[0], 0.0), min(interval[1], 100.0)],

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.evaluation.predictions import predictions, probabilities, softmax
+from mmn.evaluation.logits import softmax
+from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
 
 BINS = 15

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from mmn.evaluation.figures import top_classes
+from mmn.evaluation.logits import top_classes
 from mmn.evaluation.scores import Scores
 from mmn.files import replacing
 from mmn.text import cell

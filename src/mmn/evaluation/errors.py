@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.skeletons import SkeletonData
-from mmn.evaluation.predictions import labelled, predictions, softmax
+from mmn.evaluation.logits import softmax
+from mmn.evaluation.predictions import labelled, predictions
 from mmn.evaluation.scores import Scores, aligned
 
 

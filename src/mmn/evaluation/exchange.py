@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from mmn.evaluation.counts import ClassCounts, counts_by_clip, f1_macro
 from mmn.evaluation.intervals import DRAWS, groups_of, shares_of_clips
+from mmn.evaluation.metrics import ClassCounts, counts_by_clip, f1_macro
 from mmn.evaluation.predictions import predictions
 from mmn.evaluation.scores import Scores
 

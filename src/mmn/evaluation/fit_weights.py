@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mmn.errors import UserError
 from mmn.evaluation.calibration import temperature_of
-from mmn.evaluation.predictions import softmax
+from mmn.evaluation.logits import softmax
 from mmn.evaluation.scores import Scores, aligned
 
 FOLDS = 5

@@ -6,7 +6,7 @@ from mmn.evaluation.predictions import labelled, predictions
 from mmn.evaluation.scores import Scores
 
 
-def grade_figures(scores: Scores) -> dict[str, float]:
+def grade_metrics(scores: Scores) -> dict[str, float]:
     """Metrics of the labelled clips; empty if the classes are not grades.
 
     Returns:

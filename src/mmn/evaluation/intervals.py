@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmn.evaluation.counts import ClassCounts, counts_by_clip, figures_of
-from mmn.evaluation.figures import top_classes
+from mmn.evaluation.logits import top_classes
+from mmn.evaluation.metrics import ClassCounts, counts_by_clip, metrics_of
 from mmn.evaluation.predictions import chosen
 from mmn.evaluation.scores import Scores
 
@@ -31,10 +31,10 @@ def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
     are resampled together.
     """
     samples = drawn([scores], draws)[0]
-    values = exact_figures(scores)
+    values = observed(scores)
     right = shares_of_clips(scores)
     result = {}
-    for name in (name for name in values if not name.endswith("_present")):
+    for name in values:
         if name in PROPORTIONS:
             result[name] = proportion(right[name], groups_of(scores))
         else:
@@ -97,9 +97,10 @@ def groups_of(scores: Scores) -> NDArray[np.int64]:
     return np.unique(scores.groups, return_inverse=True)[1]
 
 
-def exact_figures(scores: Scores) -> dict[str, float]:
-    """``figures_of`` the clips themselves."""
-    return {name: float(value[0]) for name, value in _figures([scores], np.ones((1, len(scores.names))))[0].items()}
+def observed(scores: Scores, present: bool = False) -> dict[str, float]:
+    """The metrics of the clips themselves; ``present``: of means over classes, only those that have clips."""
+    once = np.ones((1, len(scores.names)))
+    return {name: float(value[0]) for name, value in _metrics([scores], once, present)[0].items()}
 
 
 def shares_of_clips(scores: Scores) -> dict[str, NDArray[np.bool_]]:
@@ -132,7 +133,7 @@ def drawn(results: list[Scores], draws: int = DRAWS, seed: int = 0) -> list[dict
     else:
         kinds = results
         parts = (rng.multinomial(units, np.full(units, 1 / units), size=n)[:, groups] for n in _portions(draws))
-    gathered: list[list[dict[str, NDArray[np.float64]]]] = [_figures(kinds, part) for part in parts]
+    gathered: list[list[dict[str, NDArray[np.float64]]]] = [_metrics(kinds, part) for part in parts]
     return [
         {name: np.concatenate([portion[number][name] for portion in gathered]) for name in gathered[0][number]}
         for number in range(len(results))
@@ -144,8 +145,10 @@ def _portions(draws: int) -> Iterator[int]:
         yield min(_AT_ONCE, draws - start)
 
 
-def _figures(results: list[Scores], weights: NDArray[Any]) -> list[dict[str, NDArray[np.float64]]]:
-    """The figures ``(D,)`` of each result with its clips weighted ``(D, N)``."""
+def _metrics(
+    results: list[Scores], weights: NDArray[Any], present: bool = False
+) -> list[dict[str, NDArray[np.float64]]]:
+    """The metrics ``(D,)`` of each result with its clips weighted ``(D, N)``."""
     weights = weights.astype(np.float64)
     found = []
     for scores in results:
@@ -155,7 +158,8 @@ def _figures(results: list[Scores], weights: NDArray[Any]) -> list[dict[str, NDA
             for one in counts_by_clip(scores.labels, best[:, 0], scores.classes)
         )
         assert actions is not None
-        found.append(figures_of(actions, bodies, weights @ (best == scores.labels[:, None]).any(axis=1)))
+        among_five = weights @ (best == scores.labels[:, None]).any(axis=1)
+        found.append(metrics_of(actions, bodies, among_five, present))
     return found
 
 

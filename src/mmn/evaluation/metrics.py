@@ -1,47 +1,93 @@
-"""The metrics as a stateful torchmetrics object; its counts add up over batches and processes."""
+"""The metrics as functions of counts, for one or many sets of counts at once."""
 
-import torch
-from torch import Tensor
-from torchmetrics import Metric
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
-from mmn.data.format.clips import UNKNOWN
-from mmn.evaluation.figures import action_figures, top_classes
 
 
-class ActionMetrics(Metric):
-    """Top-1, Top-5, F1 of actions and body groups, and their mean, in percent.
+class ClassCounts(NamedTuple):
+    """Clips of each class, clips predicted as it, and those that are both, each ``(..., K)``."""
 
-    Clips with unknown labels are ignored.
+    true: NDArray[np.float64]
+    taken: NDArray[np.float64]
+    hits: NDArray[np.float64]
+
+
+def f1_macro(counts: ClassCounts, present: bool = False) -> NDArray[np.float64]:
+    """Mean F1 ``(...)``, 0–1, over the classes that were true or predicted at least once; NaN without clips.
+
+    As scikit-learn computes it from the two lists of labels: a class seen in neither is left out.
 
     Args:
-        classes: class names and, if any, their groups.
-        sync: sum over processes; False if every process sees all clips.
+        counts: of the clips.
+        present: average over the classes that were true at least once instead.
     """
+    total = counts.true + counts.taken
+    there = (counts.true if present else total) > 0
+    f1 = np.where(there, 2 * counts.hits / np.maximum(total, 1), 0.0)
+    with np.errstate(invalid="ignore"):
+        return f1.sum(axis=-1) / there.sum(axis=-1)
 
-    full_state_update = False
-    confusion: Tensor
-    top5_hits: Tensor
-    group_of_class: Tensor | None
 
-    def __init__(self, classes: Classes, sync: bool = True) -> None:
-        super().__init__(sync_on_compute=sync)
-        k = len(classes.names)
-        self.add_state("confusion", torch.zeros(k, k, dtype=torch.long), dist_reduce_fx="sum")
-        self.add_state("top5_hits", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
-        groups = torch.tensor(classes.group_of_class) if classes.group_names else None
-        self.register_buffer("group_of_class", groups, persistent=False)
+def metrics_of(
+    actions: ClassCounts, bodies: ClassCounts | None, among_five: Any, present: bool = False
+) -> dict[str, NDArray[np.float64]]:
+    """The standard metrics ``(...)``, in percent; NaN without clips.
 
-    def update(self, logits: Tensor, labels: Tensor) -> None:
-        """Count ``logits (B, K)`` against ``labels (B,)``."""
-        known = labels != UNKNOWN
-        weight = known.long()
-        best = top_classes(logits)
-        k = self.confusion.shape[0]
-        cells = labels.clamp(min=0) * k + best[:, 0]
-        self.confusion += torch.zeros_like(self.confusion).view(-1).index_add_(0, cells, weight).view(k, k)
-        self.top5_hits += ((best == labels.unsqueeze(1)).any(dim=1) & known).sum()
+    Micro F1 of single-label classes is accuracy. ``f1_mean`` is the mean of the four F1 of actions and body groups,
+    and, like the body F1, needs groups.
 
-    def compute(self) -> dict[str, float]:
-        """The figures of ``action_figures``."""
-        return action_figures(self.confusion, self.top5_hits, self.group_of_class)
+    Args:
+        actions: counts of the classes.
+        bodies: counts of their groups, if any.
+        among_five: clips ``(...)`` whose class was among the best five.
+        present: see ``f1_macro``.
+    """
+    clips = actions.true.sum(axis=-1)
+    with np.errstate(invalid="ignore"):
+        result = {
+            "top1": actions.hits.sum(axis=-1) / clips,
+            "top5": among_five / clips,
+            "action_f1_macro": f1_macro(actions, present),
+            "action_f1_micro": actions.hits.sum(axis=-1) / clips,
+        }
+        if bodies is not None:
+            result["body_f1_macro"] = f1_macro(bodies, present)
+            result["body_f1_micro"] = bodies.hits.sum(axis=-1) / clips
+            four = ("action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro")
+            result["f1_mean"] = sum(result[name] for name in four) / 4
+    return {name: 100.0 * value for name, value in result.items()}
+
+
+def counts_of(confusion: NDArray[np.int64], classes: Classes) -> tuple[ClassCounts, ClassCounts | None]:
+    """Counts ``(K,)`` of the classes of ``confusion (K, K)``, rows true, columns predicted, and of their groups."""
+    actions = _of_confusion(confusion)
+    if not classes.group_of_class:
+        return actions, None
+    inside = np.eye(len(classes.group_names), dtype=np.int64)[classes.group_of_class]
+    return actions, _of_confusion(inside.T @ confusion @ inside)
+
+
+def _of_confusion(confusion: NDArray[np.int64]) -> ClassCounts:
+    return ClassCounts(
+        *(part.astype(np.float64) for part in (confusion.sum(1), confusion.sum(0), confusion.diagonal()))
+    )
+
+
+def counts_by_clip(
+    labels: NDArray[np.int64], taken: NDArray[np.int64], classes: Classes
+) -> tuple[ClassCounts, ClassCounts | None]:
+    """Indicators per clip ``(N, K)``: its class, its predicted class, and their agreement."""
+    actions = _one_hot(labels, taken, len(classes.names))
+    if not classes.group_of_class:
+        return actions, None
+    group = np.asarray(classes.group_of_class)
+    return actions, _one_hot(group[labels], group[taken], len(classes.group_names))
+
+
+def _one_hot(labels: NDArray[np.int64], taken: NDArray[np.int64], k: int) -> ClassCounts:
+    eye = np.eye(k)
+    return ClassCounts(eye[labels], eye[taken], eye[labels] * (labels == taken)[:, None])

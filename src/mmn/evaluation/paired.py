@@ -13,8 +13,8 @@ from mmn.evaluation.intervals import (
     DRAWS,
     difference_interval,
     drawn,
-    exact_figures,
     groups_of,
+    observed,
     shares_of_clips,
 )
 from mmn.evaluation.predictions import labelled, predictions
@@ -61,7 +61,7 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
     sides = [[one] if isinstance(one, Scores) else list(one) for one in (first, second)]
     alike = _alike([*sides[0], *sides[1]])
     results = [alike[: len(sides[0])], alike[len(sides[0]) :]]
-    rows = [name for name in exact_figures(alike[0]) if name != "action_f1_micro" and not name.endswith("_present")]
+    rows = [name for name in observed(alike[0]) if name != "action_f1_micro"]
     single = len(alike) == 2
     found = _of_networks(alike, rows, draws) if single else _of_recipes(results, rows, draws)
     tested = "these two trained networks" if single else f"{len(results[0])} and {len(results[1])} trained networks"
@@ -86,7 +86,7 @@ def _alike(results: list[Scores]) -> list[Scores]:
 
 def _of_networks(pair: list[Scores], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
     """Points, interval and p of each metric of two networks."""
-    values, samples = [exact_figures(one) for one in pair], drawn(pair, draws)
+    values, samples = [observed(one) for one in pair], drawn(pair, draws)
     units = len(np.unique(groups_of(pair[0])))
     tests = exchange_test(pair, draws)
     for name, right in shares_of_clips(pair[0]).items() if units == len(pair[0].names) else ():
@@ -113,7 +113,7 @@ def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[
     """Points, interval and p of the means of several networks on each side, by Welch's t over networks and clips."""
     from scipy.stats import t
 
-    values = [[exact_figures(one) for one in side] for side in sides]
+    values = [[observed(one) for one in side] for side in sides]
     samples = drawn([one for side in sides for one in side], draws)
     counts = [len(side) for side in sides]
     units = len(np.unique(groups_of(sides[0][0])))

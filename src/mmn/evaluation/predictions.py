@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmn.evaluation.figures import top_classes
+from mmn.evaluation.logits import softmax, top_classes
 from mmn.evaluation.scores import Scores
 
 
@@ -30,8 +30,3 @@ def predictions(scores: Scores) -> NDArray[np.int64]:
 def probabilities(scores: Scores) -> NDArray[np.float64]:
     """Softmax of the logits ``(N, K)``."""
     return softmax(scores.logits)
-
-
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Probabilities over the last axis, in double precision."""
-    return torch.from_numpy(logits).double().softmax(dim=-1).numpy()

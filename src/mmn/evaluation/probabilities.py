@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from mmn.evaluation.figures import top_classes
+from mmn.evaluation.logits import top_classes
 from mmn.evaluation.predictions import probabilities
 from mmn.evaluation.row_file import write_rows
 from mmn.evaluation.scores import Scores

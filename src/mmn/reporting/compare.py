@@ -139,13 +139,13 @@ def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparis
         UserError: no finished runs, or none with that metric of that split.
     """
     runs = find_runs(folder)
-    if not any(metric in run.figures.get(split, {}) for run in runs):
-        have = sorted({f"{s} {m}" for run in runs for s, figures_of in run.figures.items() for m in figures_of})
+    if not any(metric in run.metrics.get(split, {}) for run in runs):
+        have = sorted({f"{s} {m}" for run in runs for s, found in run.metrics.items() for m in found})
         raise UserError(f"the runs in {folder} have no {split} {metric}; they have {', '.join(have) or 'no metrics'}.")
     named = list(zip(runs, names_of(runs), strict=True))
     groups: dict[tuple[str, str], list[tuple[Run, str]]] = {}
     for run, name in named:
-        if metric in run.figures.get(split, {}):
+        if metric in run.metrics.get(split, {}):
             groups.setdefault((run.data, str(run.about.get("selected_on") or "")), []).append((run, name))
     return Comparison(metric, split, [_table(key, members, metric, split) for key, members in groups.items()])
 
@@ -163,7 +163,7 @@ def _row(name: str, runs: list[Run], metric: str, split: str) -> Row:
     runs = sorted(runs, key=lambda run: run.seed)
     last = [((run.about.get("last_epoch") or {}).get(split) or {}).get(metric) for run in runs]
     known = [value for value in last if value is not None]
-    return Row(name, [(run.seed, run.figures[split][metric]) for run in runs], known if len(known) == len(runs) else [])
+    return Row(name, [(run.seed, run.metrics[split][metric]) for run in runs], known if len(known) == len(runs) else [])
 
 
 def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: str) -> list[Pair]:

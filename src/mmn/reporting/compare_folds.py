@@ -35,7 +35,7 @@ class FoldComparison:
     """Result of ``compare_folds``.
 
     Attributes:
-        metric: the figure.
+        metric: its name.
         rows: one per setting.
         notes: what was left out.
         against: by setting, its lead over the other folder's in points, with a 95 % interval over clips and, for
@@ -98,7 +98,7 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
     rows, notes = _rows(folder)
     if metric not in compute_metrics(next(iter(rows[0].scores.values()))):
         raise UserError(
-            f"there is no figure {metric}; there are {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
+            f"there is no metric {metric}; there are {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
         )
     differences: dict[str, list[float]] = {}
     if against is not None:

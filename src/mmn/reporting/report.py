@@ -87,7 +87,7 @@ def _names(results: list[Result]) -> list[str]:
 
 def _sections(sides: list[ReportColumn]) -> dict[str, bool]:
     return {
-        "figures": True,
+        "metrics": True,
         "difference": len(sides) > 1,
         "curves": any("loss" in one.drawings for one in sides),
         "confusion": True,

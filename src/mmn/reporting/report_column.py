@@ -27,7 +27,7 @@ class ReportColumn:
         number: 0 or 1.
         name: of the result.
         scores: of the labelled clips.
-        figures: texts by metric, with intervals.
+        metrics: texts by metric, with intervals.
         classes: rows of precision, recall and F1.
         analysis: result of ``analyse``.
         confused: the most confused pairs.
@@ -43,7 +43,7 @@ class ReportColumn:
     number: int
     name: str
     scores: Scores
-    figures: dict[str, str]
+    metrics: dict[str, str]
     classes: list[dict[str, Any]]
     analysis: dict[str, Any]
     confused: list[dict[str, Any]]
@@ -79,7 +79,7 @@ def report_column(number: int, result: Result, name: str) -> ReportColumn:
         number=number,
         name=name,
         scores=scores,
-        figures=_figures(scores, analysis),
+        metrics=_metrics(scores, analysis),
         classes=classes,
         analysis=analysis,
         confused=_most_confused(counts, scores.classes.names),
@@ -110,7 +110,7 @@ def _chosen(result: Result) -> str:
     return text + "."
 
 
-def _figures(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
+def _metrics(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
     """Texts by metric: those of ``metrics.json`` with their intervals, and their companions."""
     values, bounds = compute_metrics(scores), analysis["intervals_95"]
     texts = {}

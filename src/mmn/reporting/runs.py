@@ -22,7 +22,7 @@ class Run:
         modality: of its network.
         seed: its seed.
         overrides: command-line overrides: ``"optimizer.lr"`` → ``"0.001"``; ``"~logger"`` → ``"left out"``.
-        figures: split → figure → value.
+        metrics: split → metric → value.
         about: how the epoch was selected, and the last epoch's metrics; see ``metrics.json``.
         data: the file it was trained on, and its fold.
         fold: ``data.folds`` and ``data.fold``; None where the run has no folds.
@@ -32,7 +32,7 @@ class Run:
     modality: str
     seed: int
     overrides: dict[str, str]
-    figures: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, float]]
     about: dict[str, Any] = field(default_factory=dict)
     data: str = ""
     fold: tuple[Any, Any] = (None, None)

@@ -35,28 +35,28 @@ MORE_TITLES = {
 """Further metrics in the report."""
 
 
-def print_figures(figures: Mapping[str, Mapping[str, float]], title: str) -> str:
+def print_metrics(metrics: Mapping[str, Mapping[str, float]], title: str) -> str:
     """Print ``{column: {metric: value}}``, one row per metric; percentages with two decimals. Returns plain text."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
-    for column in figures:
+    for column in metrics:
         table.add_column(column, justify="right")
     for name, text in TITLES.items():
-        if any(name in column for column in figures.values()):
-            table.add_row(text, *(_cell(name, column.get(name)) for column in figures.values()))
+        if any(name in column for column in metrics.values()):
+            table.add_row(text, *(_cell(name, column.get(name)) for column in metrics.values()))
     recording = console(record=True)
     recording.print(table)
     return recording.export_text()
 
 
-def print_streams(figures: Mapping[str, Mapping[str, float]], title: str, what: str = "stream") -> None:
+def print_streams(metrics: Mapping[str, Mapping[str, float]], title: str, what: str = "stream") -> None:
     """Print ``{stream: {metric: value}}``, one row per stream (or file), the headline metrics as columns."""
     table = Table(title=title, title_justify="left")
     table.add_column(what, overflow="fold")
-    names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in figures.values())]
+    names = [name for name in ("top1", "top5", "f1_mean") if any(name in row for row in metrics.values())]
     for name in names:
         table.add_column(TITLES[name], justify="right", no_wrap=True)
-    for stream, row in figures.items():
+    for stream, row in metrics.items():
         table.add_row(plain(stream), *(_cell(name, row.get(name)) for name in names))
     console().print(table)
 
@@ -67,7 +67,7 @@ def print_by_group(found: Mapping[str, Any]) -> None:
         return
     worst, interval = found["worst"], found["interval_95"]
     span = f" (95 % {interval[0]:.2f} … {interval[1]:.2f})" if interval else ""
-    title = TITLES[found["figure"]]
+    title = TITLES[found["metric"]]
     worst_is = f"worst {worst['name']}, {worst['value']:.2f} %"
     print(f"by subject: mean {title} of {found['groups']} {found['mean']:.2f} %{span}; {worst_is}")
 

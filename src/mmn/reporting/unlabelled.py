@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mmn.evaluation.figures import top_classes
+from mmn.evaluation.logits import top_classes
 from mmn.evaluation.predictions import predictions, probabilities
 from mmn.reporting.result import Result
 

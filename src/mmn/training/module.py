@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from mmn.data.pipeline.preprocess import Batch
-from mmn.evaluation.metrics import ActionMetrics
+from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream

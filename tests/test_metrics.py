@@ -1,4 +1,4 @@
-"""Figures agree with scikit-learn, and the files hold what they promise."""
+"""Metrics agree with scikit-learn, and the files hold what they promise."""
 
 import csv
 import io
@@ -16,9 +16,9 @@ from sklearn.metrics import accuracy_score, f1_score, top_k_accuracy_score
 
 from mmn.data.format.classes import Classes, load_classes
 from mmn.errors import UserError
+from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.evaluation.challenge import write_predictions
-from mmn.evaluation.figures import top_classes
-from mmn.evaluation.metrics import ActionMetrics
+from mmn.evaluation.logits import top_classes
 from mmn.evaluation.scores import Scores, Source, combine, compute_metrics, read_scores, write_scores
 from mmn.files import write_json
 
@@ -28,7 +28,7 @@ MA52 = load_classes("ma52")
 def by_scikit_learn(labels: np.ndarray, logits: np.ndarray, classes: Classes) -> dict[str, float]:
     predicted = logits.argmax(axis=1)
     groups = np.array(classes.group_of_class)
-    figures = {
+    metrics = {
         "top1": accuracy_score(labels, predicted),
         "top5": top_k_accuracy_score(labels, logits, k=5, labels=np.arange(logits.shape[1])),
         "action_f1_macro": f1_score(labels, predicted, average="macro"),
@@ -36,12 +36,12 @@ def by_scikit_learn(labels: np.ndarray, logits: np.ndarray, classes: Classes) ->
         "body_f1_macro": f1_score(groups[labels], groups[predicted], average="macro"),
         "body_f1_micro": f1_score(groups[labels], groups[predicted], average="micro"),
     }
-    figures["f1_mean"] = sum(list(figures.values())[2:]) / 4
-    return {name: 100 * value for name, value in figures.items()}
+    metrics["f1_mean"] = sum(list(metrics.values())[2:]) / 4
+    return {name: 100 * value for name, value in metrics.items()}
 
 
 @pytest.mark.parametrize("clips", [1, 3, 50, 2000])
-def test_figures_are_scikit_learns(clips: int) -> None:
+def test_metrics_are_scikit_learns(clips: int) -> None:
     rng = np.random.default_rng(clips)
     labels, logits = rng.integers(0, 52, clips), rng.normal(size=(clips, 52)).astype(np.float32)
     logits[np.arange(clips), labels] += 1.5
@@ -73,9 +73,12 @@ def test_clips_without_a_label_do_not_count() -> None:
     known.update(logits[:2], torch.tensor([0, 5]))
     all_clips.update(logits, torch.tensor([0, 5, -1, -1]))
     assert known.compute() == all_clips.compute()
+    none = ActionMetrics(MA52)
+    none.update(logits, torch.full((4,), -1))
+    assert np.isnan(list(none.compute().values())).all()
 
 
-def test_without_groups_there_are_no_body_figures_and_few_classes_have_a_top5() -> None:
+def test_without_groups_there_are_no_body_metrics_and_few_classes_have_a_top5() -> None:
     metrics = ActionMetrics(Classes(["a", "b", "c"], [], []))
     metrics.update(torch.eye(3), torch.tensor([0, 1, 1]))
     assert set(metrics.compute()) == {"top1", "top5", "action_f1_macro", "action_f1_micro"}
@@ -89,7 +92,7 @@ def scores(seed: int = 0, clips: int = 9, labelled: bool = True) -> Scores:
     return Scores([f"test{i:04d}" for i in range(clips)], labels, logits, MA52)
 
 
-def test_figures_of_unlabelled_clips_are_their_number_alone() -> None:
+def test_metrics_of_unlabelled_clips_are_their_number_alone() -> None:
     assert compute_metrics(scores(labelled=False)) == {"clips": 0}
 
 
@@ -162,7 +165,7 @@ def test_scores_hold_names_labels_logits_and_classes(tmp_path: Path) -> None:
         assert file.attrs["split"] == "test"
 
 
-def test_metrics_json_has_the_promised_figures(tmp_path: Path) -> None:
+def test_metrics_json_has_the_promised_metrics(tmp_path: Path) -> None:
     write_json(tmp_path / "metrics.json", {"test": compute_metrics(scores())})
     content = json.loads((tmp_path / "metrics.json").read_text())["test"]
     four = ["action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro"]
