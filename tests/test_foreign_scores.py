@@ -157,6 +157,9 @@ def test_evaluation_adds_them_up_with_ours(jhmdb_like: Path, small: SkeletonData
     assert compute_metrics(both)["top1"] == 100
     for overrides, sentence in (
         (["ckpt_path=other.pkl"], "does not say which clips it is of; give data.path="),
-        ([f"ckpt_path=[{checkpoint},other.pkl]", "weights=auto"], "weights=auto needs scores of the val split too"),
+        (
+            [f"ckpt_path=[{checkpoint},other.pkl]", "weights=auto"],
+            "other.pkl has one split; give its val scores",
+        ),
     ):
         assert sentence in evaluate("wrong", *overrides).stderr

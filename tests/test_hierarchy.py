@@ -80,6 +80,6 @@ def test_evaluation_fuses_the_two_streams_and_says_how(tmp_path: Path) -> None:
         (["group_weight=1"], "group_weight=1 is for fusion=hierarchy"),
         (["fusion=hierarchy", "weights=[1,1]"], "weights are for fusion=sum"),
         (["fusion=hierarchy", "group_weight=-1"], "group_weight is -1; it is a number of at least 0"),
-        (["fusion=hierarchy", "group_weight=auto", "split=val"], "fits it to the val split"),
+        (["fusion=hierarchy", "group_weight=auto", "split=val"], "group_weight=auto is fitted to the val split"),
     ):
         assert sentence in evaluate(*overrides).stderr

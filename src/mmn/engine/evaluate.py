@@ -2,30 +2,24 @@
 
 import logging
 import shutil
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from mmn.engine.evaluation_request import PLACEMENT, EvaluationRequest, read_request
+from mmn.engine.fuse import fuse, val_paths
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.streams import score_streams
-from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
-from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.folds import parts_of
-from mmn.evaluation.foreign_files import SUFFIXES
-from mmn.evaluation.hierarchy import actions_and_groups, find_weight, with_groups
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import calibrated, write_probabilities
-from mmn.evaluation.record import of_streams
 from mmn.evaluation.scores import Scores, combine, compute_metrics, write_scores
 from mmn.files import write_json
 from mmn.reporting.table import print_by_group, print_metrics, print_predicted, print_streams
@@ -60,15 +54,9 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     trainer = _trainer(cfg)
     if not trainer.is_global_zero:
         logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
-    streams = score_streams(request.paths, request.split, cfg, request, trainer)
-    if request.fusion == "hierarchy":
-        streams = [_with_groups(streams, cfg, request, trainer)]
-    weights, found = _weights(cfg, request, trainer) if len(streams) > 1 else ([1.0], {})
-    total = streams[0] if len(streams) == 1 else combine(streams, weights, request.average)
-    if len(streams) > 1:
-        records = [stream.source.record for stream in streams]
-        record = of_streams(records, weights, average=request.average, **found)
-        total = replace(total, source=replace(total.source, record=record))
+    judged = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
+    scored = score_streams(request.paths, request.split, cfg, request, trainer)
+    total, streams, weights = fuse(scored, judged, request)
     result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)
@@ -97,24 +85,6 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     return result
 
 
-def _with_groups(streams: list[Scores], cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> Scores:
-    """A network of actions and one of their body groups as one; the group's weight given or found on the val split."""
-    actions, groups = actions_and_groups(streams)
-    weight = request.group_weight
-    if weight == "auto":
-        weight = find_weight(*actions_and_groups(score_streams(request.paths, "val", cfg, request, trainer)))
-    total = with_groups(actions, groups, weight)
-    if (total.labels >= 0).any():
-        log.info(
-            "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",
-            "" if weight is None else f", weight {weight:g}",
-            compute_metrics(total)["top1"], compute_metrics(actions)["top1"],
-        )  # fmt: skip
-    records = [stream.source.record for stream in (actions, groups)]
-    record = of_streams(records, [], fusion=request.fusion, group_weight=weight)
-    return replace(total, source=replace(total.source, record=record))
-
-
 def _trainer(cfg: DictConfig) -> L.Trainer:
     """A trainer with only the device options of ``trainer``; the rest is for training."""
     devices = {key: cfg.trainer[key] for key in PLACEMENT if key in cfg.trainer}
@@ -127,34 +97,6 @@ def _trainer(cfg: DictConfig) -> L.Trainer:
         use_distributed_sampler=False,
         _convert_="all",
     )
-
-
-def _weights(cfg: DictConfig, request: EvaluationRequest, trainer: L.Trainer) -> tuple[list[float], dict[str, Any]]:
-    """One weight per stream (given, equal, or with ``auto`` fitted to the val split), and where they come from."""
-    if request.weights != "auto":
-        return request.weights, {"weights_from": "the command"}
-    if len(request.paths) == 1:
-        return [1.0], {}
-    paths = []
-    for path in request.paths:
-        scores = path
-        if Path(path).suffix in SUFFIXES:
-            raise UserError(f"weights=auto needs scores of the val split too, and {path} has one split; give weights.")
-        if path.endswith(".h5"):
-            scores = str(Path(path).with_name("scores_val.h5"))
-            if not Path(scores).exists():
-                raise UserError(
-                    f"weights=auto needs scores of the val split too, and there is no {scores}; give the checkpoint "
-                    "or explicit weights."
-                )
-        paths.append(scores)
-    fitted = find_weights(score_streams(paths, "val", cfg, request, trainer))
-    log.info(
-        "weights found on the val split, %d clips: %s; Top-1 %+.2f points over equal weights, on held-out folds of it",
-        fitted.clips, ", ".join(f"{w:.2f}" for w in fitted.weights), fitted.gain,
-    )  # fmt: skip
-    how = {"weights_from": "val", "clips": fitted.clips, "step_from_equal": fitted.step, "top1_gain": fitted.gain}
-    return fitted.weights, how
 
 
 def _ensembles(request: EvaluationRequest, streams: list[Scores], weights: list[float]) -> dict[str, dict[str, float]]:

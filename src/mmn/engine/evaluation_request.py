@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
-from mmn.evaluation.weights import shares
+from mmn.evaluation.weights import Average, shares
 
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 """The keys of ``trainer`` that evaluation reads."""
@@ -39,6 +39,8 @@ class EvaluationRequest:
     Attributes:
         paths: checkpoints and scores files; run folders are replaced by their best epoch.
         weights: one per path, summing to 1; ``"auto"`` to fit them to the val split.
+        temperature: ``"auto"`` to divide each stream's logits by a temperature fitted to the val split.
+        val_paths: what to fit on in place of each path; None for the path's own scores of val.
         average: what is averaged over streams.
         fusion: ``"sum"``, or ``"hierarchy"`` for a network of actions and one of their body groups.
         group_weight: λ of log p(action) + λ · log p(group), ``"auto"`` to fit it to the val split; None for
@@ -52,7 +54,9 @@ class EvaluationRequest:
 
     paths: list[str]
     weights: list[float] | Literal["auto"]
-    average: Literal["logits", "probabilities"]
+    temperature: Literal["auto"] | None
+    val_paths: list[str | None]
+    average: Average
     fusion: Literal["sum", "hierarchy"]
     group_weight: float | Literal["auto"] | None
     split: str
@@ -60,6 +64,11 @@ class EvaluationRequest:
     samplings: int
     flip: bool
     precision: str
+
+    @property
+    def fits(self) -> bool:
+        """Whether something is fitted to the val split."""
+        return "auto" in (self.weights, self.temperature, self.group_weight)
 
 
 def read_request(cfg: DictConfig) -> EvaluationRequest:
@@ -83,12 +92,36 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         raise UserError(f"precision is {precision}; it must be 32 or bf16.")
     if cfg.average not in ("logits", "probabilities"):
         raise UserError(f"average is {cfg.average}; it must be logits or probabilities.")
-    if given == "auto" and cfg.split == "val" and len(paths) > 1:
-        raise UserError("weights=auto fits them to the val split, so split=val would be biased; change either.")
-    weights: list[float] | Literal["auto"] = "auto" if given == "auto" else shares(given, len(paths))
-    return EvaluationRequest(
-        paths, weights, cfg.average, *_fusion(cfg), str(cfg.split), _files(cfg.data.path), samplings, flip, precision
-    )
+    if cfg.temperature not in (None, "auto"):
+        raise UserError(f"temperature is {cfg.temperature}; it must be auto or null.")
+    weights: list[float] | Literal["auto"] = "auto"
+    if given != "auto" or len(paths) == 1:
+        weights = shares(None if given == "auto" else given, len(paths))
+    fusion, group_weight = _fusion(cfg)
+    request = EvaluationRequest(
+        paths, weights, cfg.temperature, [None] * len(paths), cfg.average, fusion, group_weight,
+        str(cfg.split), _files(cfg.data.path), samplings, flip, precision,
+    )  # fmt: skip
+    if request.fits and request.split == "val":
+        fitted = [key for key in ("weights", "temperature", "group_weight") if cfg[key] == "auto"]
+        raise UserError(f"{fitted[0]}=auto is fitted to the val split, so split=val would be biased; change either.")
+    return replace(request, val_paths=_val_paths(cfg, request))
+
+
+def _val_paths(cfg: DictConfig, request: EvaluationRequest) -> list[str | None]:
+    """What to fit on, one per path."""
+    given = cfg.val_path
+    if given is None:
+        return request.val_paths
+    if not request.fits:
+        raise UserError("val_path is what auto is fitted on; set temperature, weights or group_weight to auto.")
+    paths = list(given) if isinstance(given, ListConfig) else [given]
+    if len(paths) != len(request.paths):
+        raise UserError(
+            f"there are {len(request.paths)} streams but {len(paths)} in val_path; give one per stream, or null where "
+            "ckpt_path is a checkpoint."
+        )
+    return [None if path is None else _file(str(path)) for path in paths]
 
 
 def _fusion(cfg: DictConfig) -> tuple[Literal["sum", "hierarchy"], float | Literal["auto"] | None]:
@@ -103,8 +136,6 @@ def _fusion(cfg: DictConfig) -> tuple[Literal["sum", "hierarchy"], float | Liter
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (weight is None or weight == "auto" or (number and 0 <= weight < float("inf"))):
         raise UserError(f"group_weight is {weight}; it is a number of at least 0, auto, or null.")
-    if weight == "auto" and cfg.split == "val":
-        raise UserError("group_weight=auto fits it to the val split, which split=val would report; give another split.")
     return fusion, weight
 
 

@@ -1,7 +1,7 @@
-"""Ensemble weights of several streams, fitted on clips other than the reported ones."""
+"""Ensemble weights and temperatures of several streams, fitted on clips other than the reported ones."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from mmn.errors import UserError
 from mmn.evaluation.calibration import temperature_of
 from mmn.evaluation.logits import softmax
-from mmn.evaluation.scores import Scores, aligned
+from mmn.evaluation.scores import Scores, aligned, weighted_mean
+from mmn.evaluation.weights import Average
 
 FOLDS = 5
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -17,26 +18,66 @@ _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class FittedWeights(NamedTuple):
-    """Fitted weights and their held-out gain.
+    """Fitted weights and temperatures, and their held-out gain.
 
     Attributes:
         weights: one for each stream, summing to 1.
+        temperatures: what each stream's logits are divided by; 1 unless they were to be fitted.
+        temperature: of the weighted mean, which calibrates it.
         step: 0 for equal weights to 1 for those of least loss.
-        gain: Top-1 in points over equal weights, on held-out folds.
+        gain: Top-1 in points over equal (or the given) weights without temperatures, on held-out folds.
+        loss_gain: how much lower the cross entropy is, in nats, likewise.
         clips: number of clips fitted on.
     """
 
     weights: list[float]
+    temperatures: list[float]
+    temperature: float
     step: float
     gain: float
+    loss_gain: float
     clips: int
 
 
-def find_weights(streams: Sequence[Scores], seed: int = 0) -> FittedWeights:
+class _Fit(NamedTuple):
+    """What the loop over folds fits: see ``FittedWeights``."""
+
+    weights: NDArray[np.float64]
+    temperatures: NDArray[np.float64]
+
+    def mean(self, logits: NDArray[np.float64], average: Average) -> NDArray[np.float64]:
+        """Logits ``(N, K)`` of the ensemble of ``logits (S, N, K)``."""
+        return weighted_mean(logits / self.temperatures[:, None, None], self.weights, average)
+
+
+class _How(NamedTuple):
+    """Given weights, or None to fit them; whether to fit temperatures; what is averaged."""
+
+    weights: Sequence[float] | None
+    temperatures: bool
+    average: Average
+
+
+def find_weights(
+    streams: Sequence[Scores],
+    *,
+    weights: Sequence[float] | Literal["auto"] = "auto",
+    temperatures: bool = False,
+    average: Average = "logits",
+    seed: int = 0,
+) -> FittedWeights:
     """Fit weights on the clips the streams were scored on: validation clips, never those to be reported.
 
-    Each stream is scaled by a temperature of its own; then the weights of least cross entropy are found, a
-    convex problem, and shrunk towards equal ones as far as held-out folds favour it.
+    The weights of least cross entropy are found, a convex problem, and shrunk towards equal ones as far as held-out
+    folds favour it. Logits of different scale are alike to it: each stream is divided by a temperature of its own,
+    which becomes part of the weights unless ``temperatures`` asks for it separately.
+
+    Args:
+        streams: scores of the same clips.
+        weights: given ones, summing to 1, if only temperatures are to be fitted.
+        temperatures: whether to fit a temperature per stream.
+        average: what the ensemble averages.
+        seed: of the folds.
 
     Raises:
         UserError: streams of different clips, or no labelled clips.
@@ -44,18 +85,26 @@ def find_weights(streams: Sequence[Scores], seed: int = 0) -> FittedWeights:
     logits, labels = aligned(streams)  # (S, N, K), (N,)
     known = labels >= 0
     if not known.any():
-        raise UserError("weights can only be fitted on labelled clips; set weights yourself.")
+        raise UserError(
+            "weights and temperatures can only be fitted on labelled clips; the val split has none: leave auto out."
+        )
     logits, labels = logits[:, known], labels[known]
     fold = _folds(labels, seed)
-    held_out = np.stack([_held_out(logits, labels, fold, step) for step in _STEPS])  # (steps, N, K)
+    how = _How(None if weights == "auto" else [float(w) for w in weights], temperatures, average)
+    steps = _STEPS if how.weights is None else _STEPS[:1]
+    held_out = np.stack([_held_out(logits, labels, fold, step, how) for step in steps])  # (steps, N, K)
     losses = _losses(held_out, labels)  # (steps, N)
     step = _step(losses)
-    equal = _mean(logits, np.full(len(logits), 1 / len(logits)))
-    right = [(one.argmax(axis=1) == labels).mean() for one in (held_out[step], equal)]
+    plain = weighted_mean(logits, _start(logits, how), average)
+    right = [(one.argmax(axis=1) == labels).mean() for one in (held_out[step], plain)]
+    fit = _fit(logits, labels, steps[step], how)
     return FittedWeights(
-        weights=[float(w) for w in _scaled(logits, labels, _STEPS[step])[0]],
-        step=_STEPS[step],
+        weights=fit.weights.tolist(),
+        temperatures=fit.temperatures.tolist(),
+        temperature=temperature_of(fit.mean(logits, average), labels),
+        step=steps[step],
         gain=float(100 * (right[0] - right[1])),
+        loss_gain=float((_losses(plain[None], labels)[0] - losses[step]).mean()),
         clips=len(labels),
     )
 
@@ -69,15 +118,20 @@ def _folds(labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
 
 
 def _held_out(
-    logits: NDArray[np.float64], labels: NDArray[np.int64], fold: NDArray[np.int64], step: float
+    logits: NDArray[np.float64], labels: NDArray[np.int64], fold: NDArray[np.int64], step: float, how: _How
 ) -> NDArray[np.float64]:
-    """Each clip's ensemble logits, with weights fitted on the other folds."""
+    """Each clip's ensemble logits, with weights fitted on the other folds.
+
+    A mean of logits is calibrated, as its scale depends on the weights; a mean of probabilities has none.
+    """
     total = np.empty(logits.shape[1:])
     for number in np.unique(fold):
         held = fold == number
         rest = ~held if (~held).any() else held
-        weights, temperature = _scaled(logits[:, rest], labels[rest], step)
-        total[held] = _mean(logits[:, held], weights) / temperature
+        fit = _fit(logits[:, rest], labels[rest], step, how)
+        total[held] = fit.mean(logits[:, held], how.average)
+        if how.average == "logits":
+            total[held] /= temperature_of(fit.mean(logits[:, rest], how.average), labels[rest])
     return total
 
 
@@ -92,38 +146,48 @@ def _step(losses: NDArray[np.float64]) -> int:
     return best
 
 
-def _scaled(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float) -> tuple[NDArray[np.float64], float]:
-    """Weights of the raw logits, summing to 1, and the temperature of their sum."""
-    temperatures = np.array([temperature_of(one, labels) for one in logits])
-    alike = logits / temperatures[:, None, None]
-    equal = np.full(len(logits), 1 / len(logits))
-    share = (1 - step) * equal + step * _least_loss(alike, labels) if step else equal
-    raw = share / temperatures
-    weights = raw / raw.sum()
-    return weights, temperature_of(_mean(logits, weights), labels)
+def _start(logits: NDArray[np.float64], how: _How) -> NDArray[np.float64]:
+    """The given weights, or equal ones."""
+    return np.full(len(logits), 1 / len(logits)) if how.weights is None else np.array(how.weights)
 
 
-def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+def _fit(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float, how: _How) -> _Fit:
+    """Weights and temperatures at one step between equal weights and those of least loss."""
+    weights, temperatures = _start(logits, how), np.ones(len(logits))
+    into_weights = how.average == "logits" and how.weights is None and not how.temperatures
+    if how.temperatures or into_weights:
+        temperatures = np.array([temperature_of(one, labels) for one in logits])
+    if step:
+        alike = logits / temperatures[:, None, None]
+        weights = (1 - step) * weights + step * _least_loss(alike, labels, how.average)
+    if into_weights:
+        weights, temperatures = weights / temperatures, np.ones(len(logits))
+        weights = weights / weights.sum()
+    return _Fit(weights, temperatures)
+
+
+def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64], average: Average) -> NDArray[np.float64]:
     """Non-negative coefficients of least cross entropy, normalised to sum to 1."""
     from scipy.optimize import minimize
 
     clips = np.arange(len(labels))
+    own = softmax(logits)[:, clips, labels]  # (S, N), each stream's probability of the true class
 
-    def loss(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        total = _mean(logits, coefficients)
-        chances = softmax(total)
+    def loss_of_logits(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        chances = softmax(weighted_mean(logits, coefficients, "logits"))
         value = -np.log(np.maximum(chances[clips, labels], 1e-300)).mean()
-        off = chances.copy()
-        off[clips, labels] -= 1
-        return float(value), np.einsum("snk,nk->s", logits, off) / len(labels)
+        chances[clips, labels] -= 1
+        return float(value), np.einsum("snk,nk->s", logits, chances) / len(labels)
 
+    def loss_of_probabilities(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """With the sum of the coefficients added, which is 1 at the minimum."""
+        mixed = np.maximum(coefficients @ own, 1e-300)
+        return float(coefficients.sum() - np.log(mixed).mean()), 1 - (own / mixed).mean(axis=1)
+
+    loss = loss_of_logits if average == "logits" else loss_of_probabilities
     start = np.full(len(logits), 1 / len(logits))
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * len(logits)).x
     return found / found.sum() if found.sum() > 0 else start
-
-
-def _mean(logits: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.einsum("s,snk->nk", weights, logits)
 
 
 def _losses(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -44,12 +44,13 @@ def likeliest(scores: Scores, places: int = PLACES) -> list[Guess]:
 
 
 def calibrated(scores: Scores) -> Scores:
-    """The scores over the temperature that suited the val split; for a sum of streams, over the mean of theirs.
+    """The scores over the temperature that suited the val split; for streams that have only their own, over the mean.
 
     Scores of which no temperature is recorded, such as those of other projects, count as calibrated.
     """
-    streams, weights = scores.source.record.get("streams"), scores.source.record.get("weights")
-    temperatures = [float(one.get("temperature") or 1.0) for one in streams or [scores.source.record]]
+    record = scores.source.record
+    streams, weights = (None, None) if record.get("temperature") else (record.get("streams"), record.get("weights"))
+    temperatures = [float(one.get("temperature") or 1.0) for one in streams or [record]]
     temperature = np.average(temperatures, weights=weights or None)
     return replace(scores, logits=scores.logits / np.float32(temperature))
 

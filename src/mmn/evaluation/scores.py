@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import h5py
 import numpy as np
@@ -19,7 +19,7 @@ from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.evaluation.logits import loss_of
-from mmn.evaluation.weights import shares
+from mmn.evaluation.weights import Average, shares
 from mmn.hdf5.digest import is_intact, texts
 from mmn.hdf5.reading import content, open_hdf5
 from mmn.hdf5.writing import new_hdf5
@@ -76,7 +76,7 @@ def compute_metrics(scores: Scores) -> dict[str, float]:
 def combine(
     streams: Sequence[Scores],
     weights: Sequence[float] | None = None,
-    average: Literal["logits", "probabilities"] = "logits",
+    average: Average = "logits",
 ) -> Scores:
     """Weighted mean of several streams, clips matched by name, in the order of the first.
 
@@ -89,13 +89,17 @@ def combine(
         UserError: invalid weights, or streams of different clips, labels or classes.
     """
     logits, _ = aligned(streams)
-    parts = logits if average == "logits" else torch.from_numpy(logits).softmax(dim=-1).numpy()
-    total = np.einsum("s,snk->nk", np.asarray(shares(weights, len(streams))), parts)
-    if average == "probabilities":
-        total = np.log(np.maximum(total, np.finfo(np.float64).tiny))
+    total = weighted_mean(logits, np.asarray(shares(weights, len(streams))), average)
     checkpoints = tuple(path for stream in streams for path in stream.source.checkpoints)
     source = replace(streams[0].source, checkpoints=checkpoints)
     return replace(streams[0], logits=total.astype(np.float32), source=source)
+
+
+def weighted_mean(logits: NDArray[np.float64], weights: NDArray[np.float64], average: Average) -> NDArray[np.float64]:
+    """Logits ``(N, K)`` of the weighted sum of ``logits (S, N, K)``, or of their softmax."""
+    parts = logits if average == "logits" else torch.from_numpy(logits).softmax(dim=-1).numpy()
+    total = np.einsum("s,snk->nk", weights, parts)
+    return total if average == "logits" else np.log(np.maximum(total, np.finfo(np.float64).tiny))
 
 
 def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

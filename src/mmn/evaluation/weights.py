@@ -1,10 +1,13 @@
-"""Ensemble weights given by the user."""
+"""What the mean of several streams is of, and weights given by the user."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from mmn.errors import UserError
+
+Average = Literal["logits", "probabilities"]
+"""What is averaged; probabilities are the softmax of logits."""
 
 
 def shares(weights: Any, streams: int) -> list[float]:

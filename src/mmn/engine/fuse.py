@@ -1,0 +1,138 @@
+"""Several streams as one: what is to be fitted on the val split, the sum or the hierarchy, and its record."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mmn.engine.evaluation_request import EvaluationRequest
+from mmn.errors import UserError
+from mmn.evaluation.calibration import fit_temperature
+from mmn.evaluation.fit_weights import FittedWeights, find_weights
+from mmn.evaluation.foreign_files import SUFFIXES
+from mmn.evaluation.hierarchy import actions_and_groups, find_weight, with_groups
+from mmn.evaluation.record import of_streams
+from mmn.evaluation.scores import Scores, combine, compute_metrics
+
+log = logging.getLogger(__name__)
+
+
+class Fused(NamedTuple):
+    """The result, the streams that it is the weighted sum of, and their weights."""
+
+    total: Scores
+    streams: list[Scores]
+    weights: list[float]
+
+
+def val_paths(request: EvaluationRequest) -> list[str]:
+    """Checkpoints and scores of the val split, one per stream.
+
+    Raises:
+        UserError: a file of scores of the test split, without one of the val split.
+    """
+    return [_val_path(path, given) for path, given in zip(request.paths, request.val_paths, strict=True)]
+
+
+def _val_path(path: str, given: str | None) -> str:
+    if given is not None:
+        return given
+    if Path(path).suffix in SUFFIXES:
+        raise UserError(f"auto is fitted to the val split, and {path} has one split; give its val scores as val_path=.")
+    if not path.endswith(".h5"):
+        return path
+    scores = Path(path).with_name("scores_val.h5")
+    if not scores.exists():
+        raise UserError(f"auto is fitted to the val split, and there is no {scores}; give the checkpoint or val_path=.")
+    return str(scores)
+
+
+def fuse(streams: Sequence[Scores], judged: Sequence[Scores], request: EvaluationRequest) -> Fused:
+    """Streams as the request says.
+
+    Args:
+        streams: scores of the split to report.
+        judged: scores of the val split by the same streams, if the request fits something to it.
+        request: fusion, weights and temperatures.
+
+    Raises:
+        UserError: streams that do not belong together, or no labelled clips to fit on.
+    """
+    if request.fusion == "hierarchy":
+        total = _with_groups(streams, judged, request)
+        return Fused(total, [total], [1.0])
+    if not request.fits:
+        assert request.weights != "auto"
+        return _sum(streams, request.weights, request, {"weights_from": "the command"})
+    temperatures = request.temperature == "auto"
+    fitted = find_weights(judged, weights=request.weights, temperatures=temperatures, average=request.average)
+    _say(fitted, request)
+    how: dict[str, Any] = {
+        "weights_from": "val" if request.weights == "auto" else "the command",
+        "temperature": fitted.temperature,
+        "clips": fitted.clips,
+        "step_from_equal": fitted.step,
+        "top1_gain": fitted.gain,
+        "loss_gain": fitted.loss_gain,
+    }
+    if temperatures:
+        streams = [_cooled(*pair) for pair in zip(streams, fitted.temperatures, strict=True)]
+    return _sum(streams, fitted.weights, request, how)
+
+
+def _sum(streams: Sequence[Scores], weights: list[float], request: EvaluationRequest, how: dict[str, Any]) -> Fused:
+    if len(streams) == 1:
+        return Fused(streams[0], [streams[0]], weights)
+    total = combine(streams, weights, request.average)
+    record = of_streams([one.source.record for one in streams], weights, average=request.average, **how)
+    return Fused(replace(total, source=replace(total.source, record=record)), list(streams), weights)
+
+
+def _say(fitted: FittedWeights, request: EvaluationRequest) -> None:
+    found = []
+    if request.temperature == "auto":
+        found.append("temperatures " + ", ".join(f"{value:.2f}" for value in fitted.temperatures))
+    if request.weights == "auto":
+        found.append("weights " + ", ".join(f"{value:.2f}" for value in fitted.weights))
+    log.info(
+        "%s, found on the val split, %d clips; on held-out folds of it, Top-1 %+.2f points and loss %+.3f against %s",
+        " and ".join(found), fitted.clips, fitted.gain, -fitted.loss_gain,
+        "equal weights" if request.weights == "auto" else "no temperature",
+    )  # fmt: skip
+
+
+def _cooled(scores: Scores, temperature: float) -> Scores:
+    """Logits over a temperature, which is recorded."""
+    record = {**scores.source.record, "divided_by": temperature, "temperature": 1.0}
+    logits = (scores.logits / temperature).astype(np.float32)
+    return replace(scores, logits=logits, source=replace(scores.source, record=record))
+
+
+def _with_groups(streams: Sequence[Scores], judged: Sequence[Scores], request: EvaluationRequest) -> Scores:
+    """A network of actions and one of their body groups as one; the group's weight given or found on the val split."""
+    if request.temperature == "auto":
+        temperatures = [fit_temperature(one) for one in judged]
+        log.info("temperatures found on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
+        streams, judged = (
+            [_cooled(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, judged)
+        )
+    actions, groups = actions_and_groups(streams)
+    weight = request.group_weight
+    if weight == "auto":
+        weight = find_weight(*actions_and_groups(judged))
+    total = with_groups(actions, groups, weight)
+    if (total.labels >= 0).any():
+        log.info(
+            "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",
+            "" if weight is None else f", weight {weight:g}",
+            compute_metrics(total)["top1"], compute_metrics(actions)["top1"],
+        )  # fmt: skip
+    calibrated = {}
+    if judged:
+        calibrated["temperature"] = fit_temperature(with_groups(*actions_and_groups(judged), weight))
+    records = [stream.source.record for stream in (actions, groups)]
+    record = of_streams(records, [], fusion=request.fusion, group_weight=weight, **calibrated)
+    return replace(total, source=replace(total.source, record=record))
