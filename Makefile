@@ -1,6 +1,7 @@
 # make demo    environment, synthetic data, short training, evaluation and report: minutes on two CPU cores
 # make test    environment and the full test suite
 # make check   lint, formatting, types, import contracts
+# make coverage the test suite, and the lines that it does not run
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make torture  files of every format, damaged at random, for an hour; goes on where it was stopped
 # make setup   environment only, in .venv, from pinned constraints
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check torture mutations
+.PHONY: setup demo test coverage check torture mutations
 
 setup: $(READY)
 
@@ -25,6 +26,9 @@ demo: setup
 
 test: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal  # two workers of one thread each
+
+coverage: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report term-missing
 
 mutations: setup
 	$(BIN)/python tests/mutations/run.py --jobs 2
