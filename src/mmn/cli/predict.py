@@ -33,6 +33,12 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--output", type=Path, help="a .csv, .jsonl or .json file (default: print)")
     parser.add_argument("--top", type=int, default=5, help="how many classes of each clip (default: 5)")
+    parser.add_argument(
+        "--coverage",
+        type=float,
+        metavar="SHARE",
+        help="say none of these below the probability that this share of val clips reach, such as 0.9",
+    )
     parser.add_argument("--layout", help="the skeleton the sources are in (default: the one of the first checkpoint)")
     parser.add_argument("--modality", help="what official weights see, such as bone; their skeleton is --layout")
     parser.add_argument("--split", choices=("train", "val", "test"), help="of the sources (default: all)")
@@ -43,7 +49,7 @@ def register(commands: Any) -> None:
     add("--segments", type=Path, help="write who does what from when to when: .csv, .json, .jsonl, .vtt or .eaf")
     add("--window", type=int, default=64, help="frames per window, classified as one clip (default: 64)")
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
-    add("--threshold", type=float, default=0.3, help="least probability of an action (default: 0.3)")
+    add("--threshold", type=float, help="least probability of an action (default: that of --coverage, or 0.3)")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     parser.set_defaults(run=_run)
 
@@ -55,6 +61,8 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.segments is not None and options.output is not None:
         raise UserError("--output is a table of clips and --segments one of long recordings; give one of them.")
+    if options.segments is not None and options.threshold is not None and options.coverage is not None:
+        raise UserError("--threshold and --coverage both set the least probability of an action; give one of them.")
     if options.top < 1:
         raise UserError(f"--top is {options.top}; it is the number of classes, 1 or more.")
     if options.output is not None:
@@ -77,7 +85,8 @@ def _run(options: argparse.Namespace) -> None:
 def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
     from mmn.evaluation.probabilities import COLUMNS
 
-    find = partial(_likeliest, options, predictor, progress)
+    threshold = 0.0 if options.coverage is None else predictor.threshold(options.coverage)
+    find = partial(_likeliest, options, predictor, progress, threshold)
     if options.output is None:
         for _, rows in find(frozenset()):
             _print(rows)
@@ -87,14 +96,14 @@ def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progr
 
 
 def _likeliest(
-    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", done: Set[str]
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", threshold: float, done: Set[str]
 ) -> "Iterator[Finished]":
     """Names of clips that are not ``done``, and their rows."""
     from mmn.engine.predict import likeliest_of
 
     for name, recordings in _read(options, predictor, done):
         task = progress.add_task(name, total=len(recordings.clips))
-        for guesses in likeliest_of(predictor, recordings, options.top):
+        for guesses in likeliest_of(predictor, recordings, options.top, threshold):
             names = {guess.name for guess in guesses}
             yield names, [guess.as_row() for guess in guesses]
             progress.advance(task, len(names))
@@ -105,7 +114,10 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
     from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
     from mmn.evaluation.segments import COLUMNS, Segment
 
-    sliding = Sliding(options.window, options.stride, options.threshold, options.smooth)
+    threshold = options.threshold
+    if threshold is None:
+        threshold = 0.3 if options.coverage is None else predictor.threshold(options.coverage)
+    sliding = Sliding(options.window, options.stride, threshold, options.smooth)
     find = partial(_actions, options, predictor, progress, sliding)
     if options.segments.suffix.lower() in OF_ONE_RECORDING:
         rows, count = [row for _, found in find(frozenset()) for row in found], 1
@@ -169,7 +181,8 @@ def _print(rows: "Sequence[Row]") -> None:
 
     for row in rows:
         start = f"{row['name']}: " if row["place"] == 1 else "    "
-        print(plain(f"{start}{row['class']} {100 * row['probability']:.1f} %"))
+        chance = "" if row["probability"] is None else f" {100 * row['probability']:.1f} %"
+        print(plain(f"{start}{row['class']}{chance}"))
 
 
 @contextmanager

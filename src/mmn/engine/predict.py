@@ -113,15 +113,17 @@ def without(recordings: Recordings, done: Set[str]) -> Recordings:
     return replace(recordings, clips=take(recordings.clips, np.array(left, np.int64)), frames=frames)
 
 
-def likeliest_of(predictor: Predictor, recordings: Recordings, places: int) -> Iterator[list[Guess]]:
-    """The ``places`` likeliest classes of each clip, a batch of clips at a time."""
+def likeliest_of(
+    predictor: Predictor, recordings: Recordings, places: int, threshold: float = 0.0
+) -> Iterator[list[Guess]]:
+    """The ``places`` likeliest classes of each clip, a batch of clips at a time; see ``likeliest``."""
     clips = recordings.clips
     for start in range(0, len(clips), predictor.batch_size):
         batch = range(start, min(start + predictor.batch_size, len(clips)))
         logits = predictor.logits([clips.clip(index) for index in batch], recordings.layout)
         names = clips.names[batch.start : batch.stop]
         scores = Scores(names, np.full(len(names), UNKNOWN), logits.astype(np.float32), predictor.classes)
-        yield likeliest(scores, places)
+        yield likeliest(scores, places, threshold)
 
 
 def segments_of(

@@ -17,6 +17,7 @@ from mmn.evaluation.calibration import fit_temperature
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.record import record_of
 from mmn.evaluation.scores import Scores, compute_metrics, write_scores
+from mmn.evaluation.unknown import confidence_percentiles
 from mmn.files import write_json
 from mmn.inference.checkpoint import KEY, load_network
 from mmn.inference.weights_only import read_checkpoint
@@ -33,7 +34,7 @@ def report(
     """Score the best epoch (or the last, if none was saved) and the last on the labelled clips of val and test.
 
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, prints a table, and adds to ``best.ckpt`` how it
-    was selected and the temperature fitted to the val split.
+    was selected, the temperature fitted to the val split, and how sure it is of that split's clips.
     """
     kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
     network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
@@ -54,7 +55,8 @@ def report(
     }
     chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
     if kept:
-        _annotate(kept, chosen)
+        confidences = confidence_percentiles(found["val"], about["temperature"]) if "val" in found else None
+        _annotate(kept, chosen=chosen, confidences=confidences)
     for split, scores in found.items():
         more = {"modality": datamodule.modality.name, "precision": "32", **chosen}
         record = record_of(network, datamodule.data, split, **more)
@@ -74,10 +76,10 @@ def _scored(trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModu
     return {split: score(trainer, network, datamodule, split) for split in there}
 
 
-def _annotate(path: Path, chosen: dict[str, Any]) -> None:
-    """Add to a checkpoint how it was selected and its temperature."""
+def _annotate(path: Path, **more: Any) -> None:
+    """Add to what a checkpoint records."""
     content = read_checkpoint(path)
-    content[KEY]["chosen"] = chosen
+    content[KEY] |= more
     AtomicCheckpoints().save_checkpoint(content, path)
 
 

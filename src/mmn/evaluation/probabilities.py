@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from mmn.data.format.clips import UNKNOWN
 from mmn.evaluation.logits import top_classes
 from mmn.evaluation.predictions import probabilities
 from mmn.evaluation.row_file import write_rows
@@ -17,30 +18,39 @@ PLACES = 5
 
 COLUMNS = ["name", "place", "class", "index", "probability"]
 
+NONE_OF_THESE = "none of these"
+"""The class of a clip whose likeliest class is too unlikely; its index is ``UNKNOWN``."""
+
 
 class Guess(NamedTuple):
-    """One of a clip's most likely classes; place 1 is the most likely, ``probability`` 0–1."""
+    """One of a clip's most likely classes; place 1 is the most likely, ``probability`` 0–1, None if none is known."""
 
     name: str
     place: int
     class_name: str
     class_index: int
-    probability: float
+    probability: float | None
 
     def as_row(self) -> dict[str, Any]:
         """What a table says of it, in ``COLUMNS``."""
-        return dict(zip(COLUMNS, (*self[:-1], round(self.probability, 6)), strict=True))
+        probability = None if self.probability is None else round(self.probability, 6)
+        return dict(zip(COLUMNS, (*self[:-1], probability), strict=True))
 
 
-def likeliest(scores: Scores, places: int = PLACES) -> list[Guess]:
-    """The most likely classes of every clip; the lower index wins a tie."""
+def likeliest(scores: Scores, places: int = PLACES, threshold: float = 0.0) -> list[Guess]:
+    """The most likely classes of every clip; the lower index wins a tie.
+
+    Where none reaches the threshold, ``NONE_OF_THESE`` has the first place and the classes follow.
+    """
     chances = probabilities(scores)
     best = top_classes(torch.from_numpy(scores.logits), places).tolist()
-    return [
-        Guess(name, place, scores.classes.names[k], k, float(chances[i, k]))
-        for i, (name, classes) in enumerate(zip(scores.names, best, strict=True))
-        for place, k in enumerate(classes, start=1)
-    ]
+    guesses = []
+    for name, classes, own in zip(scores.names, best, chances, strict=True):
+        found = [(scores.classes.names[k], k, float(own[k])) for k in classes]
+        unsure = own.max() < threshold
+        ranked = [(NONE_OF_THESE, UNKNOWN, None), *found] if unsure else found
+        guesses += [Guess(name, place, *guess) for place, guess in enumerate(ranked, start=1)]
+    return guesses
 
 
 def calibrated(scores: Scores) -> Scores:

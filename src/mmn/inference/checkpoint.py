@@ -1,10 +1,11 @@
 """Checkpoints of this project and of the official code, and networks from either."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from mmn.data.format.skeletons import SkeletonData
@@ -37,17 +38,24 @@ class Checkpoint:
     """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones).
 
     ``chosen`` holds, after training, the ``epoch``, what it was ``selected_on``, and the ``temperature`` fitted on
-    val.
+    val; ``confidences`` the percentiles, from the 0th to the 100th, of the likeliest class's probability on val.
     """
 
     network: nn.Module
     stream: Stream | None
     chosen: dict[str, Any] = field(default_factory=dict)
+    confidences: Sequence[float] | None = None
 
     @property
     def temperature(self) -> float:
         """The temperature that calibrates logits; 1 if none was fitted."""
         return float(self.chosen.get("temperature") or 1.0)
+
+    def threshold(self, coverage: float) -> float | None:
+        """The probability that the likeliest class has on that share of val clips; None if it was not recorded."""
+        if self.confidences is None:
+            return None
+        return float(np.interp(100 * (1 - coverage), np.arange(len(self.confidences)), self.confidences))
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -86,7 +94,8 @@ def load_checkpoint(
         else:
             made = make(**stream.arguments)
         _load(made, state, path)
-        return Checkpoint(with_stream(made.eval(), stream), stream, dict(content[KEY].get("chosen") or {}))
+        more = dict(content[KEY].get("chosen") or {}), content[KEY].get("confidences")
+        return Checkpoint(with_stream(made.eval(), stream), stream, *more)
     for part in (content, content.get("state_dict"), content.get("model")):
         if isinstance(part, dict) and is_official({str(k).removeprefix("module."): v for k, v in part.items()}):
             state = check_weights(part, str(path))

@@ -60,6 +60,27 @@ class Predictor:
         """What is recognised."""
         return self._members[0].stream.classes
 
+    def threshold(self, coverage: float) -> float:
+        """The probability below which a clip is of none of the classes.
+
+        Args:
+            coverage: share of the val clips that stay above it, above 0 and at most 1; of several networks, the mean
+                of their thresholds.
+
+        Raises:
+            UserError: another share, or a checkpoint that does not record how sure it was of its val clips.
+        """
+        if not 0 < coverage <= 1:
+            raise UserError(f"--coverage is {coverage:g}; it is a share of clips, above 0 and at most 1.")
+        found = {member.path: member.checkpoint.threshold(coverage) for member in self._members}
+        for path, threshold in found.items():
+            if threshold is None:
+                raise UserError(
+                    f"{path} does not record how sure it was of val clips, which --coverage needs; give the best.ckpt "
+                    "of a run that has them."
+                )
+        return float(np.mean(list(found.values())))
+
     @property
     def background(self) -> int | None:
         """The class of what is none of the others, where the first network was trained with one (``data.rest``)."""
