@@ -1,0 +1,71 @@
+"""Where a run is written: new folders, shared folders, and the folder that a command resumes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmn.engine.run_folder import _run_folder, command, exclusive_folder
+from mmn.errors import UserError
+
+
+def begun(folder: Path, overrides: str, state: str) -> str:
+    """A run folder in a given state."""
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / ".hydra" / "overrides.yaml").write_text(overrides)
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.ckpt").touch()
+    (folder / "run.json").write_text(f'{{"state": "{state}"}}')
+    return str(folder)
+
+
+def test_resume_matches_the_command_and_prefers_an_interrupted_run(tmp_path: Path) -> None:
+    base = str(tmp_path)
+    interrupted = begun(tmp_path / "a", "- seed=1", "running")
+    begun(tmp_path / "b", "- seed=2", "running")
+    begun(tmp_path / "c", "- seed=1\n- resume=true", "finished")
+    finished = begun(tmp_path / "d", "- seed=4", "finished")
+    begun(tmp_path / "f", "- seed=5", "running")
+    begun(tmp_path / "g", "- seed=5", "running")
+    os.utime(tmp_path / "f", (2e9, 2e9))  # changed last
+    begun(tmp_path / "e", "[damaged", "running")
+    assert _run_folder(base, "now", True, ("seed=1", "resume=true")) == interrupted
+    assert _run_folder(base, "now", True, ("seed=4", "resume=true")) == finished
+    assert _run_folder(base, "now", True, ("seed=5", "resume=true")) == f"{tmp_path}/f"
+    assert _run_folder(base, "now", True, ("seed=3", "resume=true")) == f"{tmp_path}/now"
+    assert _run_folder(base, "then", False, ("seed=1",)) == f"{tmp_path}/then"
+    assert command(["a=1", "resume=true", "hydra.run.dir=x"]) == command(["a=1"])
+
+
+def test_runs_started_in_the_same_second_get_separate_folders(tmp_path: Path) -> None:
+    folders = [exclusive_folder(str(tmp_path / "runs"), "now").name for _ in range(3)]
+    assert folders == ["now", "now-2", "now-3"]
+    commands = [
+        [
+            sys.executable,
+            "-c",
+            f"from mmn.engine.run_folder import exclusive_folder as f; print(f({str(tmp_path)!r}, 'at'))",
+        ]
+        for _ in range(4)
+    ]
+    started = [subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) for arguments in commands]
+    assert len({process.communicate()[0] for process in started}) == 4
+
+
+@pytest.mark.parametrize("base", ["s3://bucket/logs", "FILE"])
+def test_a_log_dir_that_is_not_a_local_folder_is_refused(tmp_path: Path, base: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"paths\.log_dir"):
+        exclusive_folder(base.replace("FILE", str(tmp_path / "file")), "now")
+    assert not (tmp_path / "s3:").exists()
+
+
+def test_processes_of_one_launcher_share_a_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "job7")
+    assert _run_folder(str(tmp_path), "then", False, ()) == f"{tmp_path}/torchrun-job7"
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID")
+    for name, value in (("SLURM_NTASKS", "4"), ("SLURM_PROCID", "1"), ("SLURM_JOB_ID", "33")):
+        monkeypatch.setenv(name, value)
+    assert _run_folder(str(tmp_path), "later", False, ()) == f"{tmp_path}/slurm-33-0"
