@@ -76,7 +76,7 @@ def test_evaluation_fuses_the_two_streams_and_says_how(tmp_path: Path) -> None:
     assert np.array_equal(read_scores(tmp_path / "eval" / "scores.h5").logits, with_groups(actions, groups, 0.5).logits)
     assert "with the network of groups, weight 0.5: Top-1 " in ended.stdout
     for overrides, sentence in (
-        (["fusion=product"], "fusion is product; it is sum or hierarchy"),
+        (["fusion=product"], "fusion is product; it is sum, hierarchy or route"),
         (["group_weight=1"], "group_weight=1 is for fusion=hierarchy"),
         (["fusion=hierarchy", "weights=[1,1]"], "weights are for fusion=sum"),
         (["fusion=hierarchy", "group_weight=-1"], "group_weight is -1; it is a number of at least 0"),

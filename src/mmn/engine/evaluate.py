@@ -13,7 +13,7 @@ from mmn.engine.evaluation_request import PLACEMENT, EvaluationRequest, read_req
 from mmn.engine.fuse import fuse, val_paths
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
-from mmn.engine.streams import score_streams
+from mmn.engine.streams import clips_to_route, score_streams
 from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
@@ -54,9 +54,11 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     trainer = _trainer(cfg)
     if not trainer.is_global_zero:
         logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
+    splits = [request.split, *(["val"] if request.fits else [])]
+    clips = {split: clips_to_route(request, split, cfg) for split in splits} if request.fusion == "route" else {}
     judged = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
     scored = score_streams(request.paths, request.split, cfg, request, trainer)
-    total, streams, weights = fuse(scored, judged, request)
+    total, streams, weights = fuse(scored, judged, request, clips)
     result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -12,6 +12,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
 from mmn.evaluation.weights import Average, shares
+
+Fusion = Literal["sum", "hierarchy", "route"]
 
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 """The keys of ``trainer`` that evaluation reads."""
@@ -42,7 +44,8 @@ class EvaluationRequest:
         temperature: ``"auto"`` to divide each stream's logits by a temperature fitted to the val split.
         val_paths: what to fit on in place of each path; None for the path's own scores of val.
         average: what is averaged over streams.
-        fusion: ``"sum"``, or ``"hierarchy"`` for a network of actions and one of their body groups.
+        fusion: ``"sum"``; ``"hierarchy"`` for a network of actions and one of their body groups; ``"route"`` for a
+            network of groups and networks of their actions.
         group_weight: λ of log p(action) + λ · log p(group), ``"auto"`` to fit it to the val split; None for
             log p(group) + log p(action | group).
         split: the split to score.
@@ -57,7 +60,7 @@ class EvaluationRequest:
     temperature: Literal["auto"] | None
     val_paths: list[str | None]
     average: Average
-    fusion: Literal["sum", "hierarchy"]
+    fusion: Fusion
     group_weight: float | Literal["auto"] | None
     split: str
     files: dict[str, str | None]
@@ -124,15 +127,15 @@ def _val_paths(cfg: DictConfig, request: EvaluationRequest) -> list[str | None]:
     return [None if path is None else _file(str(path)) for path in paths]
 
 
-def _fusion(cfg: DictConfig) -> tuple[Literal["sum", "hierarchy"], float | Literal["auto"] | None]:
+def _fusion(cfg: DictConfig) -> tuple[Fusion, float | Literal["auto"] | None]:
     """How streams become one, and the weight of body groups."""
     fusion, weight = cfg.fusion, cfg.group_weight
-    if fusion not in ("sum", "hierarchy"):
-        raise UserError(f"fusion is {fusion}; it is sum or hierarchy.")
-    if fusion == "sum" and weight is not None:
+    if fusion not in get_args(Fusion):
+        raise UserError(f"fusion is {fusion}; it is sum, hierarchy or route.")
+    if fusion != "hierarchy" and weight is not None:
         raise UserError(f"group_weight={weight} is for fusion=hierarchy; add it, or leave group_weight out.")
-    if fusion == "hierarchy" and cfg.weights is not None:
-        raise UserError("weights are for fusion=sum; of fusion=hierarchy give group_weight.")
+    if fusion != "sum" and cfg.weights is not None:
+        raise UserError(f"weights are for fusion=sum; fusion={fusion} has none, and fusion=hierarchy group_weight.")
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (weight is None or weight == "auto" or (number and 0 <= weight < float("inf"))):
         raise UserError(f"group_weight is {weight}; it is a number of at least 0, auto, or null.")

@@ -1,7 +1,7 @@
-"""Several streams as one: what is to be fitted on the val split, the sum or the hierarchy, and its record."""
+"""Several streams as one: what is to be fitted on the val split, their sum or another fusion, and its record."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from mmn.evaluation.fit_weights import FittedWeights, find_weights
 from mmn.evaluation.foreign_files import SUFFIXES
 from mmn.evaluation.hierarchy import actions_and_groups, find_weight, with_groups
 from mmn.evaluation.record import of_streams
+from mmn.evaluation.route import routed
 from mmn.evaluation.scores import Scores, combine, compute_metrics
 
 log = logging.getLogger(__name__)
@@ -50,19 +51,25 @@ def _val_path(path: str, given: str | None) -> str:
     return str(scores)
 
 
-def fuse(streams: Sequence[Scores], judged: Sequence[Scores], request: EvaluationRequest) -> Fused:
+def fuse(
+    streams: Sequence[Scores],
+    judged: Sequence[Scores],
+    request: EvaluationRequest,
+    clips: Mapping[str, Scores],
+) -> Fused:
     """Streams as the request says.
 
     Args:
         streams: scores of the split to report.
         judged: scores of the val split by the same streams, if the request fits something to it.
         request: fusion, weights and temperatures.
+        clips: clips and actions of both splits, without scores, for ``fusion=route``.
 
     Raises:
         UserError: streams that do not belong together, or no labelled clips to fit on.
     """
-    if request.fusion == "hierarchy":
-        total = _with_groups(streams, judged, request)
+    if request.fusion != "sum":
+        total = _by_group(streams, judged, request, clips)
         return Fused(total, [total], [1.0])
     if not request.fits:
         assert request.weights != "auto"
@@ -111,28 +118,41 @@ def _cooled(scores: Scores, temperature: float) -> Scores:
     return replace(scores, logits=logits, source=replace(scores.source, record=record))
 
 
-def _with_groups(streams: Sequence[Scores], judged: Sequence[Scores], request: EvaluationRequest) -> Scores:
-    """A network of actions and one of their body groups as one; the group's weight given or found on the val split."""
+def _by_group(
+    streams: Sequence[Scores],
+    judged: Sequence[Scores],
+    request: EvaluationRequest,
+    clips: Mapping[str, Scores],
+) -> Scores:
+    """A network of body groups and networks of actions as one."""
     if request.temperature == "auto":
         temperatures = [fit_temperature(one) for one in judged]
         log.info("temperatures found on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
         streams, judged = (
             [_cooled(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, judged)
         )
-    actions, groups = actions_and_groups(streams)
-    weight = request.group_weight
-    if weight == "auto":
-        weight = find_weight(*actions_and_groups(judged))
-    total = with_groups(actions, groups, weight)
+    how: dict[str, Any] = {"fusion": request.fusion}
+    if request.fusion == "route":
+        total = routed(clips[request.split], streams)
+        val = routed(clips["val"], judged) if judged else None
+    else:
+        weight = request.group_weight
+        if weight == "auto":
+            weight = find_weight(*actions_and_groups(judged))
+        total = with_groups(*actions_and_groups(streams), weight)
+        val = with_groups(*actions_and_groups(judged), weight) if judged else None
+        how["group_weight"] = weight
+        _say_group_weight(total, actions_and_groups(streams)[0], weight)
+    if val is not None:
+        how["temperature"] = fit_temperature(val)
+    record = of_streams([stream.source.record for stream in streams], [], **how)
+    return replace(total, source=replace(total.source, record=record))
+
+
+def _say_group_weight(total: Scores, actions: Scores, weight: float | None) -> None:
     if (total.labels >= 0).any():
         log.info(
             "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",
             "" if weight is None else f", weight {weight:g}",
             compute_metrics(total)["top1"], compute_metrics(actions)["top1"],
         )  # fmt: skip
-    calibrated = {}
-    if judged:
-        calibrated["temperature"] = fit_temperature(with_groups(*actions_and_groups(judged), weight))
-    records = [stream.source.record for stream in (actions, groups)]
-    record = of_streams(records, [], fusion=request.fusion, group_weight=weight, **calibrated)
-    return replace(total, source=replace(total.source, record=record))

@@ -16,6 +16,7 @@ from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
+from mmn.data.view.view import View
 from mmn.engine.evaluation_request import EvaluationRequest
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
@@ -26,6 +27,7 @@ from mmn.evaluation.foreign_scores import read_foreign
 from mmn.evaluation.record import record_of
 from mmn.evaluation.scores import Scores, Source, compute_metrics, read_scores
 from mmn.inference.checkpoint import Checkpoint, check_fit, load_checkpoint
+from mmn.inference.stream import Stream
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +47,47 @@ def score_streams(
     return [read_foreign(Path(path), known) if _is_foreign(path) else own[path] for path in paths]
 
 
+def clips_to_route(request: EvaluationRequest, split: str, cfg: DictConfig) -> Scores:
+    """The clips and actions of those groups that the network of groups knows, without scores.
+
+    Raises:
+        UserError: scores instead of a checkpoint, or no network of groups.
+    """
+    for path in request.paths:
+        if _is_foreign(path) or path.endswith(".h5"):
+            raise UserError(f"fusion=route needs every network's scores of every clip; give checkpoints, not {path}.")
+    for path in request.paths:
+        stream = load_checkpoint(path, named_networks(cfg.model)).stream
+        if stream and stream.view.target == "group":
+            return _clips_of(request, split, stream)
+    raise UserError("fusion=route needs a network of groups, trained with data.target=group, and there is none.")
+
+
 def _is_foreign(path: str) -> bool:
     return Path(path).suffix in SUFFIXES
 
 
-def _clips_of(request: EvaluationRequest, split: str) -> Scores:
-    """The clips and classes of the data files, without scores."""
+def _clips_of(request: EvaluationRequest, split: str, stream: Stream | None = None) -> Scores:
+    """The clips and classes of the data files, without scores.
+
+    Args:
+        request: its files.
+        split: of each file.
+        stream: whose file and classes are meant, in place of all of a file that the request names.
+
+    Raises:
+        UserError: no data file, or one without this split.
+    """
     parts = {}
-    for name, file in request.files.items():
-        if file is None:
+    for name, path in request.files.items():
+        file = path or (stream and stream.data_path)
+        if not file:
             raise UserError(f"{request.paths[0]} does not say which clips it is of; give data.path= as well.")
         data = read_data(file, [split])
+        if split not in data.splits:
+            raise UserError(f"{file} has no split {split}; give another split= or file.")
+        if stream:
+            data = View(classes=stream.view.classes).apply(data, file)
         clips = data.splits[split]
         blank = np.zeros((len(clips), len(data.classes.names)), np.float32)
         source = Source(data=str(Path(file).resolve()), split=split)
@@ -79,7 +111,7 @@ def _score(
 ) -> Scores:
     """Scores of a checkpoint on one file."""
     checkpoint = load_checkpoint(path, named_networks(cfg.model))
-    datamodule = _datamodule(path, file, checkpoint, cfg)
+    datamodule = _datamodule(path, file, checkpoint, cfg, every_clip=request.fusion == "route")
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     views = test_time_views(request.samplings, request.flip)
@@ -107,13 +139,20 @@ def _score(
     return scores
 
 
-def _datamodule(path: str, file: str | None, checkpoint: Checkpoint, cfg: DictConfig) -> SkeletonDataModule:
-    """The data a checkpoint was trained on; for official weights, from modality and recipe."""
+def _datamodule(
+    path: str, file: str | None, checkpoint: Checkpoint, cfg: DictConfig, every_clip: bool
+) -> SkeletonDataModule:
+    """The data a checkpoint was trained on; for official weights, from modality and recipe.
+
+    With ``every_clip``, clips of classes that the network does not know are there too, without a label.
+    """
     stream = checkpoint.stream
     requested = cfg.get("modality")
     if stream is not None:
         preprocessing = stream.preprocessing
         data_path, view = stream.view_of(file)
+        if every_clip:
+            view = replace(view.elsewhere(), keep_others=True)
         options = view.as_dict()
         if requested is not None and isinstance(cfg.ckpt_path, str) and requested.name != stream.modality.name:
             raise UserError(f"{path} was trained on {stream.modality.name}; leave out modality={requested.name}.")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mmn.errors import UserError
+from mmn.evaluation.logits import log_softmax
 from mmn.evaluation.scores import Scores, compute_metrics
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
@@ -45,8 +45,8 @@ def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores
         raise UserError(f"the network of groups has no scores for clip {lost[0]}; score the same split.")
     order = [groups.classes.names.index(name) for name in actions.classes.group_names]
     of_class = np.array(actions.classes.group_of_class)
-    log_group = _log_softmax(groups.logits[[place[name] for name in actions.names]][:, order])
-    log_action = _log_softmax(actions.logits)
+    log_group = log_softmax(groups.logits[[place[name] for name in actions.names]][:, order])
+    log_action = log_softmax(actions.logits)
     if weight is None:
         chances = np.exp(log_action)
         of_group = np.stack([chances[:, of_class == group].sum(axis=1) for group in range(len(order))], axis=1)
@@ -65,9 +65,3 @@ def find_weight(actions: Scores, groups: Scores) -> float:
     if not (actions.labels >= 0).any():
         raise UserError("the group's weight can only be fitted on labelled clips; set group_weight to a number.")
     return min(WEIGHTS, key=lambda weight: compute_metrics(with_groups(actions, groups, weight))["loss"])
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    values = logits.astype(np.float64)
-    values = values - values.max(axis=1, keepdims=True)
-    return values - np.log(np.exp(values).sum(axis=1, keepdims=True))

@@ -19,6 +19,11 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     return torch.from_numpy(logits).double().softmax(dim=-1).numpy()
 
 
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Their logarithms, likewise."""
+    return torch.from_numpy(logits).double().log_softmax(dim=-1).numpy()
+
+
 def loss_of(logits: Tensor, labels: Tensor) -> float:
     """Mean cross entropy in nats of ``logits (N, K)``, to six decimals; the rest depends on summation order."""
     value = torch.nn.functional.cross_entropy(logits.double(), labels)

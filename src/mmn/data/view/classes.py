@@ -37,9 +37,11 @@ class Relabelling:
         place = np.where(self.place == LEFT_OUT, LEFT_OUT, other.place[np.maximum(self.place, 0)])
         return Relabelling(other.classes, place)
 
-    def apply(self, clips: Clips) -> Clips:
-        """The clips of the new classes and of unknown class."""
+    def apply(self, clips: Clips, keep_others: bool = False) -> Clips:
+        """The clips of the new classes and of unknown class; with ``keep_others``, those left out become unknown."""
         labels = np.where(clips.labels == UNKNOWN, UNKNOWN, self.place[np.maximum(clips.labels, 0)])
+        if keep_others:
+            labels = np.where(labels == LEFT_OUT, UNKNOWN, labels)
         kept = np.flatnonzero(labels != LEFT_OUT)
         chosen = clips if len(kept) == len(clips) else take(clips, kept)
         return replace(chosen, labels=labels[kept])

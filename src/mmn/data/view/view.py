@@ -38,6 +38,7 @@ class View:
         folds: number of folds of the training clips, or ``"groups"`` for one per group; None for no folds.
         fold: the fold held out as the val split.
         fold_seed: seed of the folds; separate, like ``draw_seed``.
+        keep_others: keep the clips of other classes as clips of unknown class, to score them all the same.
     """
 
     joints: Sequence[str] | None = None
@@ -54,6 +55,7 @@ class View:
     folds: int | str | None = None
     fold: int | str | None = None
     fold_seed: int = 1
+    keep_others: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self):  # plain lists and tables, whatever their type
@@ -123,7 +125,7 @@ class View:
             found = found.then(kept(found.classes, self._kept(found, data, where), self.rest, where))
         if found.classes == data.classes:
             return data
-        splits = {split: found.apply(clips) for split, clips in data.splits.items()}
+        splits = {split: found.apply(clips, self.keep_others) for split, clips in data.splits.items()}
         splits = {split: clips for split, clips in splits.items() if len(clips)}
         if not splits:
             raise UserError(f"data.classes leaves no clip of {where}; choose classes that it has clips of.")

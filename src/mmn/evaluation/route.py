@@ -1,0 +1,70 @@
+"""A network of body groups that sends each clip to the network of its group."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mmn.errors import UserError
+from mmn.evaluation.logits import log_softmax
+from mmn.evaluation.scores import Scores
+
+
+def routed(clips: Scores, streams: Sequence[Scores]) -> Scores:
+    """Scores log p(group) + log p(action | group), the latter by the network of the group.
+
+    The network of a group is the one with the fewest classes of those that know all its actions; a group of one action
+    needs none. What a network says of other actions is left out.
+
+    Args:
+        clips: names, labels and classes of the clips; their logits are not read.
+        streams: scores by a network of groups, and by networks of actions.
+
+    Raises:
+        UserError: no network of groups, or several; no network for a group; scores of other clips.
+    """
+    groups, networks = _groups_and_networks(clips, streams)
+    log_group = log_softmax(_of_clips(groups, clips))
+    total = np.empty((len(clips.names), len(clips.classes.names)))
+    for group, name in enumerate(clips.classes.group_names):
+        actions = np.flatnonzero(np.array(clips.classes.group_of_class) == group)
+        total[:, actions] = log_group[:, [groups.classes.names.index(name)]]
+        if len(actions) > 1:
+            own = _network_of(name, [clips.classes.names[action] for action in actions], networks)
+            columns = [own.classes.names.index(clips.classes.names[action]) for action in actions]
+            total[:, actions] += log_softmax(_of_clips(own, clips)[:, columns])
+    checkpoints = tuple(path for stream in streams for path in stream.source.checkpoints)
+    return replace(clips, logits=total.astype(np.float32), source=replace(clips.source, checkpoints=checkpoints))
+
+
+def _groups_and_networks(clips: Scores, streams: Sequence[Scores]) -> tuple[Scores, list[Scores]]:
+    of_groups = [set(stream.classes.names) == set(clips.classes.group_names) for stream in streams]
+    if of_groups.count(True) != 1:
+        raise UserError(
+            f"fusion=route needs one network of the groups ({', '.join(clips.classes.group_names)}), trained with "
+            f"data.target=group, and has {of_groups.count(True)}; the others are networks of actions."
+        )
+    return streams[of_groups.index(True)], [one for one, groups in zip(streams, of_groups, strict=True) if not groups]
+
+
+def _network_of(group: str, actions: list[str], networks: Sequence[Scores]) -> Scores:
+    knowing = [network for network in networks if set(actions) <= set(network.classes.names)]
+    if not knowing:
+        raise UserError(
+            f"no network knows all {len(actions)} actions of group {group}; train one with data.classes=[{group}]."
+        )
+    knowing.sort(key=lambda network: len(network.classes.names))
+    if len(knowing) > 1 and len(knowing[0].classes.names) == len(knowing[1].classes.names):
+        raise UserError(f"two networks know the actions of group {group} equally well; leave one out.")
+    return knowing[0]
+
+
+def _of_clips(scores: Scores, clips: Scores) -> np.ndarray:
+    """Logits of the clips ``(N, K)``, matched by name."""
+    place = {name: index for index, name in enumerate(scores.names)}
+    if lost := [name for name in clips.names if name not in place]:
+        raise UserError(
+            f"the network of {', '.join(scores.classes.names[:2])}, … has no scores for clip {lost[0]} ({len(lost)} "
+            "such); give networks that were trained on one file."
+        )
+    return scores.logits[[place[name] for name in clips.names]]
