@@ -33,10 +33,16 @@ from mmn.training.guards import StopOnNonFinite, memory_explained
     ],
     ids=lambda overrides: overrides[0],
 )
-def test_trainer_options_train_and_evaluate(jhmdb_like: Path, tmp_path: Path, overrides: list[str]) -> None:
+def test_trainer_options_train_and_evaluate(
+    jhmdb_like: Path, tmp_path: Path, overrides: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmn.engine.check._cpu_computes_in_bf16", lambda: False)
     result = train(tmp_path / "run", jhmdb_like, *QUICK, *overrides)
     assert result.returncode == 0, result.stderr
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val"]["clips"] == 28
+    slow = "This CPU has no bf16 instructions, so trainer.precision=bf16 is slower than 32."
+    assert (slow in result.stdout + result.stderr) == ("trainer.precision=bf16" in overrides)
+    assert "historical" not in result.stderr  # Lightning's opinion of the spelling bf16
     if "scale_lr=true" in overrides:
         assert column(tmp_path / "run", "lr")[0] == pytest.approx(1e-3 * 8 * 3 / 64, rel=0.3)
     if "callbacks=ema" in overrides:

@@ -61,8 +61,10 @@ def build_trainer(cfg: DictConfig, best_epoch: BestEpoch) -> L.Trainer:
     callbacks += [Throughput(), *lines]
     callbacks.sort(key=lambda c: isinstance(c, SaveOnSignal))  # last: it saves the state of the others
     plugins = [AtomicCheckpoints(), *instantiate(cfg.trainer.plugins or [])]
+    precision = str(cfg.trainer.get("precision", 32))
     return instantiate(
         cfg.trainer,
+        precision=f"{precision}-mixed" if precision in ("16", "bf16") else precision,  # Lightning's names
         callbacks=callbacks,
         logger=False,
         plugins=plugins,

@@ -1,6 +1,7 @@
 """Check a composed training config before anything is read or written."""
 
 import difflib
+import logging
 import math
 from typing import Any
 
@@ -9,6 +10,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from mmn.errors import UserError
+
+log = logging.getLogger(__name__)
 
 METRICS = ("top1", "top5", "loss", "action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro", "f1_mean")
 """Validation metrics, as ``val/NAME``; ``body_*`` only if the classes have groups."""
@@ -92,11 +95,18 @@ def _check_trainer(cfg: DictConfig) -> None:
         raise UserError("trainer.precision=64 is not supported: batches are float32; use 32 or bf16.")
     if precision in _GPU_ONLY and (accelerator == "cpu" or not cuda):
         raise UserError(f"trainer.precision={precision} needs a GPU; on a CPU use 32 or bf16.")
+    if precision.startswith("bf16") and (accelerator == "cpu" or not cuda) and not _cpu_computes_in_bf16():
+        log.warning("This CPU has no bf16 instructions, so trainer.precision=%s is slower than 32.", precision)
     if precision in ("16-true", "bf16-true"):
         raise UserError(f"trainer.precision={precision} would keep the weights in low precision; use 32, bf16 or 16.")
     epochs = trainer.get("max_epochs")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")
+
+
+def _cpu_computes_in_bf16() -> bool:
+    tests = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
+    return any(test is None or test() for test in tests)
 
 
 def _check_start(cfg: DictConfig) -> None:
