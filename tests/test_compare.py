@@ -104,6 +104,12 @@ def test_no_run_is_lost(tmp_path: Path) -> None:
     assert "epochs selected by test/top1, the metric compared here, and so optimistic" in comparison.markdown()
 
 
+def test_jobs_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    for number in (10, 2, 1):
+        write_run(tmp_path / f"{number}-joint", "joint", number, random_scores(10))
+    assert [run.seed for run in find_runs(tmp_path)] == [1, 2, 10]
+
+
 def test_experiments_of_one_modality_are_told_apart(tmp_path: Path) -> None:
     scores = random_scores(40)
     for number, name in enumerate(("own", "jhmdb_joint")):

@@ -1,6 +1,7 @@
 """The finished runs below a folder, and the settings in which they differ."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,13 +49,13 @@ class Run:
 
 
 def find_runs(folder: Path) -> list[Run]:
-    """Run folders with ``config.yaml`` and ``metrics.json``, sorted by name.
+    """Run folders with ``config.yaml`` and ``metrics.json``, sorted by name, job 2 before job 10.
 
     Raises:
         UserError: if there is none.
     """
     runs = []
-    for path in sorted(folder.rglob("metrics.json")):
+    for path in sorted(folder.rglob("metrics.json"), key=_natural):
         config, overrides = path.with_name("config.yaml"), path.parent / ".hydra" / "overrides.yaml"
         if config.exists() and overrides.exists():
             try:
@@ -64,6 +65,10 @@ def find_runs(folder: Path) -> list[Run]:
     if not runs:
         raise UserError(f"there are no finished runs in {folder}; give the folder of a sweep.")
     return runs
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(path))]
 
 
 def _read_run(path: Path, config: Path, overrides: Path) -> Run:
