@@ -32,3 +32,8 @@ def console(**options: Any) -> "Console":
 def cell(text: str) -> str:
     """Text for a CSV cell, quoted if a spreadsheet would evaluate it as a formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: ``1 clip``, ``2 clips``, ``2 classes``."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmn.cli.view_option import HELP, read_view
 from mmn.errors import UserError
-from mmn.text import console
+from mmn.text import console, counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -63,12 +63,16 @@ def _print(summary: dict[str, Any]) -> None:
         out.print(_counts_table("clips per group", ("group",), cells, summary["groups"]))
     for split, filled in summary["filled"].items():
         most = ", ".join(f"{joint} {count:,}" for joint, count in list(filled["by_joint"].items())[:8])
-        share = f"{filled['joints']:,} missing joints ({filled['share']:.1%}) in {filled['clips']:,} clips"
+        share = f"{filled['joints']:,} missing joints ({filled['share']:.1%}) in {counted(filled['clips'], 'clip')}"
         out.print(_marked(f"filled in, {split}:", f" {share}; most of all {most}"))
         clips = ", ".join(f"{name} {share:.0%}" for name, share in filled["most"].items())
         out.print(f"  most filled clips: {clips}")
     for split, zeros in summary["zeros"].items():
-        out.print(_marked(f"exactly 0, {split}:", f" {zeros['joints']:,} joints in {zeros['clips']:,} clips"))
+        out.print(
+            _marked(
+                f"exactly 0, {split}:", f" {counted(zeros['joints'], 'joint')} in {counted(zeros['clips'], 'clip')}"
+            )
+        )
     if summary["clip_groups"]:
         counts = ", ".join(f"{split} {count}" for split, count in summary["clip_groups"].items())
         out.print(f"groups (subjects or recordings): {counts}")

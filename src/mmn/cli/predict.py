@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mmn.cli.convert import add_options, read_options
 from mmn.cli.device import add_device, chosen_device
 from mmn.errors import UserError
+from mmn.text import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -125,7 +126,7 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
     else:
         table = _write(options.segments, COLUMNS, options, find)
         rows, count = table.rows, len(table.done)
-    print(f"{options.segments}: {len(rows)} segments of {count} recording{'s' * (count != 1)}")
+    print(f"{options.segments}: {counted(len(rows), 'segment')} of {counted(count, 'recording')}")
 
 
 def _actions(
@@ -151,7 +152,7 @@ def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "F
 
     with growing_table(path, columns, _request(options)) as table:
         if table.done:
-            print(f"{path}: {len(table.done)} clips were finished before, continuing", file=sys.stderr)
+            print(f"{path}: {counted(len(table.done), 'clip')} finished before, continuing", file=sys.stderr)
         for names, rows in find(table.done):
             table.add(names, rows)
     return table

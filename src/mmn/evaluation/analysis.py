@@ -11,6 +11,7 @@ from mmn.evaluation.grades import grade_metrics
 from mmn.evaluation.intervals import DRAWS, exact, intervals, observed
 from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
+from mmn.text import counted
 
 FEW_CLIPS = 10
 """Clips of a class; with fewer, macro metrics are unreliable."""
@@ -137,12 +138,13 @@ def notes(scores: Scores) -> list[str]:
     few = [name for name, count in zip(names, counts, strict=True) if 0 < count < FEW_CLIPS]
     if few:
         found.append(
-            f"{len(few)} classes have fewer than {FEW_CLIPS} clips (such as {few[0]}): macro metrics are unreliable."
+            f"{counted(len(few), 'class')} {_have(len(few))} fewer than {FEW_CLIPS} clips (such as {few[0]}): macro "
+            "metrics are unreliable."
         )
     absent = int((counts == 0).sum())
     if absent:
         values, present = observed(scores), classes_present(scores)
-        found.append(f"{absent} of the {len(names)} classes have no clips here.")
+        found.append(f"{absent} of the {len(names)} classes {_have(absent)} no clips here.")
         gap = present["action_f1_macro"] - values["action_f1_macro"]
         if gap > 0.005:
             found.append(
@@ -155,3 +157,7 @@ def notes(scores: Scores) -> list[str]:
             "whole."
         )
     return found
+
+
+def _have(number: int) -> str:
+    return "has" if number == 1 else "have"

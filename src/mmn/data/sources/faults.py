@@ -8,6 +8,7 @@ from mmn.data.sources.fill import DEFAULT_MAX_GAP, LONG, MOSTLY, faults, missing
 from mmn.data.sources.options import ConvertOptions
 from mmn.data.sources.words import some
 from mmn.errors import UserError
+from mmn.text import counted
 
 _NOBODY = "nobody in any of its frames"
 
@@ -42,7 +43,7 @@ def usable(
     kept = [clip for clip in clips if clip.name not in bad]
     if bad and not (options.skip_bad and kept):
         raise UserError(_sentence(bad, len(clips) + len(nobody), options, max_gap))
-    return kept, [f"{len(bad)} clips left out: {_reasons(bad)}"] if bad else []
+    return kept, [f"{counted(len(bad), 'clip')} left out: {_reasons(bad)}"] if bad else []
 
 
 def _sentence(bad: dict[str, str], total: int, options: ConvertOptions, max_gap: int) -> str:
