@@ -69,6 +69,8 @@ def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: st
         (["ckpt_path=a", "temperature=auto", "split=val"], "temperature=auto is fitted to the val split"),
         (["ckpt_path=[a,b]", "fusion=route", "weights=auto"], "weights are for fusion=sum; fusion=route has none"),
         (["ckpt_path=[a,b]", "fusion=route", "group_weight=1"], "group_weight=1 is for fusion=hierarchy"),
+        (["ckpt_path=a", "groups=sum"], "groups is sum; it must be action, marginal or network."),
+        (["ckpt_path=[a,b]", "groups=network"], "groups=network needs a network of groups among the streams"),
         (["ckpt_path=a", "temperature=2"], "temperature is 2; it must be auto or null."),
         (["ckpt_path=[a,b]", "temperature=auto", "val_path=c"], "there are 2 streams but 1 in val_path; give one per"),
         (["ckpt_path=[a,b]", "val_path=[c,d]"], "val_path is what auto is fitted on; set temperature, weights or"),

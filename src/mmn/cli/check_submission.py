@@ -13,6 +13,7 @@ def register(commands: Any) -> None:
     parser.add_argument("prediction", type=Path, help="prediction.zip or prediction.csv")
     parser.add_argument("file", type=Path, help="the HDF5 file it is for")
     parser.add_argument("--split", default="test", help="of the file (default: test)")
+    parser.add_argument("--own-groups", action="store_true", help="groups were ranked by groups=marginal or network")
     parser.set_defaults(run=_run)
 
 
@@ -21,7 +22,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.evaluation.check_submission import check_submission
 
     data = read_data(options.file, [options.split])
-    faults = check_submission(options.prediction, data, options.split)
+    faults = check_submission(options.prediction, data, options.split, options.own_groups)
     for fault in faults:
         print(fault)
     if faults:

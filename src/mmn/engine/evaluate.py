@@ -18,11 +18,12 @@ from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.folds import parts_of
+from mmn.evaluation.group_columns import group_metrics, group_scores
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.probabilities import calibrated, write_probabilities
 from mmn.evaluation.scores import Scores, combine, compute_metrics, write_scores
 from mmn.files import write_json
-from mmn.reporting.table import print_by_group, print_metrics, print_predicted, print_streams
+from mmn.reporting.table import print_by_group, print_group_columns, print_metrics, print_predicted, print_streams
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     clips = {split: clips_to_route(request, split, cfg) for split in splits} if request.fusion == "route" else {}
     judged = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
     scored = score_streams(request.paths, request.split, cfg, request, trainer)
-    total, streams, weights = fuse(scored, judged, request, clips)
+    total, streams, weights, groups = fuse(scored, judged, request, clips)
     result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)
@@ -66,10 +67,12 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         write_json(folder / "metrics.json", {**result, "about": total.source.record})
         analysis = {**analyse(total), "likely_label_errors": likely_label_errors(streams)}
         files = {file: compute_metrics(part) for file, part in parts_of(total, request.files).items()}
-        write_json(folder / "analysis.json", {**analysis, "by_file": files})
+        by_way = group_metrics(calibrated(total), groups)
+        write_json(folder / "analysis.json", {**analysis, "by_file": files, "group_columns": by_way})
         write_scores(folder / "scores.h5", total)
         write_probabilities(folder / "probabilities.csv", calibrated(total))
-        write_predictions(folder, total)
+        ranked = None if request.groups == "action" else group_scores(calibrated(total), request.groups, groups)
+        write_predictions(folder, total, ranked)
         shutil.rmtree(folder / "streams", ignore_errors=True)  # from an earlier evaluation
         if len(streams) > 1:
             for number, stream in enumerate(streams, start=1):
@@ -82,6 +85,8 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         if len(request.files) > 1:
             print_streams({**files, "all": result[request.split]}, f"split {request.split}", "file")
         print_metrics({**result, **guesses}, f"split {request.split}")
+        if groups or request.groups != "action":
+            print_group_columns(by_way)
         print_by_group(analysis.get("by_group") or {})
         print(f"written to {folder}")
     return result

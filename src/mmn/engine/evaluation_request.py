@@ -11,9 +11,8 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from mmn.engine.keys import config_keys
 from mmn.errors import UserError
-from mmn.evaluation.weights import Average, shares
-
-Fusion = Literal["sum", "hierarchy", "route"]
+from mmn.evaluation.choices import Average, Fusion, GroupColumns
+from mmn.evaluation.weights import shares
 
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 """The keys of ``trainer`` that evaluation reads."""
@@ -48,6 +47,7 @@ class EvaluationRequest:
             network of groups and networks of their actions.
         group_weight: λ of log p(action) + λ · log p(group), ``"auto"`` to fit it to the val split; None for
             log p(group) + log p(action | group).
+        groups: how the challenge file ranks body groups.
         split: the split to score.
         files: data files by name without suffix; None for the file that a checkpoint was trained on.
         samplings: frame samplings averaged per clip.
@@ -62,6 +62,7 @@ class EvaluationRequest:
     average: Average
     fusion: Fusion
     group_weight: float | Literal["auto"] | None
+    groups: GroupColumns
     split: str
     files: dict[str, str | None]
     samplings: int
@@ -97,12 +98,16 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         raise UserError(f"average is {cfg.average}; it must be logits or probabilities.")
     if cfg.temperature not in (None, "auto"):
         raise UserError(f"temperature is {cfg.temperature}; it must be auto or null.")
+    if cfg.groups not in get_args(GroupColumns):
+        raise UserError(f"groups is {cfg.groups}; it must be action, marginal or network.")
+    if cfg.groups == "network" and cfg.fusion == "sum":
+        raise UserError("groups=network needs a network of groups among the streams; add fusion=hierarchy or route.")
     weights: list[float] | Literal["auto"] = "auto"
     if given != "auto" or len(paths) == 1:
         weights = shares(None if given == "auto" else given, len(paths))
     fusion, group_weight = _fusion(cfg)
     request = EvaluationRequest(
-        paths, weights, cfg.temperature, [None] * len(paths), cfg.average, fusion, group_weight,
+        paths, weights, cfg.temperature, [None] * len(paths), cfg.average, fusion, group_weight, cfg.groups,
         str(cfg.split), _files(cfg.data.path), samplings, flip, precision,
     )  # fmt: skip
     if request.fits and request.split == "val":

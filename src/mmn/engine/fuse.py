@@ -15,18 +15,19 @@ from mmn.evaluation.fit_weights import FittedWeights, find_weights
 from mmn.evaluation.foreign_files import SUFFIXES
 from mmn.evaluation.hierarchy import actions_and_groups, find_weight, with_groups
 from mmn.evaluation.record import of_streams
-from mmn.evaluation.route import routed
+from mmn.evaluation.route import groups_and_networks, routed
 from mmn.evaluation.scores import Scores, combine, compute_metrics
 
 log = logging.getLogger(__name__)
 
 
 class Fused(NamedTuple):
-    """The result, the streams that it is the weighted sum of, and their weights."""
+    """The result, the streams that it is the weighted sum of, their weights, and the network of groups, if any."""
 
     total: Scores
     streams: list[Scores]
     weights: list[float]
+    groups: Scores | None = None
 
 
 def val_paths(request: EvaluationRequest) -> list[str]:
@@ -69,8 +70,8 @@ def fuse(
         UserError: streams that do not belong together, or no labelled clips to fit on.
     """
     if request.fusion != "sum":
-        total = _by_group(streams, judged, request, clips)
-        return Fused(total, [total], [1.0])
+        total, groups = _by_group(streams, judged, request, clips)
+        return Fused(total, [total], [1.0], groups)
     if not request.fits:
         assert request.weights != "auto"
         return _sum(streams, request.weights, request, {"weights_from": "the command"})
@@ -123,8 +124,8 @@ def _by_group(
     judged: Sequence[Scores],
     request: EvaluationRequest,
     clips: Mapping[str, Scores],
-) -> Scores:
-    """A network of body groups and networks of actions as one."""
+) -> tuple[Scores, Scores]:
+    """A network of body groups and networks of actions as one, and the former."""
     if request.temperature == "auto":
         temperatures = [fit_temperature(one) for one in judged]
         log.info("temperatures found on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
@@ -134,19 +135,21 @@ def _by_group(
     how: dict[str, Any] = {"fusion": request.fusion}
     if request.fusion == "route":
         total = routed(clips[request.split], streams)
+        groups = groups_and_networks(total, streams)[0]
         val = routed(clips["val"], judged) if judged else None
     else:
+        actions, groups = actions_and_groups(streams)
         weight = request.group_weight
         if weight == "auto":
             weight = find_weight(*actions_and_groups(judged))
-        total = with_groups(*actions_and_groups(streams), weight)
+        total = with_groups(actions, groups, weight)
         val = with_groups(*actions_and_groups(judged), weight) if judged else None
         how["group_weight"] = weight
-        _say_group_weight(total, actions_and_groups(streams)[0], weight)
+        _say_group_weight(total, actions, weight)
     if val is not None:
         how["temperature"] = fit_temperature(val)
     record = of_streams([stream.source.record for stream in streams], [], **how)
-    return replace(total, source=replace(total.source, record=record))
+    return replace(total, source=replace(total.source, record=record)), groups
 
 
 def _say_group_weight(total: Scores, actions: Scores, weight: float | None) -> None:

@@ -18,8 +18,14 @@ _BYTES_A_CLIP = 1_000
 _INDEX = re.compile("0|[1-9][0-9]{0,5}", re.ASCII)
 
 
-def check_submission(path: Path, data: SkeletonData, split: str = "test") -> list[str]:
+def check_submission(path: Path, data: SkeletonData, split: str = "test", own_groups: bool = False) -> list[str]:
     """Every fault of ``prediction.zip`` (or ``.csv``) against the clips and classes of a data file, one sentence each.
+
+    Args:
+        path: the file.
+        data: what it is for.
+        split: of ``data``.
+        own_groups: whether groups are ranked on their own, instead of being those of the ranked actions.
 
     Raises:
         UserError: no such file, or a data file without that split or without body groups.
@@ -33,7 +39,7 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test") -> lis
         rows = _rows(path, _BYTES_A_CLIP * (len(expected) + 1000))
     except UserError as error:
         return [str(error)]
-    wanted = header(PLACES, grouped=True)
+    wanted = header(PLACES, PLACES)
     if not rows or rows[0] != wanted:
         return [f"the header is {shown(','.join(rows[0])) if rows else 'missing'}; it should be {','.join(wanted)}"]
     counts = Counter(row[0] if row else "" for row in rows[1:])
@@ -41,7 +47,10 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test") -> lis
     faults += [f"clip {shown(name)} is not in split {split}" for name in counts if name not in expected]
     faults += [f"clip {shown(name)} occurs {count} times" for name, count in counts.items() if count > 1]
     for number, row in enumerate(rows[1:], start=2):
-        faults += [f"line {number}, clip {shown(row[0]) if row else ''}: {fault}" for fault in _row(row, data.classes)]
+        faults += [
+            f"line {number}, clip {shown(row[0]) if row else ''}: {fault}"
+            for fault in _row(row, data.classes, own_groups)
+        ]
     return faults
 
 
@@ -73,7 +82,7 @@ def _rows(path: Path, limit: int) -> list[list[str]]:
         return list(csv.reader(io.StringIO(text)))
 
 
-def _row(row: list[str], classes: Classes) -> list[str]:
+def _row(row: list[str], classes: Classes, own_groups: bool) -> list[str]:
     """Faults of one clip's line."""
     if len(row) != 1 + 2 * PLACES:
         return [f"it has {len(row)} cells instead of {1 + 2 * PLACES}"]
@@ -87,6 +96,8 @@ def _row(row: list[str], classes: Classes) -> list[str]:
         return faults
     if len(set(actions)) != PLACES:
         faults.append("an action is predicted twice")
+    if own_groups:
+        return faults + (["a group is predicted twice"] if len(set(bodies)) != PLACES else [])
     for place, (action, body) in enumerate(zip(actions, bodies, strict=True), start=1):
         group = classes.group_of_class[int(action)]
         if group != int(body):

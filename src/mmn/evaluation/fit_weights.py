@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from mmn.errors import UserError
 from mmn.evaluation.calibration import temperature_of
+from mmn.evaluation.choices import Average
 from mmn.evaluation.logits import softmax
 from mmn.evaluation.scores import Scores, aligned, weighted_mean
-from mmn.evaluation.weights import Average
 
 FOLDS = 5
 _STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mmn.errors import UserError
 from mmn.evaluation.logits import log_softmax
+from mmn.evaluation.matched import matched
 from mmn.evaluation.scores import Scores, compute_metrics
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
@@ -40,16 +41,13 @@ def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores
     Raises:
         UserError: scores of different clips.
     """
-    place = {name: index for index, name in enumerate(groups.names)}
-    if lost := [name for name in actions.names if name not in place]:
-        raise UserError(f"the network of groups has no scores for clip {lost[0]}; score the same split.")
-    order = [groups.classes.names.index(name) for name in actions.classes.group_names]
+    names = actions.classes.group_names
     of_class = np.array(actions.classes.group_of_class)
-    log_group = log_softmax(groups.logits[[place[name] for name in actions.names]][:, order])
+    log_group = log_softmax(matched(groups, actions, names))
     log_action = log_softmax(actions.logits)
     if weight is None:
         chances = np.exp(log_action)
-        of_group = np.stack([chances[:, of_class == group].sum(axis=1) for group in range(len(order))], axis=1)
+        of_group = np.stack([chances[:, of_class == group].sum(axis=1) for group in range(len(names))], axis=1)
         log_action = log_action - np.log(np.maximum(of_group, 1e-300))[:, of_class]
     total = log_action + (1.0 if weight is None else weight) * log_group[:, of_class]
     checkpoints = (*actions.source.checkpoints, *groups.source.checkpoints)

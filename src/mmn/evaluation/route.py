@@ -7,6 +7,7 @@ import numpy as np
 
 from mmn.errors import UserError
 from mmn.evaluation.logits import log_softmax
+from mmn.evaluation.matched import matched
 from mmn.evaluation.scores import Scores
 
 
@@ -23,21 +24,25 @@ def routed(clips: Scores, streams: Sequence[Scores]) -> Scores:
     Raises:
         UserError: no network of groups, or several; no network for a group; scores of other clips.
     """
-    groups, networks = _groups_and_networks(clips, streams)
-    log_group = log_softmax(_of_clips(groups, clips))
+    groups, networks = groups_and_networks(clips, streams)
+    log_group = log_softmax(matched(groups, clips, clips.classes.group_names))
     total = np.empty((len(clips.names), len(clips.classes.names)))
     for group, name in enumerate(clips.classes.group_names):
         actions = np.flatnonzero(np.array(clips.classes.group_of_class) == group)
-        total[:, actions] = log_group[:, [groups.classes.names.index(name)]]
+        total[:, actions] = log_group[:, [group]]
         if len(actions) > 1:
-            own = _network_of(name, [clips.classes.names[action] for action in actions], networks)
-            columns = [own.classes.names.index(clips.classes.names[action]) for action in actions]
-            total[:, actions] += log_softmax(_of_clips(own, clips)[:, columns])
+            names = [clips.classes.names[action] for action in actions]
+            total[:, actions] += log_softmax(matched(_network_of(name, names, networks), clips, names))
     checkpoints = tuple(path for stream in streams for path in stream.source.checkpoints)
     return replace(clips, logits=total.astype(np.float32), source=replace(clips.source, checkpoints=checkpoints))
 
 
-def _groups_and_networks(clips: Scores, streams: Sequence[Scores]) -> tuple[Scores, list[Scores]]:
+def groups_and_networks(clips: Scores, streams: Sequence[Scores]) -> tuple[Scores, list[Scores]]:
+    """The network of groups and the networks of actions.
+
+    Raises:
+        UserError: no network of groups, or several.
+    """
     of_groups = [set(stream.classes.names) == set(clips.classes.group_names) for stream in streams]
     if of_groups.count(True) != 1:
         raise UserError(
@@ -57,14 +62,3 @@ def _network_of(group: str, actions: list[str], networks: Sequence[Scores]) -> S
     if len(knowing) > 1 and len(knowing[0].classes.names) == len(knowing[1].classes.names):
         raise UserError(f"two networks know the actions of group {group} equally well; leave one out.")
     return knowing[0]
-
-
-def _of_clips(scores: Scores, clips: Scores) -> np.ndarray:
-    """Logits of the clips ``(N, K)``, matched by name."""
-    place = {name: index for index, name in enumerate(scores.names)}
-    if lost := [name for name in clips.names if name not in place]:
-        raise UserError(
-            f"the network of {', '.join(scores.classes.names[:2])}, … has no scores for clip {lost[0]} ({len(lost)} "
-            "such); give networks that were trained on one file."
-        )
-    return scores.logits[[place[name] for name in clips.names]]

@@ -18,8 +18,9 @@ from mmn.data.format.names import check_classes, check_names
 from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
+from mmn.evaluation.choices import Average
 from mmn.evaluation.logits import loss_of
-from mmn.evaluation.weights import Average, shares
+from mmn.evaluation.weights import shares
 from mmn.hdf5.digest import is_intact, texts
 from mmn.hdf5.reading import content, open_hdf5
 from mmn.hdf5.writing import new_hdf5

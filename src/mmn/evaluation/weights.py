@@ -1,13 +1,10 @@
-"""What the mean of several streams is of, and weights given by the user."""
+"""Ensemble weights given by the user."""
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from mmn.errors import UserError
-
-Average = Literal["logits", "probabilities"]
-"""What is averaged; probabilities are the softmax of logits."""
 
 
 def shares(weights: Any, streams: int) -> list[float]:

@@ -72,6 +72,13 @@ def print_by_group(found: Mapping[str, Any]) -> None:
     print(f"by subject: mean {title} of {found['groups']} {found['mean']:.2f} %{span}; {worst_is}")
 
 
+def print_group_columns(metrics: Mapping[str, Mapping[str, float]]) -> None:
+    """Print one line on how right the challenge file's groups are, ranked in each possible way, if labels are known."""
+    if metrics:
+        ways = ", ".join(f"groups={way} {values['body_f1_macro']:.2f} %" for way, values in metrics.items())
+        print(f"body F1 macro of the challenge file: {ways}")
+
+
 def print_predicted(scores: Scores) -> None:
     """Print how often each class was predicted for unlabelled clips, most frequent first."""
     unlabelled = np.flatnonzero(scores.labels < 0)
