@@ -26,7 +26,7 @@ def ends(ended: Ended, sentence: str) -> None:
     [
         (["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn download ma52`"),
         (["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
-        (["model.widht=3"], "there is no key model.widht; did you mean model.width?"),
+        (["model.widht=3"], "unknown key model.widht; did you mean model.width?"),
         (["scheduler=fast"], "scheduler=fast is now recipe=fast"),
         (["train=false"], "run `python eval.py ckpt_path=…`"),
         (["hparams_search=mmn_optuna"], "-m sweep=mmn_optuna"),

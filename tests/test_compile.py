@@ -1,4 +1,4 @@
-"""Compiled blocks compute what the network computes."""
+"""Compiled blocks give the same results as the uncompiled network."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 @pytest.mark.slow
 @torch._dynamo.config.patch(recompile_limit=2)
-def test_compiled_blocks_may_need_more_graphs_than_the_compiler_keeps() -> None:
+def test_compiled_blocks_may_exceed_the_compilers_default_graph_limit() -> None:
     torch.compiler.reset()
     found = []
     for compiled in (False, True):
@@ -46,5 +46,5 @@ def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
         for name, gradient in gradients.items():
             torch.testing.assert_close(compiled[name], gradient, rtol=1e-3, atol=1e-5)
     assert not counters["graph_break"]
-    assert counters["stats"]["unique_graphs"] == 2  # one a scale
+    assert counters["stats"]["unique_graphs"] == 2  # one per scale
     assert set(network.state_dict()) == set(random_network(num_frames=16, scales=2).state_dict())

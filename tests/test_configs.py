@@ -20,7 +20,7 @@ def composed(*overrides: str, config: str = "train") -> DictConfig:
     """A config with every interpolation resolved, except the folder that Hydra creates."""
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         cfg = compose(config, [*overrides, "paths.output_dir=run"], return_hydra_config=True)
-    HydraConfig.instance().set_config(cfg)  # configs name the experiment that was chosen
+    HydraConfig.instance().set_config(cfg)  # configs refer to the selected experiment
     with open_dict(cfg):
         del cfg["hydra"]
     OmegaConf.resolve(cfg)

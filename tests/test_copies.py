@@ -1,4 +1,4 @@
-"""Clips that a network can hardly tell apart are found, however they were changed, and others are not."""
+"""Near-duplicate clips are found, however they were changed, and different clips are not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ def changed(clip: np.ndarray, how: str, data: SkeletonData) -> np.ndarray:
     }[how]()
 
 
-def test_honest_splits_have_no_copies(small: SkeletonData) -> None:
+def test_disjoint_splits_have_no_copies(small: SkeletonData) -> None:
     assert find_copies(small) == []
     assert contradictions(small) == []
 
@@ -55,7 +55,7 @@ def test_one_clip_with_two_labels_is_found_once_in_one_split_and_in_two(small: S
     assert {found.first, found.second} == {f"train/{train.names[3]}", "train/again"}
 
 
-def test_training_says_that_clips_leak(small: SkeletonData, tmp_path: Path) -> None:
+def test_training_warns_of_leaked_clips(small: SkeletonData, tmp_path: Path) -> None:
     train_clips, val = small.splits["train"], small.splits["val"]
     clips = [val.clip(i) for i in range(10)] + [train_clips.clip(2) + 5]
     labels = [*val.labels[:10], train_clips.labels[2]]

@@ -43,7 +43,7 @@ def evaluate(folder: Path, *arguments: str) -> Ended:
         (["model.corrected=true"], "does not read model.corrected; the checkpoint determines the network."),
         (["logger=none"], "evaluation does not read logger; evaluation only writes files."),
         (["debug=fast"], "evaluation does not read debug; evaluation is one pass over a split."),
-        (["modality.bone_rule=tree"], "modality.bone_rule needs a choice of modality, and none is made"),
+        (["modality.bone_rule=tree"], "modality.bone_rule needs a choice of modality, but none is made"),
         (["ckpt_path=."], ". contains no checkpoints/best.ckpt; give a run folder or a checkpoint."),
     ],
 )
@@ -73,7 +73,7 @@ def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: st
         (["ckpt_path=[a,b]", "groups=network"], "groups=network needs a network of groups among the streams"),
         (["ckpt_path=a", "temperature=2"], "temperature is 2; it must be auto or null."),
         (["ckpt_path=[a,b]", "temperature=auto", "val_path=c"], "there are 2 streams but 1 in val_path; give one per"),
-        (["ckpt_path=[a,b]", "val_path=[c,d]"], "val_path is what auto is fitted on; set temperature, weights or"),
+        (["ckpt_path=[a,b]", "val_path=[c,d]"], "val_path is only for fitting; set temperature, weights or"),
         (["ckpt_path=[a,b]", "average=mean"], "average is mean; it must be logits or probabilities."),
         (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it must be an integer of at least 1."),
         (["ckpt_path=a", "tta.flip=1"], "tta.flip is 1; it must be true or false."),
@@ -98,7 +98,7 @@ def test_errors_are_reported_before_anything_slow_is_imported(tmp_path: Path) ->
     assert (result.stdout, result.returncode) == ("[]\n", 1)
 
 
-def test_a_run_folder_stands_for_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_run_folder_is_replaced_by_its_best_epoch(small_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints").mkdir(parents=True)
     shutil.copy(small_checkpoint, tmp_path / "run" / "checkpoints" / "best.ckpt")
     assert evaluate(tmp_path, "ckpt_path=run").returncode == 0
@@ -155,7 +155,7 @@ def test_unlabelled_clips_get_classes_and_probabilities(
     assert json.loads((tmp_path / "out" / "metrics.json").read_text())["test"] == {"clips": 0}
 
 
-def test_views_are_averaged_and_mirrored_ones_are_mirrored(
+def test_scores_are_averaged_over_plain_and_mirrored_views(
     small: SkeletonData, jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path
 ) -> None:
     network, clips = load_network(small_checkpoint), small.splits["test"]

@@ -1,4 +1,4 @@
-"""A network starts from all that fits of another: classes and joints by name, official weights too."""
+"""Fine-tuning copies all weights that fit: classes and joints by name, official weights included."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ def in_order(layout: Layout) -> list[str]:
 
 
 def network(joints: int, classes: int, seed: int) -> MMN:
-    """An untrained network, of graphs that are not the identity."""
+    """An untrained network, with graphs other than the identity."""
     torch.manual_seed(seed)
     made = MMN(joints, classes, num_frames=16, width=16, depth=1)
     for name, entry in made.named_parameters():
@@ -50,7 +50,7 @@ def started(layout: Layout, classes: list[str], own: list[str]) -> tuple[MMN, MM
     return old, new, carry_over(new, stream, Origin("x.ckpt", old, in_order(JHMDB), classes))
 
 
-def test_everything_is_carried_over_where_nothing_differs() -> None:
+def test_everything_is_carried_over_between_equal_networks() -> None:
     names = ["run", "sit", "wave"]
     old, new, carried = started(JHMDB, names, names)
     assert all(torch.equal(entry, new.state_dict()[name]) for name, entry in old.state_dict().items())
@@ -58,7 +58,7 @@ def test_everything_is_carried_over_where_nothing_differs() -> None:
     assert carried.in_words().endswith("new: none; all 15 joints kept; all other weights kept")
 
 
-def test_classes_of_a_common_name_keep_their_weights() -> None:
+def test_classes_with_the_same_name_keep_their_weights() -> None:
     fresh = network(15, 3, 2).classifier.weight
     old, new, carried = started(JHMDB, ["run", "sit", "wave"], ["wave", "nod", "run"])
     theirs = old.classifier.weight
@@ -67,7 +67,7 @@ def test_classes_of_a_common_name_keep_their_weights() -> None:
     assert (carried.classes, carried.new_classes) == (["wave", "run"], ["nod"])
 
 
-def test_joints_of_a_common_name_keep_their_weights_and_new_ones_start_like_a_neighbour() -> None:
+def test_joints_with_the_same_name_keep_their_weights_and_new_ones_copy_a_neighbour() -> None:
     old, new, carried = started(COCO, ["run"], ["run"])
     theirs, ours = in_order(JHMDB), in_order(COCO)
     common = [joint for joint in ours if joint in theirs]
@@ -90,9 +90,9 @@ def test_joints_of_a_common_name_keep_their_weights_and_new_ones_start_like_a_ne
     assert carried.new == []
 
 
-def test_nothing_that_fits_is_refused() -> None:
+def test_weights_that_do_not_fit_at_all_are_refused() -> None:
     old = torch.nn.Linear(2, 2)
-    with pytest.raises(UserError, match=r"nothing of init_from=x\.ckpt fits"):
+    with pytest.raises(UserError, match=r"nothing in init_from=x\.ckpt fits"):
         carry_over(network(15, 1, 1), stream_of(JHMDB, Classes(["run"], [], [])), Origin("x.ckpt", old, None, None))
 
 
@@ -123,7 +123,7 @@ def finetune(folder: Path, *overrides: str) -> Ended:
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of another layout and two classes, one of them the checkpoint's."""
+    """A file with another layout and two classes, one of them the checkpoint's."""
     folder = tmp_path_factory.mktemp("other")
     (folder / "layout.yaml").write_text(json.dumps({**COCO.as_dict(), "classes": ["nod", "run"]}))
     synthesize(
@@ -135,7 +135,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def frozen(jhmdb_like: Path, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run of one epoch with a frozen body, on what the checkpoint was made for."""
+    """A one-epoch run with a frozen body, on the checkpoint's own layout and classes."""
     run = tmp_path_factory.mktemp("frozen") / "run"
     result = finetune(run, f"init_from={small_checkpoint}", f"data.path={jhmdb_like}", "freeze=body")
     assert result.returncode == 0, result.stderr
@@ -148,9 +148,9 @@ def test_a_frozen_body_keeps_its_bits_when_resumed(
     frozen: Path, jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path
 ) -> None:
     arguments = [f"data.path={jhmdb_like}", "trainer.max_epochs=2", f"ckpt_path={frozen}"]
-    assert "freeze is none and the run of" in finetune(tmp_path / "no", *arguments).stderr
+    assert "freeze is none, but the run of" in finetune(tmp_path / "no", *arguments).stderr
     other_rates = finetune(tmp_path / "no", *arguments, "freeze=body", "optimizer.layer_decay=0.5")
-    assert "layer_decay is 0.5 and the run of" in other_rates.stderr
+    assert "layer_decay is 0.5, but the run of" in other_rates.stderr
     result = finetune(tmp_path / "more", *arguments, "freeze=body", "optimizer.lr=0.01")
     assert result.returncode == 0, result.stderr
     last = tmp_path / "more" / "checkpoints" / "last.ckpt"
@@ -164,7 +164,7 @@ def test_a_frozen_body_keeps_its_bits_when_resumed(
     assert rates == pytest.approx([1e-6 + share * (0.01 * 0.75**stage - 1e-6) for stage in range(4)])
 
 
-def test_runs_of_before_these_settings_are_resumed(frozen: Path, tmp_path: Path) -> None:
+def test_runs_older_than_these_settings_are_resumed(frozen: Path, tmp_path: Path) -> None:
     content = torch.load(frozen, weights_only=True)
     config = content["mmn"]["run"]["config"]
     config |= {"freeze": "none", "optimizer": {**config["optimizer"], "layer_decay": 1.0}}
@@ -174,7 +174,7 @@ def test_runs_of_before_these_settings_are_resumed(frozen: Path, tmp_path: Path)
     assert check_resume(tmp_path / "old.ckpt", record) == ((1, 0), "")
 
 
-def test_another_layout_and_other_classes_are_trained(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
+def test_finetuning_on_another_layout_and_other_classes(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     result = finetune(run, f"init_from={small_checkpoint}", f"data.path={other}", "modality=joint")
     assert result.returncode == 0, result.stderr
@@ -185,7 +185,7 @@ def test_another_layout_and_other_classes_are_trained(other: Path, small_checkpo
     assert (stream.modality.name, stream.num_frames, stream.arguments["width"]) == ("joint", 16, 16)
 
 
-def test_of_a_frozen_body_new_joints_are_trained(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
+def test_new_joints_of_a_frozen_body_are_trained(other: Path, small_checkpoint: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     result = finetune(run, f"init_from={small_checkpoint}", f"data.path={other}", "freeze=body")
     assert result.returncode == 0, result.stderr
@@ -201,7 +201,7 @@ def test_of_a_frozen_body_new_joints_are_trained(other: Path, small_checkpoint: 
     assert torch.equal(new.scales[0][0].split.weight, old.scales[0][0].split.weight)
 
 
-def test_official_weights_are_a_start(other: Path, tmp_path: Path) -> None:
+def test_finetuning_from_official_weights(other: Path, tmp_path: Path) -> None:
     official = FIXTURES / "official_small.pt"
     layout = tmp_path / "ten.yaml"
     joints = COCO.joints[:10]
@@ -218,15 +218,15 @@ def test_official_weights_are_a_start(other: Path, tmp_path: Path) -> None:
         ([], "transfer=true needs weights to start from; give init_from=CKPT"),
         (["transfer=false", "freeze=body"], "freeze=body needs weights to start from"),
         (["freeze=head"], "freeze is head; choose none, or body"),
-        (["transfer=false", "init_from=CKPT", "init_layout=ma52"], "init_layout=ma52 is for transfer=true"),
-        (["init_from=CKPT", "init_layout=ma52"], "says its own layout; leave init_layout=ma52 out"),
-        (["init_from=OFFICIAL"], "has 10 joints and does not name them, and the clips have 15; say"),
-        (["init_from=OFFICIAL", "init_layout=ma52"], "has 10 joints and init_layout=ma52 has 44"),
+        (["transfer=false", "init_from=CKPT", "init_layout=ma52"], "init_layout=ma52 is only for transfer=true"),
+        (["init_from=CKPT", "init_layout=ma52"], "records its own layout; leave init_layout=ma52 out"),
+        (["init_from=OFFICIAL"], "has 10 unnamed joints, but the clips have 15; name"),
+        (["init_from=OFFICIAL", "init_layout=ma52"], "has 10 joints, but init_layout=ma52 has 44"),
         (["init_from=CKPT", "optimizer.layer_decay=2"], "optimizer.layer_decay is 2; it must be a number from 0 to 1"),
         (["init_from=nothing.ckpt"], "there is no checkpoint nothing.ckpt"),
     ],
 )
-def test_refusals_are_one_sentence(
+def test_user_errors_are_one_sentence(
     jhmdb_like: Path, small_checkpoint: Path, tmp_path: Path, overrides: list[str], sentence: str
 ) -> None:
     places = {"CKPT": str(small_checkpoint), "OFFICIAL": str(FIXTURES / "official_small.pt")}

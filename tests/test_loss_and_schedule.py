@@ -21,10 +21,10 @@ def test_with_zero_weight_the_loss_is_label_smoothed_cross_entropy_without_scale
     assert parts.consistency is None
 
 
-def test_adjusted_logits_spare_the_network_the_frequencies() -> None:
+def test_logit_adjustment_accounts_for_class_frequencies() -> None:
     logits, labels = torch.randn(5, 3), torch.tensor([0, 1, 2, 0, 1])
     loss = MotionConsistencyLoss(logit_adjustment=0.5)
-    with pytest.raises(mmn.UserError, match="clips of each class"):
+    with pytest.raises(mmn.UserError, match="class counts"):
         loss(logits, labels)
     loss.count(torch.tensor([60, 30, 10]))
     shifted = logits + 0.5 * torch.tensor([0.6, 0.3, 0.1]).log()
@@ -48,7 +48,7 @@ def test_the_loss_of_mixed_clips_is_shared_between_their_classes() -> None:
 
 
 class Fixed(torch.nn.Module):
-    """Logits that are given."""
+    """A network with fixed logits."""
 
     def __init__(self, logits: torch.Tensor) -> None:
         super().__init__()

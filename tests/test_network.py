@@ -1,4 +1,4 @@
-"""The network by itself."""
+"""The network on its own."""
 
 import pytest
 import torch
@@ -61,13 +61,13 @@ def test_sizes_that_do_not_fit_are_refused_in_one_sentence(sizes: dict, sentence
 def test_clips_of_another_shape_are_refused() -> None:
     network = mmn.MMN(5, 3, **SMALL)
     clips, times = batch(network)
-    with pytest.raises(mmn.UserError, match=r"takes clips \(B, 64, 5, 2\)"):
+    with pytest.raises(mmn.UserError, match=r"expects clips \(B, 64, 5, 2\)"):
         network(clips[:, :, :4], times)
     with pytest.raises(mmn.UserError, match="and times"):
         network(clips, times[:, :10])
 
 
-def test_a_clip_is_scored_alike_alone_and_in_a_batch() -> None:
+def test_a_clip_gets_the_same_logits_alone_and_in_a_batch() -> None:
     network = mmn.MMN(5, 3, **SMALL)
     clips, times = batch(network, 4)
     together = mmn.infer(network, clips, times)

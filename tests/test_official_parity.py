@@ -81,7 +81,7 @@ def test_published_sizes_have_the_official_number_of_parameters(joints: int, cla
         (lambda s: s.pop("head.bias"), "1 entries missing"),
         (lambda s: s.update(extra=torch.zeros(1)), "1 unexpected"),
         (lambda s: s.update({"head.bias": torch.zeros(3)}), "head.bias has shape"),
-        (lambda s: s.pop("STPE"), "not of the official MMN"),
+        (lambda s: s.pop("STPE"), "not those of the official MMN"),
         (lambda s: s.pop("MFM.0.blocks.0.gconv"), "incomplete"),
     ],
 )

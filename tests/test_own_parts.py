@@ -80,7 +80,7 @@ def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_pa
     assert metrics["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
 
 
-def test_a_run_of_an_own_network_is_reported(own_run: OwnRun) -> None:
+def test_a_run_of_a_custom_network_is_reported(own_run: OwnRun) -> None:
     result = in_process("mmn", "report", str(own_run.folder), cwd=own_run.folder)
     assert result.returncode == 0, result.stderr
     assert (own_run.folder / "report.html").exists()

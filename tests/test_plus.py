@@ -1,4 +1,4 @@
-"""One network of all streams: what it was trained with is what it is judged with."""
+"""The ``plus`` recipe: evaluation uses the preprocessing of training."""
 
 from dataclasses import replace
 from functools import partial
@@ -41,7 +41,7 @@ def plus(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_checkpoint_knows_all_of_its_preprocessing(plus: Path, small: SkeletonData) -> None:
+def test_a_checkpoint_records_all_of_its_preprocessing(plus: Path, small: SkeletonData) -> None:
     network = mmn.load_network(plus / "checkpoints" / "best.ckpt")
     modality = Modality("all", "tree", "per_time", (1, 2), distances=True)
     assert stream_of(network).preprocessing == Preprocessing(modality, 16, "aspect", Sampling("warp", 0.3))
@@ -105,7 +105,7 @@ def with_sides(data: SkeletonData, **layout) -> SkeletonData:
     return replace(data, classes=replace(data.classes, names=names), layout=replace(data.layout, **layout))
 
 
-def test_views_that_are_mirrored_tell_of_the_other_side(small: SkeletonData, tmp_path: Path) -> None:
+def test_mirrored_views_swap_left_and_right_classes(small: SkeletonData, tmp_path: Path) -> None:
     data, network = with_sides(small), mmn.MMN(15, 14, num_frames=8, width=16, depth=1).eval()
     write_data(tmp_path / "x.h5", data)
     module = SkeletonDataModule(tmp_path / "x.h5", Modality("joint"), Augmentation(), num_frames=8)
@@ -128,7 +128,7 @@ def test_views_of_a_layout_without_sides_are_not_mirrored(small: SkeletonData, t
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_which_classes_swap_is_kept_in_the_file(small: SkeletonData, tmp_path: Path) -> None:
+def test_swapped_classes_are_stored_in_the_file(small: SkeletonData, tmp_path: Path) -> None:
     flips = [1, 0, -1, *range(3, 14)]
     write_data(tmp_path / "x.h5", replace(small, classes=replace(small.classes, flips=flips)))
     assert read_data(tmp_path / "x.h5").classes.mirrored == flips

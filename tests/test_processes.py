@@ -27,7 +27,7 @@ def rates_by_process(output: str) -> list[tuple[str, str]]:
     return [(logged[i][1], logged[i + 1][1]) for i in range(0, len(logged), 2)]
 
 
-def test_two_processes_with_half_the_batch_each_train_like_one(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_two_processes_with_half_the_batch_each_match_one(jhmdb_like: Path, tmp_path: Path) -> None:
     still = ["model.drop_path=0", "model.dropout=0", "trainer.max_epochs=3"]  # dropout differs by process
     for name, size, more in (("one", 8, ["trainer=cpu"]), ("two", 4, ["trainer=ddp_cpu"])):
         train(tmp_path, jhmdb_like, *still, *more, f"data.batch_size={size}", f"hydra.run.dir={name}")

@@ -1,4 +1,4 @@
-"""What a run says of its metrics: which epoch, chosen by what, and what the last one has."""
+"""What a run reports with its metrics: the epoch, how it was selected, and the last epoch's metrics."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ from mmn.reporting.report import write_report
 
 @pytest.fixture(scope="module")
 def without_val(small: SkeletonData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose epochs were judged on test clips."""
+    """A run that selected its best epoch on test clips."""
     folder = tmp_path_factory.mktemp("without_val")
     splits = {split: clips for split, clips in small.splits.items() if split != "val"}
     write_data(folder / "x.h5", replace(small, splits=splits))
@@ -33,7 +33,7 @@ def about(folder: Path) -> dict:
     return json.loads((folder / "metrics.json").read_text())["about"]
 
 
-def test_best_and_last_epoch_are_told_with_what_chose_them(run: Path, tmp_path: Path) -> None:
+def test_best_and_last_epoch_are_reported_with_the_selection_metric(run: Path, tmp_path: Path) -> None:
     said, state = about(run), json.loads((run / "run.json").read_text())
     assert (said["selected_on"], said["best"], said["last"]) == ("val/top1", state["best"], state["last"])
     assert (said["epoch"], said["last_epoch"]["epoch"]) == (state["best"]["epoch"], 4)
@@ -44,7 +44,7 @@ def test_best_and_last_epoch_are_told_with_what_chose_them(run: Path, tmp_path: 
     assert scored["about"]["network"] == network_digest(load_checkpoint(last).network)
 
 
-def test_the_checkpoint_keeps_how_it_was_chosen_and_its_temperature(run: Path, tmp_path: Path) -> None:
+def test_the_checkpoint_records_its_selection_and_temperature(run: Path, tmp_path: Path) -> None:
     best = run / "checkpoints" / "best.ckpt"
     checkpoint, said = load_checkpoint(best), about(run)
     assert checkpoint.chosen == {key: said[key] for key in ("selected_on", "epoch", "temperature")}
@@ -58,7 +58,7 @@ def test_the_checkpoint_keeps_how_it_was_chosen_and_its_temperature(run: Path, t
     assert record["data"] == read_scores(run / "scores_test.h5").source.record["data"]
 
 
-def test_what_a_sum_is_made_of_is_kept(run: Path, tmp_path: Path) -> None:
+def test_an_ensemble_records_its_streams(run: Path, tmp_path: Path) -> None:
     best, last = run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt"
     ended = in_process("eval.py", f"ckpt_path=[{best},{last}]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path)
     assert "on held-out folds of it" in ended.stdout
@@ -71,7 +71,7 @@ def test_what_a_sum_is_made_of_is_kept(run: Path, tmp_path: Path) -> None:
     assert str(run) not in (tmp_path / "out" / "metrics.json").read_text()
 
 
-def test_an_epoch_chosen_on_test_says_so_everywhere(without_val: Path, tmp_path: Path) -> None:
+def test_selection_on_test_is_reported_everywhere(without_val: Path, tmp_path: Path) -> None:
     said = about(without_val)
     assert (said["selected_on"], said["temperature"]) == ("test/top1", None)
     columns = named_curves(read_metrics(without_val / "metrics.csv"), "test")
@@ -90,7 +90,7 @@ def test_the_plain_cross_entropy_of_training_can_go_below_the_smoothed_one(run: 
     assert not torch.equal(plain, smoothed)
 
 
-def test_digests_tell_weights_apart() -> None:
+def test_digests_distinguish_weights() -> None:
     network = torch.nn.Linear(2, 2)
     before = network_digest(network)
     assert network_digest(network) == before

@@ -1,4 +1,4 @@
-"""Where a run is written: new folders, shared folders, and the folder that a command resumes."""
+"""Run folders: new ones, shared ones, and the one that a command resumes."""
 
 import os
 import subprocess

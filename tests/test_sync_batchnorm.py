@@ -1,4 +1,4 @@
-"""Batch statistics over processes are those of one process that sees all clips."""
+"""Synchronised batch statistics equal those of a single process that sees all clips."""
 
 import multiprocessing
 from pathlib import Path
@@ -37,7 +37,7 @@ def process(rank: int, folder: Path, dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 0.02)])
-def test_two_processes_follow_one(tmp_path: Path, dtype: torch.dtype, tolerance: float) -> None:
+def test_two_processes_match_one(tmp_path: Path, dtype: torch.dtype, tolerance: float) -> None:
     fork = multiprocessing.get_context("fork")
     processes = [fork.Process(target=process, args=(rank, tmp_path, dtype)) for rank in range(len(SIZES))]
     for each in processes:

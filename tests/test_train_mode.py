@@ -1,4 +1,4 @@
-"""What is random or rounded in training: weights at the start, what is dropped, low precision."""
+"""Randomness and rounding in training: initial weights, dropout, low precision."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ LABELS = torch.arange(5)
 
 @contextmanager
 def fixed_masks(channels_first: bool) -> Iterator[list[str]]:
-    """The same draws for our network and the plain one, whatever their layouts; yields what was drawn, in order."""
+    """The same draws for our network and the plain one, whatever their axis order; yields the draws in order."""
     generator = torch.Generator().manual_seed(3)
     drawn: list[str] = []
     original = torch.rand
@@ -59,7 +59,7 @@ def step(network: nn.Module, clips: Tensor, times: Tensor, precision: torch.dtyp
 
 
 @pytest.mark.parametrize("corrected", [False, True])
-def test_with_the_same_masks_a_training_step_is_that_of_the_plain_formulation(corrected: bool) -> None:
+def test_with_equal_masks_a_training_step_matches_the_plain_implementation(corrected: bool) -> None:
     network = random_network(drop_path=0.6, dropout=0.4, num_frames=16, scales=3, corrected=corrected).train()
     plain = plain_network(network)
     clips, times = random_clips(network)
@@ -74,9 +74,9 @@ def test_with_the_same_masks_a_training_step_is_that_of_the_plain_formulation(co
             torch.testing.assert_close(ours[name], value.reshape(ours[name].shape), rtol=1e-4, atol=1e-6, msg=name)
 
 
-def test_gradients_in_low_precision_are_those_of_single_precision() -> None:
+def test_gradients_in_low_precision_match_single_precision() -> None:
     clips, times = random_clips(random_network(num_frames=16, scales=2))
-    still = clips[:, :1] + 0.01 * clips  # motion is small beside places, and is what rounding would take first
+    still = clips[:, :1] + 0.01 * clips  # motion is small compared to positions: rounding would affect it first
     for corrected in (False, True):
         options = {"drop_path": 0.0, "dropout": 0.0, "num_frames": 16, "scales": 2, "corrected": corrected}
         single = step(random_network(**options).train(), still, times)

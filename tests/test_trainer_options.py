@@ -42,7 +42,7 @@ def test_trainer_options_train_and_evaluate(
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["val"]["clips"] == 28
     slow = "This CPU has no bf16 instructions, so trainer.precision=bf16 is slower than 32."
     assert (slow in result.stdout + result.stderr) == ("trainer.precision=bf16" in overrides)
-    assert "historical" not in result.stderr  # Lightning's opinion of the spelling bf16
+    assert "historical" not in result.stderr  # Lightning's warning about the spelling bf16
     if "scale_lr=true" in overrides:
         assert column(tmp_path / "run", "lr")[0] == pytest.approx(1e-3 * 8 * 3 / 64, rel=0.3)
     if "callbacks=ema" in overrides:
@@ -80,7 +80,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: P
     assert {path.name: path.read_bytes() for path in checkpoints.iterdir()} == before
 
 
-def test_of_several_losses_the_non_finite_one_is_named(tmp_path: Path) -> None:
+def test_the_non_finite_loss_among_several_is_named(tmp_path: Path) -> None:
     batch = Batch(torch.zeros(1, 2, 3, 2), torch.zeros(1, 2), torch.zeros(1), torch.zeros(1))
     fetcher = SimpleNamespace(fetch=lambda indices, epoch: batch)
     datamodule = SimpleNamespace(

@@ -24,7 +24,7 @@ def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_a_run_leaves_the_promised_files(run: Path) -> None:
+def test_a_run_writes_the_documented_files(run: Path) -> None:
     assert {"config.yaml", "metrics.csv", "metrics.json", ".hydra", "checkpoints"} <= {p.name for p in run.iterdir()}
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     metrics = json.loads((run / "metrics.json").read_text())
@@ -128,7 +128,7 @@ def test_debug_runs_finish(tmp_path: Path, jhmdb_like: Path, debug: str) -> None
 
 
 @pytest.mark.slow
-def test_two_processes_score_like_one(run: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_scores_of_one(run: Path, tmp_path: Path) -> None:
     checkpoint = run / "checkpoints" / "best.ckpt"
     for trainer in ("cpu", "ddp_cpu"):
         result = command(
@@ -198,7 +198,7 @@ def test_user_errors_end_in_one_sentence(
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_checkpoint_of_the_first_version_still_loads(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_in_the_first_format_still_loads(small_checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(small_checkpoint, weights_only=True)
     stream = content["mmn"].pop("stream")
     kept = {key: stream[key] for key in ("layout", "classes", "data", "data_path")}

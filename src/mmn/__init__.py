@@ -1,6 +1,6 @@
 """Motion-guided Modulation Network for skeleton-based micro-action recognition.
 
-The names below load what they need at first use, so that ``import mmn`` costs nothing.
+The names below are imported on first use, so that ``import mmn`` is fast.
 """
 
 from importlib import import_module

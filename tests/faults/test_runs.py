@@ -86,7 +86,7 @@ def test_a_folder_that_a_run_writes_to_is_not_written_to_by_another(
     for arguments in (["resume=true", "trainer.max_epochs=3"], []):
         ended = train(run, jhmdb_like, *SHORT, *arguments)
         assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-        assert f"is written to by process {holder.pid} on " in ended.stderr
+        assert f"is in use by process {holder.pid} on " in ended.stderr
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert is_held(run)
     holder.kill()

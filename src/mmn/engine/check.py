@@ -20,7 +20,7 @@ _GPU_ONLY = ("16-true", "bf16-true", "16", "16-mixed")
 
 
 def check_config(cfg: DictConfig) -> None:
-    """Refuse settings that would fail, or turn out to be ignored, only after hours.
+    """Reject settings that would fail, or turn out to have been ignored, only hours later.
 
     Raises:
         UserError: names the key, its value and the valid values.
@@ -117,7 +117,7 @@ def _check_start(cfg: DictConfig) -> None:
         if asked and cfg.init_from is None and cfg.ckpt_path is None:
             raise UserError(f"{key} needs weights to start from; give init_from=CKPT.")
     if cfg.init_layout is not None and not cfg.transfer:
-        raise UserError(f"init_layout={cfg.init_layout} is for transfer=true; add that, or leave it out.")
+        raise UserError(f"init_layout={cfg.init_layout} is only for transfer=true; add that, or leave it out.")
 
 
 def given_keys() -> list[str]:
@@ -141,6 +141,6 @@ def _check_choices(cfg: DictConfig) -> None:
     given = given_keys()
     if "data.path" in given and "experiment" not in given:
         raise UserError(
-            "data.path is given without a recipe, and the default recipe is for the synthetic demo: add "
+            "data.path is given without a recipe, but the default recipe is for the synthetic demo: add "
             "experiment=own for your own data, or a published one, such as experiment=ma52_joint."
         )

@@ -19,7 +19,7 @@ PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 
 _INSTEAD = {
     "trainer.precision": "use precision=32 or precision=bf16",
-    "trainer": "of trainer it reads accelerator, devices, num_nodes and strategy",
+    "trainer": "of the trainer settings, it reads only accelerator, devices, num_nodes and strategy",
     "model": "the checkpoint determines the network",
     "loss": "evaluation reports the plain cross entropy",
     "logger": "evaluation only writes files",
@@ -41,7 +41,7 @@ class EvaluationRequest:
         paths: checkpoints and scores files; run folders are replaced by their best epoch.
         weights: one per path, summing to 1; ``"auto"`` to fit them to the val split.
         temperature: ``"auto"`` to divide each stream's logits by a temperature fitted to the val split.
-        val_paths: what to fit on in place of each path; None for the path's own scores of val.
+        val_paths: files to fit on instead of each path; None for the path's own val scores.
         average: what is averaged over streams.
         fusion: ``"sum"``; ``"hierarchy"`` for a network of actions and one of their body groups; ``"route"`` for a
             network of groups and networks of their actions.
@@ -71,7 +71,7 @@ class EvaluationRequest:
 
     @property
     def fits(self) -> bool:
-        """Whether something is fitted to the val split."""
+        """Whether anything is fitted to the val split."""
         return "auto" in (self.weights, self.temperature, self.group_weight)
 
 
@@ -117,12 +117,12 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
 
 
 def _val_paths(cfg: DictConfig, request: EvaluationRequest) -> list[str | None]:
-    """What to fit on, one per path."""
+    """The files to fit on, one per path."""
     given = cfg.val_path
     if given is None:
         return request.val_paths
     if not request.fits:
-        raise UserError("val_path is what auto is fitted on; set temperature, weights or group_weight to auto.")
+        raise UserError("val_path is only for fitting; set temperature, weights or group_weight to auto.")
     paths = list(given) if isinstance(given, ListConfig) else [given]
     if len(paths) != len(request.paths):
         raise UserError(
@@ -190,7 +190,7 @@ def keys_read(config: Path) -> list[str]:
 def unread_key(key: str, known: Sequence[str]) -> UserError:
     """The error for a key that evaluation does not read."""
     if key in known:
-        return UserError(f"{key} needs a choice of {key.partition('.')[0]}, and none is made; add one before it.")
+        return UserError(f"{key} needs a choice of {key.partition('.')[0]}, but none is made; add one before it.")
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.75)
     instead = next((text for old, text in _INSTEAD.items() if key == old or key.startswith(f"{old}.")), None)
     if near and instead is None:

@@ -34,7 +34,7 @@ def report(
     """Score the best epoch (or the last, if none was saved) and the last on the labelled clips of val and test.
 
     Writes ``metrics.json`` and ``scores_val.h5``, ``scores_test.h5``, prints a table, and adds to ``best.ckpt`` how it
-    was selected, the temperature fitted to the val split, and how sure it is of that split's clips.
+    was selected, the temperature fitted to the val split, and percentiles of its confidence on that split.
     """
     kept = best_epoch.path if best_epoch.path is not None and best_epoch.best is not None else None
     network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
@@ -77,7 +77,7 @@ def _scored(trainer: L.Trainer, network: nn.Module, datamodule: SkeletonDataModu
 
 
 def _annotate(path: Path, **more: Any) -> None:
-    """Add to what a checkpoint records."""
+    """Add entries to a checkpoint's record."""
     content = read_checkpoint(path)
     content[KEY] |= more
     AtomicCheckpoints().save_checkpoint(content, path)

@@ -40,10 +40,10 @@ _CHANGEABLE = (
 """Keys that may change when a run is resumed."""
 
 _FIXED = ("optimizer.layer_decay",)
-"""Keys below those that may not."""
+"""Exceptions below those keys, which may not change."""
 
 _WITHOUT = {"freeze": "none", "optimizer.layer_decay": 1.0}
-"""What runs are made with whose checkpoints are older than the key."""
+"""Values to assume for keys that did not exist when the checkpoint was written."""
 
 _NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
 """Entries that Lightning needs to resume."""
@@ -85,18 +85,18 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     for key, (before, now) in changed.items():
         if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or key.endswith("_target_"):
             raise UserError(
-                f"{key} is {_shown(now)} and the run of {path} has {_shown(before)}, which resuming cannot change: "
+                f"{key} is {_shown(now)}, but the run of {path} has {_shown(before)}, which resuming cannot change: "
                 f"set {key}={_shown(before)}, or start from its weights with init_from=."
             )
         if batch and _is_under(key, _NEEDS_WHOLE_EPOCH) and _global_batch(made) != _global_batch(record):
             raise UserError(
-                f"{key} is {_shown(now)} and the run of {path}, which stopped mid-epoch, has {_shown(before)}: "
+                f"{key} is {_shown(now)}, but the run of {path}, which stopped mid-epoch, has {_shown(before)}: "
                 f"resume with {_shown(before)} until that epoch ends."
             )
     if made["data"] != record["data"]:
         raise UserError(
-            f"{path} was trained on other clips than those in {record['config']['data']['path']}; set data.path to its "
-            "own file, or start from its weights with init_from=."
+            f"{path} was not trained on the clips in {record['config']['data']['path']}; set data.path to its own "
+            "file, or start from its weights with init_from=."
         )
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 

@@ -40,7 +40,7 @@ def _run_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...]) -
                 if wanted(folder) and not is_held(folder):
                     return str(folder)
         if held := next(filter(is_held, before), None):
-            return str(held)  # the run itself says by whom
+            return str(held)  # the run itself reports the holder
     if launched := _launcher_job():
         return f"{base}/{launched}"
     return str(exclusive_folder(base, now))

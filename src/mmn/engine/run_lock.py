@@ -32,7 +32,7 @@ def held(folder: Path, by_this_process: bool = True) -> Iterator[None]:
         handle = _open(folder)
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written to ({error.strerror}); give hydra.run.dir another place."
+            f"{folder} cannot be written to ({error.strerror}); set hydra.run.dir to another folder."
         ) from None
     try:
         for written in (folder, folder / "checkpoints"):
@@ -50,7 +50,7 @@ def _open(folder: Path) -> int:
         if not lock_run(handle):
             holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
             os.close(handle)
-            raise UserError(f"{folder} is written to by {holder}; wait for it, or give hydra.run.dir another folder.")
+            raise UserError(f"{folder} is in use by {holder}; wait for it, or set hydra.run.dir to another folder.")
         if os.fstat(handle).st_nlink:  # else its last holder has just removed it
             now = f"{datetime.now():%Y-%m-%d %H:%M}"
             os.ftruncate(handle, 0)

@@ -1,4 +1,4 @@
-"""Score a split with Lightning: any device, precision and number of processes, each clip once."""
+"""Score each clip of a split exactly once, on any device, in any precision, with any number of processes."""
 
 from collections.abc import Sequence
 

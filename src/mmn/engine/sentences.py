@@ -34,15 +34,15 @@ def sentence_of(error: BaseException, config: Path | None = None) -> str | None:
     """
     for cause in _causes(error):
         if isinstance(cause, UserError):
-            return plain(_said(cause))
+            return plain(_message(cause))
     for cause in _causes(error):
         if sentence := _sentence(cause, config):
             return plain(sentence)
     return None
 
 
-def _said(error: UserError) -> str:
-    """Its sentence; a loader's process hands it on with a traceback before it."""
+def _message(error: UserError) -> str:
+    """The error's message, without the traceback that a data loader's worker prepends."""
     text = str(error).strip()
     return text.rpartition("UserError: ")[2] if text.startswith("Caught UserError") else text
 
@@ -68,8 +68,8 @@ def _sentence(error: BaseException, config: Path | None) -> str | None:
         return "no trial of this sweep returned a value; see results.csv in its folder for each trial's error."
     if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):
         return (
-            "a process that loads batches was ended from outside, by a lack of memory perhaps: lower "
-            "data.num_workers, and resume the run with resume=true."
+            "a data loader's worker was killed, possibly for lack of memory: lower data.num_workers, and resume the "
+            "run with resume=true."
         )
     if isinstance(error, RuntimeError) and "srun" in str(error):
         return "SLURM is not installed (no srun); use hydra/launcher=joblib, or submit from the cluster."
@@ -77,7 +77,7 @@ def _sentence(error: BaseException, config: Path | None) -> str | None:
 
 
 def _file_sentence(error: OSError) -> str | None:
-    """A file that cannot be read or written."""
+    """The message for a file that cannot be read or written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         place = f" to write {error.filename}" if error.filename else ""
         return f"there is no space left{place}: free some, and resume an interrupted run with resume=true."
@@ -90,7 +90,7 @@ def _file_sentence(error: OSError) -> str | None:
 
 
 def _instantiation_sentence(error: BaseException) -> str:
-    """A ``_target_`` in the config that rejects its arguments."""
+    """The message for a ``_target_`` in the config that rejects its arguments."""
     lines = str(error).splitlines()
     key = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("full_key:")), "the config")
     reason = str(error.__cause__).splitlines()[0].rstrip(".")
@@ -123,9 +123,9 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
 
         return str(unread_key(name[1], keys_read(config)))
     if name and name[1] in _ELSEWHERE:
-        return f"there is no key {name[1]}; {_ELSEWHERE[name[1]]}"
+        return f"unknown key {name[1]}; {_ELSEWHERE[name[1]]}"
     known = config_keys(config) if config else []
     if name and name[1] not in known:
         near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
-        return f"there is no key {name[1]}{f'; did you mean {near[0]}?' if near else ' (see `--help`).'}"
+        return f"unknown key {name[1]}{f'; did you mean {near[0]}?' if near else ' (see `--help`).'}"
     return f"{text} (see `--help`)."

@@ -1,4 +1,4 @@
-"""What a run starts from: weights of a checkpoint, and with ``transfer=true`` its settings."""
+"""What a run starts from: a checkpoint's weights and, with ``transfer=true``, its settings."""
 
 import logging
 from pathlib import Path
@@ -22,17 +22,17 @@ from mmn.training.transfer import Origin, carry_over
 log = logging.getLogger(__name__)
 
 _OF_THE_DATA = ("num_joints", "num_classes", "coordinates", "num_frames")
-_OF_TRAINING = ("drop_path", "dropout", "freeze_biases")  # arguments of a network that its weights do not depend on
+_OF_TRAINING = ("drop_path", "dropout", "freeze_biases")  # network arguments that do not affect its weights' shapes
 
 
 def take_over_settings(cfg: DictConfig, folder: Path) -> None:
-    """With ``transfer``, change preprocessing and sizes of the network to the checkpoint's.
+    """With ``transfer``, set the preprocessing and the network's sizes to the checkpoint's.
 
-    What the command line sets stays. Official weights say only sizes.
+    Settings from the command line take precedence. Official weights determine only the sizes.
 
     Args:
         cfg: changed in place.
-        folder: of the run; an interrupted one in it is what is continued.
+        folder: the run folder; an interrupted run in it takes precedence over ``init_from``.
     """
     path = (checkpoint_to_resume(cfg, folder) or cfg.init_from) if cfg.transfer else None
     if path is None:
@@ -60,18 +60,18 @@ def _set(cfg: DictConfig, group: str, values: dict[str, Any], given: list[str]) 
 
 
 def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, Any]:
-    """Give the network the weights it starts from, and freeze what is not to be trained.
+    """Load the weights that training starts from, and freeze the parameters that are not trained.
 
     Args:
-        cfg: the run's.
-        module: holds the network; what it starts from is added to its record.
-        resume: the checkpoint to continue, whose weights are loaded later.
+        cfg: the run's config.
+        module: its network and record are changed in place.
+        resume: the checkpoint to resume from, if any; its weights are loaded later.
 
     Returns:
-        What it started from, for ``run.json``: ``{"start": …}``, or nothing.
+        ``{"start": …}`` for ``run.json``; empty for random weights.
 
     Raises:
-        UserError: weights that cannot be used.
+        UserError: the weights cannot be used.
     """
     start: dict[str, Any] = {}
     if resume is not None:
@@ -93,11 +93,11 @@ def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, 
 
 
 def _origin(cfg: DictConfig) -> Origin:
-    """The network of ``init_from``, with the names of its joints and classes as far as they are known."""
+    """The network of ``init_from``, with the names of its joints and classes if known."""
     path, checkpoint = str(cfg.init_from), load_checkpoint(cfg.init_from, named_networks(cfg.model))
     if checkpoint.stream is not None:
         if cfg.init_layout is not None:
-            raise UserError(f"init_from={path} says its own layout; leave init_layout={cfg.init_layout} out.")
+            raise UserError(f"init_from={path} records its own layout; leave init_layout={cfg.init_layout} out.")
         layout = checkpoint.stream.layout
         names = [layout.joints[joint] for joint in layout.order]
         return Origin(path, checkpoint.network, names, checkpoint.stream.classes.names)
@@ -107,11 +107,11 @@ def _origin(cfg: DictConfig) -> Origin:
 
 
 def _official(path: str, checkpoint: Checkpoint, name: str) -> Origin:
-    """Official weights for a layout; its classes are theirs where they are as many."""
+    """Official weights for a layout, and its classes if their number matches."""
     layout, classes, sizes = load_layout(name), load_classes(name), checkpoint.arguments
     if len(layout.order) != sizes["num_joints"]:
         raise UserError(
-            f"init_from={path} has {sizes['num_joints']} joints and init_layout={name} has {len(layout.order)}; give "
+            f"init_from={path} has {sizes['num_joints']} joints, but init_layout={name} has {len(layout.order)}; give "
             "the layout it was trained with."
         )
     names = classes.names if classes and len(classes.names) == sizes["num_classes"] else None
@@ -119,7 +119,7 @@ def _official(path: str, checkpoint: Checkpoint, name: str) -> Origin:
 
 
 def _load_all(cfg: DictConfig, module: MMNModule) -> None:
-    """Load weights of the same names and shapes.
+    """Load weights with the same names and shapes.
 
     Raises:
         UserError: the checkpoint's network has other sizes.
@@ -135,7 +135,7 @@ def _load_all(cfg: DictConfig, module: MMNModule) -> None:
         shapes = [tuple(state[name].shape) if name in state else "none" for state in (theirs, ours)]
         raise UserError(
             f"init_from={cfg.init_from} does not fit the network to be trained: {name} has shape {shapes[0]} there and "
-            f"{shapes[1]} here; use weights with the same joints, classes and model.* sizes, or take what fits with "
+            f"{shapes[1]} here; use weights with the same joints, classes and model.* sizes, or copy what fits with "
             "transfer=true."
         )
     module.network.load_state_dict(theirs)

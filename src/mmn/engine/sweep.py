@@ -43,7 +43,7 @@ def optimises() -> bool:
 
 
 def refuse_selection_on_test(cfg: DictConfig, datamodule: SkeletonDataModule) -> None:
-    """Refuse to choose hyper-parameters on test clips unless requested.
+    """Refuse to select hyper-parameters on test clips unless requested.
 
     Raises:
         UserError: an optimising sweeper without a val split, unless ``select_on_test=true``, or without any split left.

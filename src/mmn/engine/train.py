@@ -90,7 +90,7 @@ def _run(
     module = build_module(cfg, datamodule, record)
     module.resumed_at = datamodule.place if resume else None
     if resume is None and cfg.init_from is not None and is_in_run(Path(cfg.init_from), folder):
-        raise UserError(f"init_from={cfg.init_from} is in the folder that this run empties; give another.")
+        raise UserError(f"init_from={cfg.init_from} is in this run's folder, which is cleared; move it elsewhere.")
     start = begin(cfg, module, resume)
     if trainer.is_global_zero:
         if resume is None or not is_in_run(resume, folder):
@@ -150,10 +150,10 @@ def _fit(
 
 
 def _warn_of_copies(data: SkeletonData) -> None:
-    """Say, of clips in memory, which stand in two splits as far as a network can tell."""
+    """Warn of clips that are in two splits, if they are in memory."""
     in_memory = all(isinstance(clips.keypoints, np.ndarray) for clips in data.splits.values())
     if copies := find_copies(data, shortened=False) if in_memory else []:
-        log.warning("%s: metrics will be too good; mmn inspect lists them.", in_words(copies))
+        log.warning("%s: metrics will be too optimistic; mmn inspect lists them.", in_words(copies))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

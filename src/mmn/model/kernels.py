@@ -57,8 +57,9 @@ def static_and_difference(split: nn.Linear, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def centre(x: Tensor) -> tuple[Tensor, Tensor]:
-    """``x − mean (B, T, V, C)`` and ``std + 1e-6 (B, 1, 1, C)`` per clip and channel, float32; two sums, as
-    ``var_mean`` is twenty times slower on a CPU.
+    """``x − mean (B, T, V, C)`` and ``std + 1e-6 (B, 1, 1, C)`` per clip and channel, in float32.
+
+    Computed from two sums: ``var_mean`` is twenty times slower on a CPU.
     """
     centred = x - x.mean(dim=(1, 2), keepdim=True, dtype=torch.float32)
     variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
@@ -66,5 +67,5 @@ def centre(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def single_precision(x: Tensor) -> AbstractContextManager[None]:
-    """Disables autocast: motion is below the resolution of low precision."""
+    """Disable autocast: motion is below the resolution of low precision."""
     return torch.autocast(x.device.type, enabled=False)

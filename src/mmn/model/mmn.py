@@ -35,8 +35,8 @@ class MMN(nn.Module):
         drop_path: stochastic depth of the last block; it rises linearly from 0 over all blocks.
         dropout: dropout before the classifier and after the fusion.
         lift: hidden widths of the embedding; None for the official 2 and 3 times the coordinates.
-        corrected: False keeps two places where the official code does not do what it describes (the joints are
-            not mixed in MSM; the gate multiplies the unmodulated branches), which official weights need.
+        corrected: False reproduces two deviations of the official code from its description (MSM does not mix
+            joints; the gate multiplies the unmodulated branches), which official weights need.
         freeze_biases: do not train biases that a following batch normalisation cancels: their gradients are
             rounding noise, which Adam follows at full rate. False as in the official code.
 
@@ -103,7 +103,7 @@ class MMN(nn.Module):
         return [layer.bias for layer in layers if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None]
 
     def joint_axes(self) -> dict[str, tuple[int, ...]]:
-        """The axes of joints in each entry of the state dict that has any: the position table and the joint graphs."""
+        """Joint axes of the state-dict entries that have any: the position table and the joint graphs."""
         axes: dict[str, tuple[int, ...]] = {}
         for name, module in self.named_modules():
             if isinstance(module, SkeletonEmbedding):
@@ -115,7 +115,7 @@ class MMN(nn.Module):
         return axes
 
     def stages(self) -> list[list[nn.Module]]:
-        """Its parts from input to output; the blocks of one depth, which work side by side, are one stage."""
+        """The network's parts from input to output; parallel blocks, of the same depth, form one stage."""
         blocks: list[list[nn.Module]] = [list(stage) for stage in zip(*self.scales, strict=True)]
         return [[self.embedding, self.pyramid], *blocks, [self.fusion], [self.classifier]]
 
@@ -150,7 +150,7 @@ class MMN(nn.Module):
 
     def fuse(self) -> nn.Module:
         """The network for inference with the current weights; see ``mmn.inference.infer.for_inference``."""
-        from mmn.inference.infer import for_inference  # the one backward import: a convenience of the public class
+        from mmn.inference.infer import for_inference  # the only upward import, for convenience
 
         return for_inference(self)
 

@@ -88,7 +88,7 @@ def is_official(state: Mapping[str, Any]) -> bool:
 
 
 def infer_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The constructor's sizes, inferred from an official state dict; others keep their defaults."""
+    """Constructor arguments inferred from an official state dict; the others keep their defaults."""
     width, num_joints = state["STPE"].shape
     first = "MFM.0.blocks.0"
     return {
@@ -116,7 +116,7 @@ def from_official(state_dict: Mapping[str, Tensor], **overrides: Any) -> MMN:
     state = {name.removeprefix("module."): tensor for name, tensor in state_dict.items()}
     if not is_official(state):
         raise UserError(
-            "these weights are not of the official MMN: STPE, projection.0.weight or head.weight is missing; "
+            "these weights are not those of the official MMN: STPE, projection.0.weight or head.weight is missing; "
             "pass the state dict that the official code saved."
         )
     try:
@@ -129,7 +129,7 @@ def from_official(state_dict: Mapping[str, Tensor], **overrides: Any) -> MMN:
     missing, unexpected = set(names.values()) - set(state), set(state) - set(names.values())
     if missing or unexpected:
         raise UserError(
-            f"these official weights do not fit the network of their sizes: {len(missing)} entries missing"
+            f"these official weights do not fit a network of their sizes: {len(missing)} entries missing"
             f"{_examples(missing)}, {len(unexpected)} unexpected{_examples(unexpected)}."
         )
     converted = {}
@@ -138,7 +138,7 @@ def from_official(state_dict: Mapping[str, Tensor], **overrides: Any) -> MMN:
         if tensor.shape != ours[name].shape:
             raise UserError(
                 f"the official weight {official} has shape {tuple(state[official].shape)}, "
-                f"where this network needs {tuple(_to_theirs(official, ours[name]).shape)}."
+                f"but this network needs {tuple(_to_theirs(official, ours[name]).shape)}."
             )
         converted[name] = tensor.to(ours[name].dtype)
     network.load_state_dict(converted, strict=True)
@@ -153,7 +153,7 @@ def to_official(network: MMN) -> dict[str, Tensor]:
     """
     if network.config["scales"] != 4:
         raise UserError(
-            f"the official code has 4 scales, this network {network.config['scales']}; export one with scales=4."
+            f"the official code has 4 scales, but this network {network.config['scales']}; export one with scales=4."
         )
     with torch.no_grad():
         return {

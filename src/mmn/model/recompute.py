@@ -1,4 +1,4 @@
-"""Activation checkpointing: memory for time."""
+"""Activation checkpointing: less memory, more time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,7 +17,7 @@ def recomputed(block: nn.Module, x: Tensor) -> Tensor:
 
 @contextmanager
 def counted_once(block: nn.Module) -> Iterator[None]:
-    """Freeze running statistics of batch normalisations: the first pass has already counted this batch."""
+    """Freeze running statistics of batch normalisations: the first pass has already updated them."""
     norms: list[Any] = [module for module in block.modules() if isinstance(module, _NormBase)]
     before = [(norm.momentum, norm.num_batches_tracked.clone()) for norm in norms]
     for norm in norms:

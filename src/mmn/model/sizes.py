@@ -11,7 +11,7 @@ _MOST_FRAMES = 1 << 16
 
 
 def check_input(config: dict[str, Any], clips: Tensor, times: Tensor) -> None:
-    """Refuse input that does not fit a network of this config.
+    """Check that the input fits a network of this config.
 
     Raises:
         UserError: naming the expected and the given shapes.
@@ -19,14 +19,14 @@ def check_input(config: dict[str, Any], clips: Tensor, times: Tensor) -> None:
     t, v, c = (config[key] for key in ("num_frames", "num_joints", "coordinates"))
     if clips.ndim != 4 or tuple(clips.shape[1:]) != (t, v, c) or times.shape != clips.shape[:2]:
         raise UserError(
-            f"the network takes clips (B, {t}, {v}, {c}) and times (B, {t}), "
+            f"the network expects clips (B, {t}, {v}, {c}) and times (B, {t}), "
             f"not {tuple(clips.shape)} and {tuple(times.shape)}; prepare them with mmn.prepare "
             "and the layout the network was trained with."
         )
 
 
 def check_sizes(config: dict[str, Any]) -> None:
-    """Refuse sizes that no network can have.
+    """Check that a network can have these sizes.
 
     Raises:
         UserError: naming the size, its value and its limits.
@@ -62,12 +62,12 @@ def check_sizes(config: dict[str, Any]) -> None:
 
 
 def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: str) -> None:
-    """Refuse sizes that do not match the weights, before a network of these sizes is built.
+    """Check that sizes match the weights, before a network of these sizes is built.
 
     Args:
         config: arguments of ``MMN`` from a file.
         state: the weights.
-        where: the file, for the error.
+        where: the file, for error messages.
 
     Raises:
         UserError: naming the weight.
@@ -82,7 +82,7 @@ def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: s
     for name, shape in wanted.items():
         found = tuple(state[name].shape) if name in state else "none"
         if found != shape:
-            raise UserError(f"{where} does not fit the network it describes: {name} has shape {found} for {shape}.")
+            raise UserError(f"{where} does not fit the network it describes: {name} has shape {found}, not {shape}.")
     blocks = sum(name.endswith(".branch_norm.weight") for name in state)
     if blocks != int(config.get("depth", 3)) * int(config.get("scales", 4)):
         raise UserError(f"{where} does not fit the network it describes: it has the weights of {blocks} blocks.")

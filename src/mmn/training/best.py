@@ -83,7 +83,7 @@ class BestEpoch(Callback):
         return value if math.isfinite(value) else -math.inf, -validation.loss
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """When resuming, make sure that the file is the best epoch's."""
+        """When resuming, restore the best epoch's checkpoint."""
         if trainer.ckpt_path is None or self.path is None:
             return
         if trainer.is_global_zero and not self.path.exists():
@@ -95,7 +95,7 @@ class BestEpoch(Callback):
         found = _saved_best(self.path)
         if self.best is not None and found is None:
             log.warning(
-                "The best epoch so far (%d, %s %.2f) is not beside %s: tracking the best anew from here.",
+                "The checkpoint of the best epoch so far (%d, %s %.2f) is not beside %s: tracking starts over.",
                 self.best.epoch, self.monitor, self.best.value, trainer.ckpt_path,
             )  # fmt: skip
         self.best = found  # after a kill the file may be from a later epoch than the checkpoint
@@ -124,7 +124,7 @@ def _saved_best(path: Path) -> Validation | None:
         return None
     try:
         callbacks = read_checkpoint(path).get("callbacks", {})
-    except UserError as error:  # the run itself is whole
+    except UserError as error:  # the run itself is intact
         log.warning("%s", error)
         return None
     best = callbacks.get(BestEpoch.__name__, {}).get("best")

@@ -1,4 +1,4 @@
-"""Training metrics of an epoch, continued after an interruption."""
+"""Training metrics of an epoch, which survive an interruption."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ Reduce = Callable[[Tensor], Tensor]
 
 
 class EpochMeans:
-    """Means over the clips of an epoch. Checkpoints keep the sums, so that interruptions do not affect them."""
+    """Means over the clips of an epoch. Checkpoints keep the sums, so that interruptions do not affect the means."""
 
     def __init__(self) -> None:
         self.totals: dict[str, Tensor] = {}
@@ -33,7 +33,7 @@ class EpochMeans:
         return {name: float(total) for name, total in self._over_all(reduce).items()}
 
     def load(self, state: Mapping[str, float], device: torch.device) -> None:
-        """Continue from a state; only one of several processes does."""
+        """Restore the sums; to be called in one process only."""
         self.totals = {name: torch.tensor(total, dtype=torch.float64, device=device) for name, total in state.items()}
 
     def _over_all(self, reduce: Reduce) -> dict[str, Tensor]:

@@ -66,7 +66,7 @@ class MotionConsistencyLoss(nn.Module):
         adjusted = logits
         if self.logit_adjustment:
             if self.log_prior is None:
-                raise UserError("loss.logit_adjustment needs the clips of each class; call the loss's count() first.")
+                raise UserError("loss.logit_adjustment needs the class counts; call the loss's count() first.")
             adjusted = logits + self.logit_adjustment * self.log_prior
         classification = F.cross_entropy(adjusted, labels, label_smoothing=self.label_smoothing)
         if partners is not None and shares is not None:
@@ -89,13 +89,13 @@ def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Ten
     receives the scales' logits ``(S, B, K)`` from the network's ``forward_with_scale_logits``.
 
     Raises:
-        UserError: the loss needs scales and the network has none.
+        UserError: the loss needs scales, but the network has none.
     """
     if getattr(loss, "needs_scales", False):
         forward: Any = getattr(network, "forward_with_scale_logits", None)
         if forward is None:
             raise UserError(
-                f"{type(loss).__name__} compares scales, and {type(network).__name__} has no "
+                f"{type(loss).__name__} compares scales, but {type(network).__name__} has no "
                 "forward_with_scale_logits; use a loss of the logits only, such as loss.consistency_weight=0."
             )
         logits, scale_logits = forward(batch.clips, batch.times)
@@ -105,7 +105,7 @@ def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Ten
         given = [logits, batch.labels]
     mixture = {} if batch.shares is None else {"partners": batch.partners, "shares": batch.shares}
     if mixture and not isinstance(loss, MotionConsistencyLoss):
-        raise UserError(f"clips are mixed, and {type(loss).__name__} takes one class per clip; leave out the mix.")
+        raise UserError(f"clips are mixed, but {type(loss).__name__} takes one class per clip; turn mixing off.")
     found = loss(*given, **mixture)
     return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
 

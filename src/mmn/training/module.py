@@ -36,7 +36,7 @@ class MMNModule(L.LightningModule):
         reference_batch: clips per step that the learning rate is meant for; the rate is scaled linearly to the actual
             clips per step over all processes. None to leave it unscaled.
         record: the settings of the run, kept in checkpoints; see ``mmn.engine.resume``.
-        layer_decay: learning rates fall by this factor a stage, from the classifier back to the embedding.
+        layer_decay: factor between the learning rates of successive stages, from the classifier back to the embedding.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class MMNModule(L.LightningModule):
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record, self.layer_decay = record or {}, layer_decay
-        self.held: list[Held] = []  # parameters that are trained in part
-        self.resumed_at: tuple[int, int] | None = None  # epochs done before, and batches of the next one
+        self.held: list[Held] = []  # partly trained parameters
+        self.resumed_at: tuple[int, int] | None = None  # completed epochs, and batches done in the next one
         self.epoch_means = EpochMeans()
         self._requested: list[dict[str, Any]] = []
         self.val_metrics, self.val_loss = ActionMetrics(stream.classes), MeanMetric().set_dtype(torch.float64)
@@ -113,7 +113,7 @@ class MMNModule(L.LightningModule):
         logits = infer(self._inference[0], batch.clips, batch.times)
         known = batch.labels >= 0
         losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
-        self.val_loss.update(losses.double())  # a mean over clips, however they are distributed
+        self.val_loss.update(losses.double())  # a mean over clips, whatever the number of processes
         self.val_metrics.update(logits, batch.labels)
 
     def on_validation_epoch_end(self) -> None:
@@ -149,14 +149,14 @@ class MMNModule(L.LightningModule):
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
     def on_fit_start(self) -> None:
-        """Tell the loss how frequent classes are, if it asks."""
+        """Pass the class counts to the loss, if it uses them."""
         count: Any = getattr(self.loss, "count", None)
         datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if count is not None and datamodule is not None:
             count(datamodule.clips_per_class.to(self.device))
 
     def on_train_start(self) -> None:
-        """When resuming, apply the requested optimiser settings and schedule in place of the checkpoint's."""
+        """When resuming, apply the requested optimiser settings and schedule instead of the checkpoint's."""
         if self.resumed_at is None:
             return
         optimizer, scheduler = self.trainer.optimizers[0], self.trainer.lr_scheduler_configs[0].scheduler
@@ -178,15 +178,15 @@ class MMNModule(L.LightningModule):
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the metrics of an interrupted epoch."""
+        """Restore the metrics of an interrupted epoch."""
         if self.trainer.is_global_zero:
             self.epoch_means.load(checkpoint.get(KEY, {}).get("epoch_means", {}), self.device)
 
 
 def batches_of_step(batch: int, batches: int, accumulated: int) -> int:
-    """The number of batches in the optimiser step that ``batch``, of an epoch's ``batches``, belongs to.
+    """Number of batches in the optimiser step that includes ``batch``, in an epoch of ``batches``.
 
-    The last step of an epoch may have fewer than ``accumulated``, by which Lightning divides every step's loss.
+    The last step of an epoch may have fewer than ``accumulated``, but Lightning always divides by ``accumulated``.
     """
     return min(accumulated, batches - batch // accumulated * accumulated)
 

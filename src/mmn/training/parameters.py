@@ -1,4 +1,4 @@
-"""Which parameters are trained, and how fast each."""
+"""Which parameters are trained, and at which learning rate."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from torch.optim import Optimizer
 from mmn.errors import UserError
 
 CLASSIFIER = "classifier"
-"""The last layer, by name."""
+"""Name of the last layer."""
 
 
 def groups_by_stage(network: nn.Module, decay: float) -> tuple[list[dict[str, Any]], list[float]]:
-    """Parameter groups for an optimiser, and by what to multiply the learning rate of each.
+    """Parameter groups for an optimiser, and the factor of each group's learning rate.
 
     Args:
-        network: with ``decay`` other than 1 one with ``stages()``, its parts from input to output.
-        decay: factor of the learning rate from a stage to the one before; 1 for a single group.
+        network: needs ``stages()``, its parts from input to output, unless ``decay`` is 1.
+        decay: factor from the learning rate of a stage to that of the stage before it; 1 for a single group.
 
     Returns:
         The groups, from output to input: the first has the full learning rate.
 
     Raises:
-        UserError: a network that does not name its stages.
+        UserError: the network has no ``stages()``.
     """
     if decay == 1.0:
         return [{"params": list(network.parameters())}], [1.0]
@@ -41,27 +41,27 @@ def groups_by_stage(network: nn.Module, decay: float) -> tuple[list[dict[str, An
 
 @dataclass(frozen=True)
 class Held:
-    """A parameter of which only some entries are trained; ``entries`` says which are not."""
+    """A partly trained parameter; ``entries`` is True where it is frozen."""
 
     parameter: nn.Parameter
     entries: Tensor
 
 
 def freeze_body(network: nn.Module, new: Collection[str] = (), new_joints: Collection[int] = ()) -> list[Held]:
-    """Train only the classifier, ``new`` parameters and, of tables and graphs, what concerns ``new_joints``.
+    """Freeze all but the classifier, the ``new`` parameters, and the table and graph entries of ``new_joints``.
 
-    Frozen layers keep their statistics.
+    Frozen batch normalisations keep their running statistics.
 
     Args:
         network: changed in place.
         new: names of parameters.
-        new_joints: places in network order.
+        new_joints: indices in network order.
 
     Returns:
-        The parameters that are trained in part; see ``hold``.
+        The partly trained parameters; see ``hold``.
 
     Raises:
-        UserError: a network without a ``classifier``.
+        UserError: the network has no ``classifier``.
     """
     if not hasattr(network, CLASSIFIER):
         raise UserError(f"{type(network).__name__} has no {CLASSIFIER} for freeze=body to train; use freeze=none.")
@@ -80,12 +80,12 @@ def freeze_body(network: nn.Module, new: Collection[str] = (), new_joints: Colle
     for module in network.modules():
         own = list(module.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
-            module.eval()  # Lightning leaves it so
+            module.eval()  # Lightning keeps this mode
     return held
 
 
 def hold(optimizer: Optimizer, held: Sequence[Held]) -> None:
-    """Undo what each step does to the entries that are held: a mask of gradients would leave them weight decay."""
+    """Restore frozen entries after each optimiser step: masking their gradients would not stop weight decay."""
     before: list[Tensor] = []
 
     def keep(*_: Any) -> None:

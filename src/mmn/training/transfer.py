@@ -1,4 +1,4 @@
-"""A network from the weights of another: classes by name, joints by name, everything else by its shape."""
+"""Initialise a network from another's weights: classes and joints by name, everything else by shape."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -19,9 +19,9 @@ class Origin:
 
     Attributes:
         path: its file.
-        network: itself.
-        joints: names in network order; None where they are not known.
-        classes: names; None where they are not known.
+        network: the network.
+        joints: names in network order; None if unknown.
+        classes: names; None if unknown.
     """
 
     path: str
@@ -32,15 +32,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class CarriedOver:
-    """What a network has of another.
+    """What was carried over from one network to another.
 
     Attributes:
-        source: the other's file.
-        classes: those whose classifier rows are the other's.
-        new_classes: those with a new row.
-        joints: those whose table entries and graph rows are the other's.
-        new_joints: the others, each with the joint that it starts like; None where no joint is near.
-        new: parameters that are wholly new.
+        source: file of the origin.
+        classes: classes with the origin's classifier row.
+        new_classes: classes with a new row.
+        joints: joints with the origin's table entries and graph rows.
+        new_joints: the other joints → the joint each is copied from; None if no known joint is near.
+        new: names of entirely new parameters.
     """
 
     source: str
@@ -55,7 +55,7 @@ class CarriedOver:
         return asdict(self)
 
     def in_words(self) -> str:
-        """One line."""
+        """A one-line summary."""
         parts = [f"classes kept: {_listed(self.classes)}, new: {_listed(self.new_classes)}"]
         if self.new_joints:
             like = [joint if near is None else f"{joint} (like {near})" for joint, near in self.new_joints.items()]
@@ -68,18 +68,19 @@ class CarriedOver:
 
 
 def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOver:
-    """Start ``network`` from all of another that fits; what does not fit stays as it was initialised.
+    """Copy all weights that fit into ``network``; the others keep their initial values.
 
-    Rows of the classifier go by class name. What has an axis of joints (see ``MMN.joint_axes``) goes by joint name, and
-    a new joint starts like its nearest common neighbour along the bones. Other entries go by name and shape.
+    Classifier rows are matched by class name. Parameters with a joint axis (see ``MMN.joint_axes``) are matched by
+    joint name, and a new joint is copied from its nearest known neighbour along the bones. All other parameters are
+    matched by name and shape.
 
     Args:
-        network: to be changed in place.
+        network: changed in place.
         stream: its layout and classes.
-        origin: the other.
+        origin: the network to copy from.
 
     Raises:
-        UserError: unknown joints of another number, or nothing that fits.
+        UserError: the origin has a different number of unnamed joints, or nothing fits.
     """
     layout = stream.layout
     joints = [layout.joints[joint] for joint in layout.order]
@@ -105,7 +106,7 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
                 _set_apart(carried[name], by, new, sources)
     left = [name for name, _ in network.named_parameters() if name not in carried]
     if len(left) == len(list(network.parameters())):
-        raise UserError(f"nothing of init_from={origin.path} fits the network to be trained; give other weights.")
+        raise UserError(f"nothing in init_from={origin.path} fits the network to be trained; give other weights.")
     network.load_state_dict({**ours, **carried})
     kept = [name for name, row in zip(stream.classes.names, rows, strict=True) if row is not None]
     has_rows = any(name.startswith(f"{CLASSIFIER}.") for name in carried)
@@ -120,7 +121,7 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
 
 
 def _known_joints(origin: Origin, joints: list[str]) -> list[str]:
-    """The origin's joints in network order; unknown ones are taken for ours where they are as many."""
+    """The origin's joints in network order; if unnamed, assumed to be ours, given the same number."""
     if origin.joints is not None:
         return origin.joints
     axes: dict[str, tuple[int, ...]] = getattr(origin.network, "joint_axes", dict)()
@@ -128,14 +129,14 @@ def _known_joints(origin: Origin, joints: list[str]) -> list[str]:
     count = next((state[name].shape[places[0]] for name, places in axes.items()), len(joints))
     if count != len(joints):
         raise UserError(
-            f"init_from={origin.path} has {count} joints and does not name them, and the clips have {len(joints)}; say "
-            "which they are with init_layout=, such as init_layout=ma52."
+            f"init_from={origin.path} has {count} unnamed joints, but the clips have {len(joints)}; name their layout, "
+            "such as init_layout=ma52."
         )
     return joints
 
 
 def _class_rows(origin: Origin, classes: list[str]) -> list[int | None]:
-    """For each of our classes its row in the origin's classifier; unknown ones are taken for ours if as many."""
+    """Each class's row in the origin's classifier; unnamed rows are assumed to be ours, given the same number."""
     if origin.classes is not None:
         return [origin.classes.index(name) if name in origin.classes else None for name in classes]
     bias = origin.network.state_dict().get(f"{CLASSIFIER}.bias")
@@ -144,18 +145,18 @@ def _class_rows(origin: Origin, classes: list[str]) -> list[int | None]:
 
 
 def _nearest(joint: str, layout: Layout, known: Sequence[str]) -> str | None:
-    """The joint itself if it is known, or the first known one along the bones."""
+    """The joint itself if known, else the first known one along the bones."""
     along = (layout.joints[other] for other in layout.walk(layout.joints.index(joint)))
     return next((other for other in along if other in known), None)
 
 
 def _without(tensor: Tensor, axes: tuple[int, ...]) -> list[int | None]:
-    """Its shape, apart from ``axes``."""
+    """The tensor's shape, ignoring ``axes``."""
     return [None if axis in axes else size for axis, size in enumerate(tensor.shape)]
 
 
 def _place(own: Tensor, other: Tensor, axes: tuple[int, ...], sources: Sequence[int | None]) -> Tensor:
-    """``own``, with the entries of ``other`` at each place along ``axes`` that has a source."""
+    """``own``, with entries of ``other`` at the indices along ``axes`` that have a source."""
     here = torch.tensor([place for place, source in enumerate(sources) if source is not None], device=own.device)
     there = torch.tensor([source for source in sources if source is not None], device=own.device)
     picked = other.to(own)
@@ -169,9 +170,9 @@ def _place(own: Tensor, other: Tensor, axes: tuple[int, ...], sources: Sequence[
 
 
 def _set_apart(graph: Tensor, axes: tuple[int, ...], new: list[bool], sources: Sequence[int | None]) -> None:
-    """Let each new joint take in what its neighbour does, itself in the neighbour's stead, and no other joint it.
+    """Give each new joint its neighbour's inputs, with itself replacing the neighbour, and let no other joint use it.
 
-    A copied column would count the neighbour twice.
+    Copying the neighbour's column as well would count the neighbour twice.
     """
     square = graph.movedim(axes, (-2, -1))  # (…, out, in)
     for joint in (place for place, is_new in enumerate(new) if is_new):
