@@ -3,13 +3,14 @@
 # make check   lint, formatting, types, import contracts
 # make coverage the test suite, and the lines that it does not run
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
+# make gpu-check  the tests that need a GPU, and the speed of the network on it
 # make torture  files of every format, damaged at random, for an hour; goes on where it was stopped
 # make setup   environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test coverage check torture mutations
+.PHONY: setup demo test coverage gpu-check check torture mutations
 
 setup: $(READY)
 
@@ -29,6 +30,10 @@ test: setup
 
 coverage: setup
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal --cov --cov-report term-missing
+
+gpu-check: setup
+	$(BIN)/python -m pytest -q -m gpu
+	$(BIN)/python benchmarks/network.py --device cuda --quick
 
 mutations: setup
 	$(BIN)/python tests/mutations/run.py --jobs 2

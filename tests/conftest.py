@@ -1,6 +1,7 @@
 """Shared fixtures: small data sets, checkpoints, a finished run, and optional reference data."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,21 @@ def random_scores(clips: int, skill: float = 2.0, seed: int = 0, classes: Classe
     logits = rng.normal(size=(clips, k)).astype(np.float32)
     logits[np.arange(clips), labels] += skill
     return Scores([f"clip{i}" for i in range(clips)], labels, logits, classes)
+
+
+ACCELERATOR = os.environ.get("MMN_ACCELERATOR", "cuda")
+"""Device of the tests marked ``gpu``; MMN_ACCELERATOR=cpu runs them without one, to test the tests."""
+
+needs_gpu = [
+    pytest.mark.gpu, pytest.mark.skipif(ACCELERATOR == "cuda" and not torch.cuda.is_available(), reason="needs a GPU")
+]  # fmt: skip
+
+
+@pytest.fixture(params=["cpu", pytest.param(ACCELERATOR, id="gpu", marks=needs_gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The CPU and, if there is one, a GPU, computing in full float32."""
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # of convolutions; off for products by default
+        yield request.param
 
 
 def reference(path: str) -> Path:

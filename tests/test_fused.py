@@ -28,9 +28,9 @@ def random_clips(network: mmn.MMN, count: int = 5) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("options", [{}, {"corrected": True}, {"coordinates": 3, "num_frames": 8, "scales": 4}])
-def test_a_fused_network_gives_the_logits_of_the_network(options: dict) -> None:
-    network = random_network(**options)
-    clips, times = random_clips(network, 35)  # more than are worked on at a time
+def test_a_fused_network_gives_the_logits_of_the_network(options: dict, device: str) -> None:
+    network = random_network(**options).to(device)
+    clips, times = (x.to(device) for x in random_clips(network, 35))  # more than are worked on at a time
     with torch.no_grad():
         expected = network(clips, times)
     torch.testing.assert_close(mmn.infer(network, clips, times), expected, rtol=0, atol=1e-5)

@@ -23,28 +23,30 @@ def network_input(arrays: dict) -> tuple[torch.Tensor, torch.Tensor]:
     return clips, torch.from_numpy(arrays["index_t"]).float()
 
 
-def test_official_weights_give_official_logits(fixture_path: Path) -> None:
+def test_official_weights_give_official_logits(fixture_path: Path, device: str) -> None:
     arrays, state = official_fixture(fixture_path)
-    logits = mmn.infer(mmn.from_official(state), *network_input(arrays))
+    clips, times = (x.to(device) for x in network_input(arrays))
+    logits = mmn.infer(mmn.from_official(state).to(device), clips, times).cpu()
     torch.testing.assert_close(logits, torch.from_numpy(arrays["eval_logits"]).float(), atol=1e-5, rtol=0)
 
 
-def test_official_weights_give_official_loss_gradients_and_running_statistics(fixture_path: Path) -> None:
+def test_official_weights_give_official_loss_gradients_and_running_statistics(fixture_path: Path, device: str) -> None:
     arrays, state = official_fixture(fixture_path)
-    network = mmn.from_official(state).train()
+    network = mmn.from_official(state).to(device).train()
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
         elif isinstance(module, DropPath):
             module.rate = 0.0
-    labels = torch.from_numpy(arrays["label"]).long()
-    loss = nn.functional.cross_entropy(network(*network_input(arrays)), labels, label_smoothing=0.1)
+    clips, times = (x.to(device) for x in network_input(arrays))
+    labels = torch.from_numpy(arrays["label"]).long().to(device)
+    loss = nn.functional.cross_entropy(network(clips, times), labels, label_smoothing=0.1)
     loss.backward()
     assert loss.item() == pytest.approx(float(arrays["train_loss"]), abs=1e-5)
     norms = {official_name(name): p.grad.norm().item() for name, p in network.named_parameters()}
     expected = {k.removeprefix("grad_norm/"): float(v) for k, v in arrays.items() if k.startswith("grad_norm/")}
     assert norms == pytest.approx(expected, abs=1e-4)
-    ours = {official_name(name): value for name, value in network.state_dict().items()}
+    ours = {official_name(name): value.cpu() for name, value in network.state_dict().items()}
     for name, value in arrays.items():
         if name.startswith("running_after/"):
             torch.testing.assert_close(ours[name.removeprefix("running_after/")], torch.from_numpy(value))

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import ACCELERATOR, needs_gpu
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
@@ -152,19 +153,18 @@ def test_clips_on_a_device_need_no_workers(path: Path) -> None:
         SkeletonDataModule(path, Modality("joint"), MASKS, on_device=True, num_workers=2)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("augmentation", [None, MASKS, Augmentation([Mirror(0.5)])])
-def test_a_gpu_makes_the_same_batches(path: Path, modality: str, augmentation) -> None:
+@pytest.mark.parametrize("gpu", [pytest.param(ACCELERATOR, marks=needs_gpu)])
+def test_a_gpu_makes_the_same_batches(path: Path, modality: str, augmentation, gpu: str) -> None:
     data = read_data(path)
     training = RandomDraws(1, augmentation) if augmentation else None
-    cpu, gpu = (
-        ClipFetcher(data.splits["train"], data.layout, preprocessing(modality), training, device).fetch(
-            torch.arange(42)
-        )
-        for device in ("cpu", "cuda")
-    )
-    assert equal(cpu.fetch(torch.arange(42)), gpu.fetch(torch.arange(42)))
+    devices = (torch.device("cpu"), torch.device(gpu))
+    fetchers = [ClipFetcher(data.splits["train"], data.layout, preprocessing(modality), training, d) for d in devices]
+    one, other = (fetcher.fetch(torch.arange(42)) for fetcher in fetchers)
+    torch.testing.assert_close(other.clips.cpu(), one.clips, rtol=0, atol=1e-5)
+    torch.testing.assert_close(other.times.cpu(), one.times, rtol=0, atol=1e-6)
+    assert torch.equal(other.labels.cpu(), one.labels)
 
 
 def test_clips_keep_their_type(path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Training on a GPU: the losses of the CPU, batches made there, compiled blocks, resumed runs, several GPUs."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from commands import QUICK, column, command, train
+from conftest import ACCELERATOR, needs_gpu
+
+pytestmark = needs_gpu
+
+TRAINER = "trainer=cpu" if ACCELERATOR == "cpu" else "trainer=gpu"
+STILL = ["model.drop_path=0", "model.dropout=0", "trainer.max_epochs=3", "trainer.log_every_n_steps=1"]
+
+
+@pytest.fixture(scope="module")
+def on_cpu(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on the CPU in float32, without dropout, whose random numbers differ by device."""
+    folder = tmp_path_factory.mktemp("devices") / "cpu"
+    assert train(folder, jhmdb_like, *QUICK, *STILL, "trainer=cpu").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "tolerance"),
+    [
+        (["trainer.precision=32"], 1e-3),
+        (["trainer.precision=32", "data.on_device=true"], 1e-3),
+        (["trainer.precision=32", "compile=true"], 1e-3),
+        (["trainer.precision=bf16"], 2e-2),
+    ],
+    ids=["float32", "on_device", "compile", "bf16"],
+)
+def test_losses_are_those_of_the_cpu(
+    on_cpu: Path, jhmdb_like: Path, tmp_path: Path, options: list[str], tolerance: float
+) -> None:
+    result = train(tmp_path / "run", jhmdb_like, *QUICK, *STILL, TRAINER, *options)
+    assert result.returncode == 0, result.stderr
+    for name in ("train/loss_step", "val/loss"):
+        assert column(tmp_path / "run", name) == pytest.approx(column(on_cpu, name), abs=tolerance), name
+
+
+def test_a_resumed_run_ends_like_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:
+    options = [*QUICK, TRAINER, "trainer.precision=32", "trainer.max_epochs=3"]
+    assert train(tmp_path / "whole", jhmdb_like, *options).returncode == 0
+    stop = "+callbacks.stop={_target_:own_callbacks.StopAfter,steps:10}"
+    assert train(tmp_path / "stopped", jhmdb_like, *options, stop).returncode == 143
+    last = tmp_path / "stopped" / "checkpoints" / "last.ckpt"
+    assert train(tmp_path / "resumed", jhmdb_like, *options, f"ckpt_path={last}").returncode == 0
+    expected = column(tmp_path / "whole", "val/loss")[-1]
+    assert column(tmp_path / "resumed", "val/loss")[-1] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs: NCCL refuses two processes on one")
+def test_two_gpus_with_half_the_batch_each_train_like_one(on_cpu: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+    options = [*QUICK, *STILL, f"data.path={jhmdb_like}", f"hydra.run.dir={tmp_path}/run", "trainer=ddp"]
+    more = ["trainer.devices=2", "trainer.precision=32", "data.batch_size=4"]
+    assert command("train.py", *options, *more, cwd=tmp_path).returncode == 0
+    assert column(tmp_path / "run", "val/loss") == pytest.approx(column(on_cpu, "val/loss"), abs=1e-3)
