@@ -27,7 +27,7 @@ def train(folder: Path, data: Path, classes: list[str], overrides: list[str]) ->
     """Train on some classes; a fifth of their training clips choose the epoch, the temperature and the threshold."""
     names = ",".join(f"'{name}'" for name in classes)
     own = f"data.path={data}", f"data.classes=[{names}]", "data.folds=5", "data.fold=0", f"hydra.run.dir={folder}"
-    subprocess.run([sys.executable, str(TRAIN), *own, "test=false", "logger=csv", *overrides], check=True)
+    subprocess.run([sys.executable, str(TRAIN), *own, "logger=csv", *overrides], check=True)
     return Predictor(folder / "checkpoints" / "best.ckpt")
 
 

@@ -35,6 +35,8 @@ def _run(options: argparse.Namespace) -> None:
         return
     where = "GPU" if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
     print(f"one clip: {found['clip_ms_p50']:.2f} ms median, {found['clip_ms_p95']:.2f} ms at 95 %  ({where})")
+    if "frame_ms_p50" in found:
+        print(f"a frame of a stream: {found['frame_ms_p50']:.2f} ms median, {found['frame_ms_p95']:.2f} ms at 95 %")
     print(f"batches of {options.batch}: {found['clips_per_second']:.0f} clips/s")
     print(f"{found['parameters']:,} parameters, {found['multiply_adds'] / 1e6:,.1f} million multiply-adds per clip")
     print(f"peak memory {found['peak_memory_mb']:,.0f} MB{'' if device == 'cuda' else ', of the process'}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmn.cli.convert import add_options, read_options
 from mmn.cli.device import add_device, chosen_device
+from mmn.cli.live import check_live, run_live
 from mmn.errors import UserError
 from mmn.text import counted
 
@@ -30,7 +31,11 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("predict", help="new recordings → who does what", description=__doc__)
     parser.add_argument("checkpoint", help="ours or official weights; several, joined by commas, are an ensemble")
     parser.add_argument(
-        "sources", type=Path, nargs="+", metavar="source", help="what mmn convert reads, a file of it, or an .h5 file"
+        "sources",
+        type=Path,
+        nargs="+",
+        metavar="source",
+        help="what mmn convert reads, a file of it, or an .h5 file; - for frames on standard input, as JSON a line",
     )
     parser.add_argument("--output", type=Path, help="a .csv, .jsonl or .json file (default: print)")
     parser.add_argument("--top", type=int, default=5, help="how many classes of each clip (default: 5)")
@@ -45,7 +50,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--split", choices=("train", "val", "test"), help="of the sources (default: all)")
     add_device(parser)
     add_options(parser)
-    long = parser.add_argument_group("long recordings")
+    long = parser.add_argument_group("long recordings and frames on standard input")
     add = long.add_argument
     add("--segments", type=Path, help="write who does what from when to when: .csv, .json, .jsonl, .vtt or .eaf")
     add("--window", type=int, default=64, help="frames per window, classified as one clip (default: 64)")
@@ -71,6 +76,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.segments is not None:
         check_form(options.segments, FORMS)
         check_segment_form(options.segments)
+    if live := Path("-") in options.sources:
+        check_live(options)
     checkpoints = options.checkpoint.split(",")
     if not all(checkpoints):
         raise UserError(f"{options.checkpoint!r} has a comma without a checkpoint beside it; name the checkpoints.")
@@ -79,6 +86,9 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"{written} is one of the sources; write to another file.")
     sees = {"layout": options.layout, "modality": options.modality}
     predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
+    if live:
+        run_live(options, predictor, _least(options, predictor))
+        return
     with _progress() as progress:
         (_clips if options.segments is None else _segments)(options, predictor, progress)
 
@@ -86,14 +96,18 @@ def _run(options: argparse.Namespace) -> None:
 def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
     from mmn.evaluation.probabilities import COLUMNS
 
-    threshold = 0.0 if options.coverage is None else predictor.threshold(options.coverage)
-    find = partial(_likeliest, options, predictor, progress, threshold)
+    find = partial(_likeliest, options, predictor, progress, _least(options, predictor))
     if options.output is None:
         for _, rows in find(frozenset()):
             _print(rows)
         return
     table = _write(options.output, COLUMNS, options, find)
     print(f"{options.output}: {len(table.done)} clips")
+
+
+def _least(options: argparse.Namespace, predictor: "Predictor") -> float:
+    """The probability below which a clip is of none of the classes."""
+    return 0.0 if options.coverage is None else predictor.threshold(options.coverage)
 
 
 def _likeliest(
@@ -117,7 +131,7 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
 
     threshold = options.threshold
     if threshold is None:
-        threshold = 0.3 if options.coverage is None else predictor.threshold(options.coverage)
+        threshold = _least(options, predictor) or 0.3
     sliding = Sliding(options.window, options.stride, threshold, options.smooth)
     find = partial(_actions, options, predictor, progress, sliding)
     if options.segments.suffix.lower() in OF_ONE_RECORDING:

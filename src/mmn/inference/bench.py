@@ -11,7 +11,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from mmn.inference.checkpoint import Checkpoint
 from mmn.inference.infer import for_inference, infer
+from mmn.inference.live import LiveWindow
 from mmn.inference.prepare import prepare
+from mmn.inference.stream import Stream
 
 
 def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precision: str = "32") -> dict[str, float]:
@@ -26,7 +28,8 @@ def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precisi
 
     Returns:
         ``clip_ms_p50`` and ``clip_ms_p95`` of a single clip, ``clips_per_second`` in batches, ``parameters``,
-        ``multiply_adds`` per clip of the unfused network, ``peak_memory_mb``: of the GPU, or of this process.
+        ``multiply_adds`` per clip of the unfused network, ``peak_memory_mb``: of the GPU, or of this process;
+        ``frame_ms_p50`` and ``frame_ms_p95`` of a frame of a stream, unless the weights are official.
     """
     network = checkpoint.network.to(device)
     clips, times = (tensor.to(device) for tensor in _clips(checkpoint, batch))
@@ -36,9 +39,11 @@ def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precisi
         torch.cuda.reset_peak_memory_stats()
     alone = _milliseconds(fused, clips[:1], times[:1], repeats, precision)
     together = _milliseconds(fused, clips, times, max(3, repeats // batch), precision)
+    frames = {} if checkpoint.stream is None else _of_a_stream(fused, checkpoint.stream, device, repeats, precision)
     return {
         "clip_ms_p50": float(np.percentile(alone, 50)),
         "clip_ms_p95": float(np.percentile(alone, 95)),
+        **frames,
         "clips_per_second": float(1000 * batch / np.median(together)),
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "multiply_adds": counted,
@@ -46,11 +51,25 @@ def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precisi
     }
 
 
+def _of_a_stream(network: nn.Module, stream: Stream, device: str, repeats: int, precision: str) -> dict[str, float]:
+    """Time from a frame to its answer, the window over the last frames being full."""
+    window = LiveWindow(network, stream, stream.num_frames, device, precision)
+    shape = stream.num_frames + repeats, stream.layout.num_joints, stream.coordinates
+    taken = []
+    for frame in np.random.default_rng(0).normal(0, 1, shape).astype(np.float32):
+        start = time.perf_counter()
+        window(frame)
+        taken.append(1000 * (time.perf_counter() - start))
+    low, high = np.percentile(taken[stream.num_frames :], [50, 95])
+    return {"frame_ms_p50": float(low), "frame_ms_p95": float(high)}
+
+
 def _clips(checkpoint: Checkpoint, count: int) -> tuple[Tensor, Tensor]:
     """Random network input; official weights do not record a modality, so joints are assumed."""
-    rng, sizes = np.random.default_rng(0), checkpoint.arguments
-    frames, joints, coordinates = sizes["num_frames"], sizes["num_joints"], sizes["coordinates"]
-    if checkpoint.stream is not None:
+    rng, sizes, stream = np.random.default_rng(0), checkpoint.arguments, checkpoint.stream
+    frames, joints = sizes["num_frames"], sizes["num_joints"]
+    coordinates = sizes["coordinates"] if stream is None else stream.coordinates
+    if stream is not None:
         return prepare(list(rng.normal(0, 1, (count, frames, joints, coordinates))), network=checkpoint.network)
     clips = torch.from_numpy(rng.normal(0, 1, (count, frames, joints, coordinates))).float()
     return clips, torch.linspace(-1, 1, frames).repeat(count, 1)

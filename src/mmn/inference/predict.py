@@ -9,12 +9,9 @@ from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
 from mmn.data.format.layout import Layout, load_layout
-from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
-from mmn.inference.checkpoint import Checkpoint, load_checkpoint
-from mmn.inference.infer import for_inference, infer
-from mmn.inference.official_stream import official_stream
-from mmn.inference.stream import Stream
+from mmn.inference.live import LiveStream
+from mmn.inference.member import Member
 
 
 class Predictor:
@@ -45,7 +42,7 @@ class Predictor:
         if not checkpoints:
             raise UserError("there is no checkpoint to predict with; give one.")
         self.device, self.precision, self.batch_size = device, precision, batch_size
-        self._members = [_Member(path, device, layout, modality) for path in checkpoints]
+        self._members = [Member(path, device, layout, modality) for path in checkpoints]
         if modality is not None and not any(member.checkpoint.stream is None for member in self._members):
             raise UserError(f"{checkpoints[0]} records its modality; leave out modality {modality}.")
         for member in self._members[1:]:
@@ -116,32 +113,20 @@ class Predictor:
             return np.zeros((0, len(self.classes.names)))
         return np.concatenate([self._batch(part, skeleton or self.layout) for part in parts])
 
+    def stream(self, window: int = 64, layout: str | Path | Layout | None = None) -> LiveStream:
+        """Recognises a recording that goes on: ``stream(frame)`` are the probabilities ``(K,)`` of its last frames.
+
+        Args:
+            window: how many frames, of which the network samples as many as it was trained with; before there are as
+                many, all there are.
+            layout: the skeleton that frames ``(V, C)`` are in; see ``logits``.
+
+        Raises:
+            UserError: a window of no frames, or a skeleton that lacks a joint the networks see.
+        """
+        skeleton = layout if isinstance(layout, Layout) else self.layout if layout is None else load_layout(layout)
+        return LiveStream(self._members, skeleton, window, self.temperature, self.precision)
+
     def _batch(self, clips: Sequence[NDArray[np.floating]], layout: Layout) -> NDArray[np.float64]:
         scores = [member.logits(clips, layout, self.precision) for member in self._members]
         return np.mean(scores, axis=0) / self.temperature
-
-
-class _Member:
-    """One network of an ensemble."""
-
-    def __init__(self, path: str | Path, device: str, layout: str | Path | None, modality: str | None) -> None:
-        self.path, self.device = path, device
-        self.checkpoint: Checkpoint = load_checkpoint(path)
-        self.stream: Stream = self.checkpoint.stream or official_stream(path, self.checkpoint, layout, modality)
-        self.network = for_inference(self.checkpoint.network).to(device)
-
-    def logits(self, clips: Sequence[NDArray[np.floating]], layout: Layout, precision: str) -> NDArray[np.float64]:
-        """``(N, K)`` of clips ``(T_i, V, C)`` in a layout."""
-        joints = self.stream.joints_in(layout)
-        stray = next((clip.shape for clip in clips if clip.ndim != 3 or clip.shape[1] != layout.num_joints), None)
-        if stray is not None:
-            raise UserError(
-                f"a clip has shape {stray} where (frames, {layout.num_joints} joints, coordinates) belong; say which "
-                "skeleton it is in by its layout."
-            )
-        coordinates = clips[0].shape[2]
-        if self.stream.modality.channels(coordinates, self.stream.layout) != self.stream.arguments["coordinates"]:
-            raise UserError(f"{self.path} was not trained on clips in {coordinates}D; give clips like those it was.")
-        chosen = [np.asarray(clip)[:, joints] for clip in clips]
-        x, times = prepare_as(self.stream.preprocessing, chosen, self.stream.layout)
-        return infer(self.network, x.to(self.device), times.to(self.device), precision).double().cpu().numpy()

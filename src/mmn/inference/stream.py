@@ -55,6 +55,12 @@ class Stream:
         """Frames T sampled from each clip."""
         return self.preprocessing.num_frames
 
+    @property
+    def coordinates(self) -> int:
+        """Coordinates of a joint in a clip, 2 or 3."""
+        two = self.modality.channels(2, self.layout)
+        return 2 if self.arguments["coordinates"] == two else 3
+
     def with_arguments(self, changed: dict[str, Any]) -> "Stream":
         """The stream with other network arguments; the number of frames follows them."""
         arguments = {**self.arguments, **changed}

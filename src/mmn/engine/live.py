@@ -1,0 +1,64 @@
+"""A recording that comes a frame a line, and an answer to each."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.clips import UNKNOWN
+from mmn.errors import UserError
+from mmn.evaluation.probabilities import likeliest
+from mmn.evaluation.scores import Scores
+from mmn.inference.predict import Predictor
+from mmn.outside import reason
+
+_LONGEST = 1 << 20  # bytes of a line: a hundred times a frame of all body, face and hand points
+
+
+def answers(
+    predictor: Predictor, lines: BinaryIO, window: int, layout: str | None, places: int, threshold: float = 0.0
+) -> Iterator[dict[str, Any]]:
+    """After each line what is seen in the last frames: ``frame`` (from 0), ``likeliest`` and ``ms`` that it took.
+
+    Args:
+        predictor: the networks.
+        lines: each a JSON list of joints, ``[x, y]`` or null, alone or as ``keypoints`` of an object.
+        window: frames that are judged as one clip.
+        layout: the skeleton of a frame; None for the networks' own.
+        places: how many classes, the likeliest first; none as long as a joint was never seen.
+        threshold: see ``likeliest``.
+
+    Raises:
+        UserError: a line that is no frame.
+    """
+    stream = predictor.stream(window, layout)
+    for number, line in enumerate(iter(lambda: lines.readline(_LONGEST), b"")):
+        start = time.perf_counter()
+        try:
+            probabilities = stream(_frame(line))
+        except UserError as error:
+            raise UserError(f"line {number + 1} of the stream: {error}") from None
+        rows: list[dict[str, Any]] = []
+        if probabilities is not None:
+            with np.errstate(divide="ignore"):
+                logits = np.log(probabilities)[None].astype(np.float32)
+            scores = Scores([str(number)], np.array([UNKNOWN]), logits, predictor.classes)
+            rows = [guess.as_row() for guess in likeliest(scores, places, threshold)]
+        classes = [{key: row[key] for key in ("class", "index", "probability")} for row in rows]
+        yield {"frame": number, "likeliest": classes, "ms": round(1000 * (time.perf_counter() - start), 3)}
+
+
+def _frame(line: bytes) -> NDArray[np.float64]:
+    """The joints ``(V, C)`` in a line, NaN where they are missing."""
+    try:
+        content = json.loads(line)
+        joints = content["keypoints"] if isinstance(content, dict) else content
+        width = max(len(joint) for joint in joints if joint is not None)
+        return np.array([[None] * width if joint is None else joint for joint in joints], dtype=np.float64)
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+        raise UserError(
+            f"it is no frame ({reason(error)}); give a list of joints, each [x, y], or null where it is missing."
+        ) from None

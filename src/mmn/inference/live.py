@@ -1,0 +1,135 @@
+"""A recording that goes on, recognised frame by frame: the window over its last frames is kept between them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mmn.data.format.clips import LARGEST, Clips
+from mmn.data.format.layout import Layout
+from mmn.data.pipeline.normalise import Box, boxes
+from mmn.data.pipeline.preprocess import ClipFetcher
+from mmn.errors import UserError
+from mmn.inference.infer import infer
+from mmn.inference.member import Member
+from mmn.inference.stream import Stream
+
+_CENTRE = 2  # of the three points that stand for a frame
+
+
+class LiveStream:
+    """Probabilities after each frame; made by ``Predictor.stream``."""
+
+    def __init__(
+        self, members: Sequence[Member], layout: Layout, window: int, temperature: float, precision: str
+    ) -> None:
+        if window < 1:
+            raise UserError(f"a window of {window} frames holds nothing; give 1 or more.")
+        self._members, self._layout, self._temperature = members, layout, temperature
+        self._joints = [member.stream.joints_in(layout) for member in members]
+        self._windows = [LiveWindow(m.network, m.stream, window, m.device, precision) for m in members]
+        self._last = np.full((layout.num_joints, 0), np.nan, np.float32)
+
+    def __call__(self, frame: NDArray[np.floating]) -> NDArray[np.float64] | None:
+        """Calibrated probabilities ``(K,)`` of the window that ends with this frame.
+
+        The same as ``Predictor`` gives for the window as a clip. A missing joint (NaN) stays where it was last seen.
+
+        Args:
+            frame: ``(V, C)`` joints in the layout's order, in the unit of the frames before it.
+
+        Returns:
+            None as long as a joint was never seen; such frames are left out.
+
+        Raises:
+            UserError: an array of another shape, or coordinates that cannot be.
+        """
+        if not self._seen(frame):
+            return None
+        logits = [window(self._last[joints]) for window, joints in zip(self._windows, self._joints, strict=True)]
+        scores = torch.from_numpy(np.mean(logits, axis=0) / self._temperature)
+        return scores.softmax(dim=-1).numpy()
+
+    def _seen(self, frame: NDArray[np.floating]) -> bool:
+        """Take the joints of a frame over; whether all have been seen by now."""
+        joints = self._layout.num_joints
+        if frame.ndim != 2 or len(frame) != joints or (self._last.size and frame.shape != self._last.shape):
+            raise UserError(
+                f"a frame has shape {frame.shape} where ({joints} joints, coordinates) belong, as many as in the first "
+                "frame; say which skeleton it is in by its layout."
+            )
+        if not self._last.size:
+            for member in self._members:
+                member.check_coordinates(frame.shape[1])
+            self._last = np.full(frame.shape, np.nan, np.float32)
+        missing = np.isnan(frame)
+        if (np.abs(frame[~missing]) > LARGEST).any():
+            raise UserError(f"a frame has a coordinate beyond {LARGEST:g}, which no recording has; leave it out.")
+        self._last = np.where(missing.any(axis=1, keepdims=True), self._last, frame).astype(np.float32)
+        return not np.isnan(self._last).any()
+
+
+class LiveWindow:
+    """One network over the last frames of a recording that goes on.
+
+    Args:
+        network: as ``for_inference`` makes it.
+        stream: what it sees.
+        window: frames.
+        device: where the network is.
+        precision: ``"32"`` or ``"bf16"``.
+    """
+
+    def __init__(self, network: nn.Module, stream: Stream, window: int, device: str, precision: str = "32") -> None:
+        self._network, self._stream, self._device, self._precision = network, stream, device, precision
+        self._window = window
+        self._store: _WindowStore | None = None
+        self._fetcher: ClipFetcher | None = None
+
+    def __call__(self, joints: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Logits ``(K,)`` of the window that ends with these ``joints (V, C)``, in the order of the stream's layout."""
+        layout, preprocessing = self._stream.layout, self._stream.preprocessing
+        if self._store is None:
+            self._store = _WindowStore(self._window, joints.shape, layout.centre, preprocessing.normalisation)
+        self._store.add(torch.from_numpy(joints))
+        if self._fetcher is None or self._fetcher.lengths[0] != len(self._store):  # until the window is full
+            clip = Clips.from_arrays([np.zeros((len(self._store), *joints.shape), np.float32)])
+            self._fetcher = ClipFetcher(clip, layout, preprocessing, store=self._store)
+        batch = self._fetcher.fetch(torch.zeros(1, dtype=torch.long))
+        logits = infer(self._network, batch.clips.to(self._device), batch.times.to(self._device), self._precision)
+        return logits[0].double().cpu().numpy()
+
+
+class _WindowStore:
+    """The last frames of a recording as the one clip of a store; see ``mmn.data.pipeline.stores``.
+
+    Frames are written side by side into twice the window, so that the window is always one piece. Each is reduced to
+    three points, once: its extremes and its centre joint, which give the window's box as all of its joints would.
+    """
+
+    def __init__(self, window: int, shape: tuple[int, ...], centre: int, rule: str) -> None:
+        self._window, self._centre, self._rule = window, centre, rule
+        self._frames, self._points = torch.zeros(2 * window, *shape), torch.zeros(2 * window, 3, shape[1])
+        self._end = 0
+
+    def __len__(self) -> int:
+        return min(self._end, self._window)
+
+    def add(self, joints: Tensor) -> None:
+        """Let the window end with ``joints (V, C)``."""
+        if self._end == 2 * self._window:
+            kept = self._window - 1
+            for buffer in (self._frames, self._points):
+                buffer[:kept] = buffer[self._end - kept :]
+            self._end = kept
+        self._frames[self._end] = joints
+        self._points[self._end] = torch.stack([joints.amin(dim=0), joints.amax(dim=0), joints[self._centre]])
+        self._end += 1
+
+    def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
+        """See ``Store``."""
+        start = self._end - len(self)
+        taken = self._frames.index_select(0, start + frames.view(-1)).view(*frames.shape, *self._frames.shape[1:])
+        return taken, boxes(self._points[start : self._end], torch.tensor([len(self)]), _CENTRE, self._rule)

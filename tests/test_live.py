@@ -1,0 +1,166 @@
+"""A recording that goes on: after each frame what a window over the last ones shows."""
+
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from commands import Ended, in_process
+
+import mmn
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.frames import Sampling
+from mmn.data.pipeline.modality import Modality
+from mmn.data.pipeline.prepare import prepare_as
+from mmn.data.pipeline.preprocess import Preprocessing
+from mmn.errors import UserError
+from mmn.inference.checkpoint import load_checkpoint
+from mmn.inference.live import LiveWindow
+
+
+class Echo(torch.nn.Module):
+    """Its logits are its input."""
+
+    def forward(self, clips: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
+        return torch.cat([clips.flatten(1), times], dim=1)
+
+
+WAYS = [
+    Preprocessing(Modality("joint"), 16),
+    Preprocessing(Modality("bone_motion"), 16, "aspect", Sampling("strata")),
+    Preprocessing(Modality("all", "tree", "per_time", (1, 4)), 16, "person", Sampling("warp")),
+    Preprocessing(Modality("joint_motion", motion="neighbour"), 16, "person"),
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.modality.name}_{way.normalisation}_{way.sampling.name}")
+@pytest.mark.parametrize("window", [1, 16, 20])
+def test_the_network_sees_the_window_as_a_clip(
+    small: SkeletonData, small_checkpoint: Path, way: Preprocessing, window: int
+) -> None:
+    stream = load_checkpoint(small_checkpoint).stream
+    live = LiveWindow(Echo(), replace(stream, preprocessing=way), window, "cpu")
+    frames = 1e3 + 50 * np.concatenate([small.splits["test"].clip(i) for i in range(4)])[:45]  # the window goes round
+    for end, frame in enumerate(frames, start=1):
+        expected = Echo()(*prepare_as(way, [frames[max(0, end - window) : end]], small.layout))[0]
+        np.testing.assert_allclose(live(frame), expected, atol=1e-5)
+
+
+def test_an_ensemble_in_another_layout(small: SkeletonData, small_checkpoint: Path) -> None:
+    order = np.random.default_rng(0).permutation(15)
+    theirs = replace(small.layout, joints=[small.layout.joints[i] for i in order])
+    predictor = mmn.Predictor(small_checkpoint, small_checkpoint)
+    clip = small.splits["test"].clip(0)
+    stream = predictor.stream(8, theirs)
+    found = [stream(frame[order]) for frame in clip][-1]
+    np.testing.assert_allclose(found, predictor([clip[-8:]])[0], atol=1e-5)
+
+
+def test_a_missing_joint_stays_where_it_was(small: SkeletonData, small_checkpoint: Path) -> None:
+    predictor, clip = mmn.Predictor(small_checkpoint), small.splits["test"].clip(0)[:9].copy()
+    shown = clip.copy()
+    shown[0, 3] = shown[4, 7, 1] = np.nan
+    clip[4, 7] = clip[3, 7]
+    stream = predictor.stream()
+    answers = [stream(frame) for frame in shown]
+    assert answers[0] is None  # joint 3 was never seen
+    np.testing.assert_allclose(answers[-1], predictor([clip[1:]])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("frame", "sentence"),
+    [
+        (np.zeros((14, 2)), r"a frame has shape \(14, 2\) where \(15 joints, coordinates\) belong"),
+        (np.zeros((15, 3)), r"a frame has shape \(15, 3\) where"),
+        (np.zeros(15), r"a frame has shape \(15,\) where"),
+        (np.full((15, 2), np.inf), "a coordinate beyond 1e"),
+    ],
+)
+def test_frames_that_cannot_be_are_refused(
+    small: SkeletonData, small_checkpoint: Path, frame: np.ndarray, sentence: str
+) -> None:
+    stream = mmn.Predictor(small_checkpoint).stream()
+    stream(small.splits["test"].clip(0)[0])
+    with pytest.raises(UserError, match=sentence):
+        stream(frame)
+
+
+def test_a_stream_that_cannot_be_is_refused(small: SkeletonData, small_checkpoint: Path) -> None:
+    predictor = mmn.Predictor(small_checkpoint)
+    with pytest.raises(UserError, match="a window of 0 frames holds nothing"):
+        predictor.stream(0)
+    with pytest.raises(UserError, match="was not trained on clips in 3D"):
+        predictor.stream()(np.zeros((15, 3)))
+    with pytest.raises(UserError, match="has no neck, belly"):
+        predictor.stream(layout="coco17")
+
+
+def ask(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, checkpoint: Path, lines: list[Any], *more: str, coded: bool = True
+) -> Ended:
+    text = "\n".join(json.dumps(line) if coded else line for line in lines)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    return in_process("mmn", "predict", str(checkpoint), "-", *more, cwd=folder)
+
+
+def test_frames_in_and_answers_out(
+    small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = small.splits["test"].clip(0)[:9]
+    frames: list[Any] = [{"keypoints": clip[0].tolist()}, *clip[1:].tolist()]
+    frames[0]["keypoints"][3] = None
+    done = ask(monkeypatch, tmp_path, small_checkpoint, frames, "--window", "4", "--top", "2")
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["frame"] for answer in answers] == list(range(9))
+    assert answers[0]["likeliest"] == []  # joint 3 was never seen
+    expected = mmn.Predictor(small_checkpoint)([clip[5:9]])[0]
+    found = answers[-1]["likeliest"]
+    assert [one["index"] for one in found] == np.argsort(-expected)[:2].tolist()
+    assert [one["class"] for one in found] == [small.classes.names[one["index"]] for one in found]
+    assert [one["probability"] for one in found] == pytest.approx(np.sort(expected)[:-3:-1], abs=1e-5)
+    assert min(answer["ms"] for answer in answers) > 0
+    assert done.stderr.startswith("9 frames: ")
+
+
+def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
+    frames = small.splits["test"].clip(0)[:1].tolist()
+    best = run / "checkpoints" / "best.ckpt"
+    done = ask(monkeypatch, tmp_path, best, frames, "--coverage", "0.000001", "--top", "1")
+    assert json.loads(done.stdout)["likeliest"][0]["class"] == "none of these"
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "sentence"),
+    [
+        ([], (), "there is no frame on standard input"),
+        (["[[1, 2"], (), "line 1 of the stream: it is no frame (Expecting ',' delimiter"),
+        (["7"], (), "line 1 of the stream: it is no frame ('int' object is not iterable)"),
+        (["null"], (), "it is no frame"),
+        (["{}"], (), "it is no frame ('keypoints')"),
+        (["[]"], (), "it is no frame"),
+        (["[null]"], (), "it is no frame"),
+        (['[["a", "b"]]'], (), "it is no frame (could not convert string to float"),
+        (["[[1, 2], [3]]"], (), "it is no frame (setting an array element"),
+        (["[" * 200_000], (), "it is no frame"),
+        (["[[1, 2]]"], (), "a frame has shape (1, 2) where (15 joints"),
+        ([json.dumps([[1e300, 1]] * 15)], (), "a coordinate beyond"),
+        ([f"[[{'9' * 400}, 1]]"], (), "it is no frame (int too large to convert to float"),
+        (["[[1, 2]]"], ("--output", "p.csv"), "leave --output out"),
+        (["[[1, 2]]"], ("--segments", "p.csv"), "leave --segments out"),
+        (["[[1, 2]]"], ("other.npz",), "leave the other sources out"),
+        (["[[1, 2]]"], ("--window", "0"), "a window of 0 frames"),
+    ],
+)
+def test_streams_that_cannot_be_are_said_in_a_sentence(
+    small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], more: tuple[str, ...],
+    sentence: str,
+) -> None:  # fmt: skip
+    done = ask(monkeypatch, tmp_path, small_checkpoint, lines, *more, coded=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert sentence in done.stderr
