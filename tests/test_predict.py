@@ -160,7 +160,7 @@ def test_a_stopped_run_continues(
     assert given == [3]  # b.npz alone
     assert (done.stdout, done.stderr) == (
         f"p.{form}: 6 clips\n",
-        f"p.{form}: 3 clips were finished before, continuing\n",
+        f"p.{form}: 3 clips finished before, continuing\n",
     )
     assert predict(tmp_path, *asked, f"whole.{form}").returncode == 0
     assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
