@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on loopback: the requests its client makes to download files of a data set."""
+"""A local stand-in for the Hugging Face Hub that answers the requests its client makes to download a data set."""
 
 import hashlib
 import threading
@@ -12,7 +12,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """Serves ``root`` as data set ``Geo2425/MMN``; tells what was asked for, and fails where told to."""
+    """Serves ``root`` as data set ``Geo2425/MMN``, records all requests, and fails on request."""
 
     daemon_threads = True
 
@@ -20,16 +20,16 @@ class Hub(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.root = root
         self.requests: list[tuple[str, str, str | None]] = []  # method, file, range
-        self.drop_once: set[str] = set()  # files whose first answer breaks off two thirds through
-        self.stall: set[str] = set()  # files whose answers stop half way and hang
-        self.error: tuple[int, str] | None = None  # status and X-Error-Code of every answer
+        self.drop_once: set[str] = set()  # files whose first response is cut off after two thirds
+        self.stall: set[str] = set()  # files whose responses hang half way
+        self.error: tuple[int, str] | None = None  # status and X-Error-Code of every response
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def asked(self, method: str) -> list[str]:
-        """Files asked for, in order."""
+        """Requested files, in order."""
         return [file for how, file, _ in self.requests if how == method]
 
 
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Quietly."""
+        """Log nothing."""
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, body: bool) -> None:
         hub, (_, _, file) = self.server, self.path.partition("/resolve/")
         revision, _, file = file.partition("/")
-        if file:  # the client asks for pages of its own besides
+        if file:  # the client requests other pages as well
             hub.requests.append((self.command, file, self.headers.get("Range")))
         path = hub.root / file
         if hub.error or revision not in ("main", COMMIT) or not path.is_file():
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(root: Path) -> Iterator[Hub]:
-    """A hub while the block runs."""
+    """Run a hub within the block."""
     hub = Hub(root)
     thread = threading.Thread(target=hub.serve_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""Files as pose estimators and data sets write them, each made here after its documented form."""
+"""Pose files in the documented formats of estimators and data sets."""
 
 import json
 import pickle
@@ -10,7 +10,7 @@ FRAMES = 6
 
 
 def walk(points: int, coordinates: int = 2, people: int = 1, seed: int = 0) -> np.ndarray:
-    """``(M, T, P, C)``: the first point's x is 300 (then 500, …) plus the frame's number."""
+    """``(M, T, P, C)``: the first point's x is 300 (500 for the second person, …) plus the frame number."""
     rng = np.random.default_rng(seed)
     pose = rng.uniform(100, 300, (people, 1, points, coordinates)) + np.zeros((1, FRAMES, 1, 1))
     pose[:, :, :, 0] += np.arange(FRAMES)[None, :, None]
@@ -127,7 +127,7 @@ def alphapose_open(folder: Path, x: np.ndarray) -> Path:
 
 
 def people(count: int, frames: int, points: int, seed: int = 0) -> np.ndarray:
-    """``(people, T, P, 3)``: people stand 500 pixels apart, the later the surer the estimator is of them."""
+    """``(people, T, P, 3)``: people are 500 pixels apart, with increasing scores."""
     rng = np.random.default_rng(seed)
     x = np.empty((count, frames, points, 3))
     x[..., :2] = rng.uniform(0, 200, (count, 1, points, 2)) + rng.normal(0, 2, (count, frames, points, 2))

@@ -138,7 +138,7 @@ def test_convert_ends_in_one_sentence_and_status_1(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 1
-    assert result.stderr == "error: there is no file or folder nothing; give what was recorded, or what holds it.\n"
+    assert result.stderr == "error: nothing does not exist; give a file of poses, or a folder of such files.\n"
     assert list(tmp_path.iterdir()) == []
 
 

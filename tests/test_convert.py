@@ -1,4 +1,4 @@
-"""Official pickles to HDF5, without executing anything in them."""
+"""Conversion of official pickles to HDF5, without executing code in them."""
 
 import os
 import pickle
@@ -34,7 +34,7 @@ def write_pickles(folder: Path, protocol: int = 4, clips: int = 3, splits: tuple
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_pickles_of_every_protocol_convert(tmp_path: Path, protocol: int) -> None:
+def test_pickles_of_every_protocol_are_converted(tmp_path: Path, protocol: int) -> None:
     source = write_pickles(tmp_path / "source", protocol)
     convert(source, tmp_path / "x.h5", "jhmdb")
     data = read_data(tmp_path / "x.h5")
@@ -44,13 +44,13 @@ def test_pickles_of_every_protocol_convert(tmp_path: Path, protocol: int) -> Non
     np.testing.assert_array_equal(data.splits["train"].clip(2), original.astype(np.float32))
 
 
-def test_real_jhmdb_pickles_convert(tmp_path: Path) -> None:
+def test_real_jhmdb_pickles_are_converted(tmp_path: Path) -> None:
     convert(reference("data/jhmdb/split1"), tmp_path / "x.h5", "jhmdb")
     data = read_data(tmp_path / "x.h5")
     assert {split: len(clips) for split, clips in data.splits.items()} == {"train": 433, "test": 176}
 
 
-def test_hidden_test_labels_are_unknown_and_hidden_training_labels_refused(tmp_path: Path) -> None:
+def test_missing_test_labels_are_unknown_and_missing_training_labels_refused(tmp_path: Path) -> None:
     source = write_pickles(tmp_path / "source")
     (source / "test_label.pkl").unlink()
     data = convert(source, tmp_path / "x.h5", "jhmdb")
@@ -67,7 +67,7 @@ def test_class_names_can_be_given(tmp_path: Path) -> None:
 
 
 class Hostile:
-    """Pickles to a call of ``os.system``."""
+    """Pickled as a call of ``os.system``."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -77,7 +77,7 @@ class Hostile:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_a_hostile_pickle_is_refused_and_nothing_of_it_runs(tmp_path: Path, protocol: int) -> None:
+def test_a_hostile_pickle_is_refused_and_not_executed(tmp_path: Path, protocol: int) -> None:
     source = write_pickles(tmp_path / "source")
     dump(source / "train_data.pkl", {"annotations": [Hostile(tmp_path / "marker")]}, protocol)
     with pytest.raises(UserError, match=r"was refused: it names (posix|nt)\.system"):
@@ -95,7 +95,7 @@ NAN[0, 2, 7, 1] = np.nan
 
 
 @pytest.mark.parametrize(
-    ("data", "labels", "sentence"),
+    ("data", "labels", "message"),
     [
         ([], None, "no list of annotations"),
         ({"annotations": [{}]}, None, "annotation 0 lacks frame_dir or keypoint"),
@@ -109,12 +109,12 @@ NAN[0, 2, 7, 1] = np.nan
         (annotation(), "text", "is not a list of file_name and label"),
     ],
 )
-def test_bad_pickles_are_refused_in_one_sentence(tmp_path: Path, data, labels, sentence: str) -> None:
+def test_invalid_pickles_are_refused_with_a_one_line_message(tmp_path: Path, data, labels, message: str) -> None:
     source = write_pickles(tmp_path / "source", splits=("train",))
     dump(source / "train_data.pkl", data)
     if labels is not None:
         dump(source / "train_label.pkl", [{"file_name": "train_0", "label": labels}])
-    with pytest.raises(UserError, match=sentence) as error:
+    with pytest.raises(UserError, match=message) as error:
         convert(source, tmp_path / "x.h5", "jhmdb")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "x.h5").exists()
@@ -126,8 +126,8 @@ def test_damaged_and_missing_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"train_data\.pkl"):
         convert(source, tmp_path / "x.h5", "jhmdb")
     shutil.rmtree(source)
-    with pytest.raises(UserError, match="there is no file or folder"):
+    with pytest.raises(UserError, match="source does not exist"):
         convert(source, tmp_path / "x.h5", "jhmdb")
     source.mkdir()
-    with pytest.raises(UserError, match="is in no format"):
+    with pytest.raises(UserError, match="is in no known format"):
         convert(source, tmp_path / "x.h5", "jhmdb")

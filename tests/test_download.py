@@ -1,4 +1,4 @@
-"""Downloads from the Hub, against a stand-in on loopback: whole, resumed, offline, refused."""
+"""Downloads from the Hub, against a local stand-in: complete, resumed, offline, refused."""
 
 import os
 import pickle
@@ -20,7 +20,7 @@ FILES = [f"MA52/{split}_{kind}.pkl" for split in ("train", "val", "test") for ki
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Official pickles; the training data is large enough to break off in its second piece of 10 MiB."""
+    """Official pickles; the training data is large enough to be interrupted in its second chunk of 10 MiB."""
     root = tmp_path_factory.mktemp("hub")
     (root / "MA52").mkdir()
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def mmn_download(hub: Hub, folder: Path, *arguments: str, **extra: str) -> subpr
     return subprocess.run(command, cwd=folder, env=environment(hub, folder, **extra), capture_output=True, text=True)
 
 
-def test_a_dropped_connection_goes_on_where_it_broke_off(hub: Hub, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed(hub: Hub, tmp_path: Path) -> None:
     hub.drop_once.add("MA52/train_data.pkl")
     result = mmn_download(hub, tmp_path)
     assert result.returncode == 0, result.stderr
@@ -67,7 +67,7 @@ def test_a_dropped_connection_goes_on_where_it_broke_off(hub: Hub, tmp_path: Pat
     assert int(resumed[0].removeprefix("bytes=").rstrip("-")) >= 10 * 1024 * 1024
 
 
-def test_a_killed_download_leaves_no_file_and_goes_on_with_the_files_it_lacks(hub: Hub, tmp_path: Path) -> None:
+def test_a_killed_download_leaves_no_output_and_continues_with_the_missing_files(hub: Hub, tmp_path: Path) -> None:
     hub.stall.add("MA52/val_data.pkl")
     process = subprocess.Popen([*COMMAND, "ma52"], cwd=tmp_path, env=environment(hub, tmp_path), stderr=subprocess.PIPE)
     for _ in range(600):
@@ -83,7 +83,7 @@ def test_a_killed_download_leaves_no_file_and_goes_on_with_the_files_it_lacks(hu
     assert hub.asked("GET") == FILES[2:]
 
 
-def test_offline_uses_the_cache_and_says_what_it_lacks(hub: Hub, tmp_path: Path) -> None:
+def test_offline_uses_the_cache_and_names_missing_files(hub: Hub, tmp_path: Path) -> None:
     result = mmn_download(hub, tmp_path, HF_HUB_OFFLINE="1")
     assert result.returncode == 1
     assert "is not in the cache and the Hub cannot be reached" in result.stderr
@@ -96,32 +96,32 @@ def test_offline_uses_the_cache_and_says_what_it_lacks(hub: Hub, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("error", "arguments", "sentence"),
+    ("error", "arguments", "message"),
     [
         ((403, "GatedRepo"), ["ma52"], "is gated: accept its terms on https://huggingface.co/datasets/Geo2425/MMN"),
         ((401, "RepoNotFound"), ["ma52"], "is private or has moved"),
-        (None, ["ma52", "--revision", "nothing"], "at nothing was not downloaded"),
-        (None, ["imigue"], "iMiGUE/train_data.pkl of Geo2425/MMN at main was not downloaded"),
-        (None, ["ntu"], "there is no data set 'ntu'"),
+        (None, ["ma52", "--revision", "nothing"], "at nothing could not be downloaded"),
+        (None, ["imigue"], "iMiGUE/train_data.pkl of Geo2425/MMN at main could not be downloaded"),
+        (None, ["ntu"], "unknown data set 'ntu'"),
     ],
 )
-def test_what_cannot_be_downloaded_is_told_in_one_sentence(hub, tmp_path, error, arguments, sentence) -> None:
+def test_failed_downloads_end_in_a_one_line_message(hub, tmp_path, error, arguments, message) -> None:
     hub.error = error
     result = mmn_download(hub, tmp_path, *arguments)
     assert result.returncode == 1
     lines = result.stderr.strip().splitlines()
     assert lines[-1].startswith("error: ")
-    assert sentence in lines[-1]
+    assert message in lines[-1]
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.glob("*.h5"))
     if arguments != ["ntu"]:
         assert "mmn convert" in lines[-1]
 
 
-def test_no_network_at_all_is_told_in_one_sentence(tmp_path: Path, repository: Path) -> None:
+def test_an_unreachable_hub_ends_in_a_one_line_message(tmp_path: Path, repository: Path) -> None:
     with serving(repository) as hub:
         pass
     result = mmn_download(hub, tmp_path)
     assert result.returncode == 1
     assert "the Hub cannot be reached" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1  # no warning of the client that tries again and again
+    assert len(result.stderr.strip().splitlines()) == 1  # no warnings from the client's retries

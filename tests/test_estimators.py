@@ -1,4 +1,4 @@
-"""Files as further estimators, motion capture and data sets write them, each made here after its documented form."""
+"""Readers of further pose estimators, motion capture and data sets, on files in their documented formats."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +54,7 @@ CASES: list[tuple[Callable[[Path, np.ndarray], Path], str, str, int, int, dict]]
 @pytest.mark.parametrize(
     ("write", "format", "layout", "points", "axes", "options"), CASES, ids=[c[0].__name__ for c in CASES]
 )
-def test_each_form_is_recognised_and_read_point_by_point(
+def test_each_format_is_detected_and_read(
     tmp_path: Path, write: Callable, format: str, layout: str, points: int, axes: int, options: dict
 ) -> None:
     (tmp_path / "source").mkdir()
@@ -71,11 +71,11 @@ def test_each_form_is_recognised_and_read_point_by_point(
     assert data.layout.num_joints == points
     assert clips.labels.tolist() == [3 if format in ("kinetics", "stgcn", "ntu", "ntu-arrays", "pyskl") else -1]
     if options:
-        with pytest.raises(UserError, match=r"shares of the picture.*--picture 1920x1080"):
+        with pytest.raises(UserError, match=r"normalised by the picture size.*--picture 1920x1080"):
             convert(source, tmp_path / "x.h5", "auto", person="longest")
 
 
-def test_metres_around_the_hips_are_no_shares_of_a_picture(tmp_path: Path) -> None:
+def test_metres_around_the_hips_are_not_taken_as_normalised_coordinates(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frames = [[{"x": x, "y": y, "z": 0, "visibility": 1} for x, y in rng.uniform(-0.9, 0.9, (33, 2))] for _ in range(3)]
     (tmp_path / "clip.json").write_text(json.dumps(frames))
@@ -83,12 +83,12 @@ def test_metres_around_the_hips_are_no_shares_of_a_picture(tmp_path: Path) -> No
     np.testing.assert_allclose(clip[0, 0, 0], frames[0][0]["x"], rtol=1e-6)
 
 
-def test_subjects_of_ntu_are_groups(tmp_path: Path) -> None:
+def test_ntu_subjects_are_groups(tmp_path: Path) -> None:
     data = convert(ntu(tmp_path, walk(25, 3)), tmp_path / "x.h5", "ntu25")
     assert data.splits["test"].groups == ["P003"]
 
 
-def test_holistic_gives_ma52_with_face_and_hands(tmp_path: Path) -> None:
+def test_holistic_is_read_as_ma52_with_face_and_hands(tmp_path: Path) -> None:
     parts = {"pose_landmarks": 33, "face_landmarks": 468, "left_hand_landmarks": 21, "right_hand_landmarks": 21}
     rng = np.random.default_rng(0)
     frames = [{k: [landmark(p) for p in rng.uniform(100, 900, (n, 3))] for k, n in parts.items()} for _ in range(3)]
@@ -103,7 +103,7 @@ def test_holistic_gives_ma52_with_face_and_hands(tmp_path: Path) -> None:
     assert {data.layout.joints[j] for j in np.flatnonzero(clips.filled[1])} >= {"left_hand_root", "left_middle_tip"}
 
 
-def test_a_folder_is_a_class_and_the_one_above_it_a_split(tmp_path: Path) -> None:
+def test_folders_are_classes_within_split_folders(tmp_path: Path) -> None:
     for split in ("train", "val"):
         for label in ("nod", "wave"):
             (tmp_path / "src" / split / label).mkdir(parents=True)
@@ -117,21 +117,21 @@ def test_a_folder_is_a_class_and_the_one_above_it_a_split(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "sentence"),
+    ("file", "content", "message"),
     [
-        ("a.skeleton", "2\n1\n72 0\n25\n1 2\n", "breaks off or is not an NTU skeleton file"),
-        ("a.bvh", "HIERARCHY\nROOT\n", "breaks off or is not a BVH file"),
-        ("a.csv", "scorer,a\nbodyparts,b\ncoords,x\n0,word\n", "is not a result of DeepLabCut"),
+        ("a.skeleton", "2\n1\n72 0\n25\n1 2\n", "is truncated or not an NTU skeleton file"),
+        ("a.bvh", "HIERARCHY\nROOT\n", "is truncated or not a BVH file"),
+        ("a.csv", "scorer,a\nbodyparts,b\ncoords,x\n0,word\n", "is not a DeepLabCut result"),
         ("a.c3d", "word", "is not a readable C3D file"),
         ("a_1.txt", "0 " + "0.5 " * 55 + "\n0 0.5\n", "line 2 is not class, box and 17 points"),
-        ("a.json", '[[{"keypoints": {"x": [1], "y": [1]}}]]', "has 1 points; YOLO-pose"),
+        ("a.json", '[[{"keypoints": {"x": [1], "y": [1]}}]]', "has 1 points; use a YOLO-pose model"),
         ("a.json", '{"data": [{"skeleton": [{"pose": [1, 2]}]}]}', "lacks pose or score"),
     ],
 )
-def test_damaged_files_are_refused_by_name(tmp_path: Path, file: str, content: str, sentence: str) -> None:
+def test_damaged_files_are_refused(tmp_path: Path, file: str, content: str, message: str) -> None:
     if file.endswith(".c3d"):
         pytest.importorskip("ezc3d")
     (tmp_path / file).write_text(content)
-    with pytest.raises(UserError, match=sentence) as error:
+    with pytest.raises(UserError, match=message) as error:
         convert(tmp_path / file, tmp_path / "x.h5", "auto")
     assert "\n" not in str(error.value)

@@ -1,8 +1,8 @@
-"""Poses and labels as people really write them: each right skeleton, and each sentence that leads on.
+"""Poses and labels as found in the field: correct clips, or an error message that says what to do.
 
-``fixtures/field.zip`` holds small invented files after reported problems. The nose's x is a base plus the frame's
-number: 1000 for the person to follow, 200 for a bystander, 300 for somebody alone; so it tells who is followed, in
-which order, and what is missing.
+``fixtures/field.zip`` holds small synthetic files that reproduce reported problems. The nose's x is a base plus the
+frame number: 1000 for the person to keep, 200 for a bystander, 300 for a person who is alone. It shows which person
+was kept, in which order, and what is missing.
 """
 
 import zipfile
@@ -91,7 +91,7 @@ RIGHT = [
 
 
 @pytest.mark.parametrize(("case", "layout", "options", "expected"), RIGHT, ids=[row[0] for row in RIGHT])
-def test_the_right_person_in_the_right_order(
+def test_the_right_person_is_read_in_the_right_order(
     field: Path, tmp_path: Path, case: str, layout: str, options: dict, expected: dict[str, list[float]]
 ) -> None:
     data = converted(field, tmp_path, case, layout, **options)
@@ -103,30 +103,30 @@ REFUSED = [
     ("case02_openpose_gap/src", "imigue", {}, "clip clipA, frame 5, joint 0 .* is missing .110 of 330"),
     ("case22_pyskl_zero_joint_noscore/custom.pkl", COCO, FILL, "3 joints in 1 of 1 .* frame 2, joint 9 .*--zeros miss"),
     ("case23_arrays_zero_joint/clips.npz", COCO, {}, "3 joints in 1 of 1 clips are exactly 0.*--zeros keep"),
-    ("case25_arrays_xyc/clips.npz", COCO, {}, "third number .* say --channels xys"),
-    ("case27_pyskl_duplicate_name/custom.pkl", COCO, {}, "the name v1 stands for more than one annotation"),
+    ("case25_arrays_xyc/clips.npz", COCO, {}, "third value .* give --channels xys"),
+    ("case27_pyskl_duplicate_name/custom.pkl", COCO, {}, "the name v1 belongs to more than one annotation"),
     ("case92_mostly_missing/src", "ma52", FILL, r"2 of 3 clips .* clip1 .93% missing., clip2 .87% missing.*--skip-bad"),
-    ("case13_alphapose_17points/src", "ma52", {}, "COCO's 17 points, .* left_big_toe and 23 more; use --layout coco17"),
+    ("case13_alphapose_17points/src", "ma52", {}, "17 points, .* left_big_toe and 23 more .*; use --layout coco17"),
     ("case13_alphapose_26points/src", "ma52", {}, "Halpe's 26 points, .* use --layout halpe26"),
     ("case15_empty_clip/src", "ma52", {"labels": "labels.csv"}, "2 of 3 clips cannot be used: aaa, clipB .nobody"),
     ("case26_pyskl_list/custom.pkl", COCO, {}, "has the splits custom; .* --splits train=custom"),
-    ("case30_label_onehot/custom.pkl", COCO, {}, "label is an array of 4; a class index belongs there"),
+    ("case30_label_onehot/custom.pkl", COCO, {}, "label is an array of 4; expected a class index"),
     ("case43_object_npy/clips.npy", COCO, {}, r"an array of objects.* np\.savez"),
     ("case75_mmpose_17/src", "ma52", {}, "COCO's 17 points"),
 ]
 
 
-@pytest.mark.parametrize(("case", "layout", "options", "sentence"), REFUSED, ids=[row[0] for row in REFUSED])
-def test_what_cannot_be_known_is_asked_in_one_sentence(
-    field: Path, tmp_path: Path, case: str, layout: str, options: dict, sentence: str
+@pytest.mark.parametrize(("case", "layout", "options", "message"), REFUSED, ids=[row[0] for row in REFUSED])
+def test_ambiguous_sources_are_refused_with_a_one_line_message(
+    field: Path, tmp_path: Path, case: str, layout: str, options: dict, message: str
 ) -> None:
-    with pytest.raises(UserError, match=sentence) as error:
+    with pytest.raises(UserError, match=message) as error:
         converted(field, tmp_path, case, layout, **options)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "x.h5").exists()
 
 
-def test_what_was_left_out_is_said(field: Path, tmp_path: Path) -> None:
+def test_people_frames_and_clips_left_out_are_reported(field: Path, tmp_path: Path) -> None:
     for case, layout, note in (
         ("case10_alphapose_idx_all_zero/src", "ma52", "1 other people were left out"),
         ("case20_pyskl_slots_swap/custom.pkl", COCO, "1 other people were left out"),
@@ -140,7 +140,7 @@ def test_what_was_left_out_is_said(field: Path, tmp_path: Path) -> None:
         assert "filled" not in source
 
 
-def test_zeros_that_are_missing_are_filled_in_and_zeros_that_are_kept_are_not(field: Path, tmp_path: Path) -> None:
+def test_zeros_are_filled_in_or_kept(field: Path, tmp_path: Path) -> None:
     def wrist(**options) -> list[float]:
         data = converted(field, tmp_path, "case22_pyskl_zero_joint_noscore/custom.pkl", COCO, **options)
         return data.splits["train"].clip(0)[2:5, 9, 0].tolist()
@@ -156,7 +156,7 @@ LABELS = {
 
 
 @pytest.mark.parametrize("name", LABELS)
-def test_labels_are_read_as_tables_are_written(field: Path, tmp_path: Path, name: str) -> None:
+def test_label_tables_are_read_in_all_common_forms(field: Path, tmp_path: Path, name: str) -> None:
     data = converted(field, tmp_path, "case60_labels/clips.npz", COCO, labels=f"{name}.csv")
     assert data.splits["train"].names == ["clip1", "Übung_ß"]
     assert data.splits["train"].labels.tolist() == [0, 2]
@@ -164,27 +164,27 @@ def test_labels_are_read_as_tables_are_written(field: Path, tmp_path: Path, name
 
 
 @pytest.mark.parametrize(
-    ("name", "sentence"),
+    ("name", "message"),
     [
         ("cp1252", "is not UTF-8, line 4 looks like Windows' cp1252; save it as UTF-8"),
         ("utf16", "is written in UTF-16; save it as UTF-8"),
         ("one_based", r"no clip has label 0 \(wave\) .* 3 \(point\).*--labels-from 1"),
         ("noheader", "has clip1, 0, train in its first line"),
-        ("dup", "line 5: the name 'clip1' is empty or there twice"),
-        ("extra", "has a row for clip9, of which there is no clip"),
+        ("dup", "line 5: the name 'clip1' occurs twice"),
+        ("extra", "has a row without a clip: clip9; remove it"),
     ],
 )
-def test_labels_that_cannot_be_read_say_why(field: Path, tmp_path: Path, name: str, sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence):
+def test_unreadable_labels_are_refused_with_the_reason(field: Path, tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         converted(field, tmp_path, "case60_labels/clips.npz", COCO, labels=f"{name}.csv")
 
 
-def test_labels_that_count_from_1_are_shifted(field: Path, tmp_path: Path) -> None:
+def test_one_based_labels_are_shifted(field: Path, tmp_path: Path) -> None:
     data = converted(field, tmp_path, "case60_labels/clips.npz", COCO, labels="one_based.csv", labels_from=1)
     assert data.splits["train"].labels.tolist() == [0, 2]
 
 
-def test_all_clips_nobody_is_in_are_named_at_once_and_can_be_left_out(field: Path, tmp_path: Path) -> None:
+def test_empty_clips_are_all_listed_and_can_be_left_out(field: Path, tmp_path: Path) -> None:
     source = tmp_path / "src"
     source.mkdir()
     for path in (field / "case102_many_nobody" / "src").iterdir():
@@ -201,17 +201,17 @@ def test_all_clips_nobody_is_in_are_named_at_once_and_can_be_left_out(field: Pat
     assert "4 clips left out" in data.source
 
 
-def test_inspect_names_the_clips_most_filled_and_counts_zeros(field: Path, tmp_path: Path) -> None:
+def test_inspect_lists_the_most_filled_clips_and_counts_zeros(field: Path, tmp_path: Path) -> None:
     case = "case92_mostly_missing/src"
     converted(field, tmp_path, case, "ma52", **FILL, max_filled=1.0, max_gap=60)
     shown = in_process("mmn", "inspect", "x.h5", cwd=tmp_path).stdout
     assert "most filled clips: clip1 93%, clip2 87%" in shown
     assert "exactly 0" not in shown
     converted(field, tmp_path, "case22_pyskl_zero_joint_noscore/custom.pkl", COCO, zeros="keep")
-    assert "exactly 0, train: 3 joints in 1 clips" in in_process("mmn", "inspect", "x.h5", cwd=tmp_path).stdout
+    assert "exactly 0, train: 3 joints in 1 clip" in in_process("mmn", "inspect", "x.h5", cwd=tmp_path).stdout
 
 
-def test_an_output_that_is_there_is_kept_unless_it_may_be_overwritten(field: Path, tmp_path: Path) -> None:
+def test_an_existing_output_is_kept_without_overwrite(field: Path, tmp_path: Path) -> None:
     arguments = ["convert", str(field / "case10_alphapose_idx_all_zero" / "src"), "x.h5", "--layout", "ma52"]
     (tmp_path / "x.h5").write_text("mine")
     refused = in_process("mmn", *arguments, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Labels as they are given: list files, groups, segments of long recordings, and what is asked about."""
+"""Labels: list files, groups, segments of long recordings, and invalid ones."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from mmn.errors import UserError
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Two recordings of 60 frames, the first joint's x the number of the frame."""
+    """Two recordings of 60 frames; the first joint's x is the frame number from 1, plus 1000 in the second."""
     x = np.ones((60, 17, 2), np.float32)
     x[:, :, 0] = np.arange(60)[:, None] + 1
     np.savez(tmp_path / "poses.npz", a=x, b=x + 1000)
@@ -35,24 +35,24 @@ def clips_of(source: Path, labels: Path | str, **options) -> dict[str, tuple[str
     }
 
 
-def test_list_files_name_their_splits(source: Path) -> None:
+def test_list_files_are_read_per_split(source: Path) -> None:
     train = table(source.parent, "videos/a.mp4 0\n", "train.txt")
-    val = table(source.parent, "b 60 1\n", "val.txt")  # with a number of frames, as MMAction's of raw frames
+    val = table(source.parent, "b 60 1\n", "val.txt")  # with the number of frames, as in MMAction's lists of raw frames
     found = clips_of(source, f"train={train},val={val}")
     assert {name: label for name, (label, *_) in found.items()} == {"train a": "class 0", "val b": "class 1"}
-    with pytest.raises(UserError, match=r"list files are given as train=a.txt,val=b.txt"):
+    with pytest.raises(UserError, match=r"give list files as train=a.txt,val=b.txt"):
         clips_of(source, f"training={train}")
-    with pytest.raises(UserError, match=r"train.txt, line 2 is 'b'; a name and a class index"):
+    with pytest.raises(UserError, match=r"train.txt, line 2 is 'b'; expected a name and a class index"):
         clips_of(source, f"train={table(source.parent, 'a 0' + chr(10) + 'b', 'train.txt')}")
 
 
-def test_groups_reach_the_file(source: Path) -> None:
+def test_groups_are_written_to_the_file(source: Path) -> None:
     labels = table(source.parent, "name,label,split,group\na,nod,train,anna\nb,wave,train,ben\n")
     clips_of(source, labels)
     assert read_data(source.with_name("x.h5")).splits["train"].groups == ["anna", "ben"]
 
 
-def test_segments_in_frames_are_cut_with_their_last_frame(source: Path) -> None:
+def test_segments_in_frames_include_their_last_frame(source: Path) -> None:
     rows = "name,start,end,label,split\na,10,19,nod,train\na,30,39,wave,train\nb,0,5,nod,test\n"
     assert clips_of(source, table(source.parent, rows)) == {
         "train a/0001": ("nod", 11, 20),
@@ -61,7 +61,7 @@ def test_segments_in_frames_are_cut_with_their_last_frame(source: Path) -> None:
     }
 
 
-def test_segments_in_seconds_are_padded_and_what_lies_between_is_kept(source: Path) -> None:
+def test_segments_in_seconds_are_padded_and_the_rest_is_kept_as_a_class(source: Path) -> None:
     rows = "name;start;end;label\na;1,0;2,0;nod\na;4.0;5.0;wave\nb;0.0;1.0;nod\n"
     found = clips_of(source, table(source.parent, rows), fps=10, pad=0.2, rest="nothing")
     assert found == {
@@ -73,7 +73,7 @@ def test_segments_in_seconds_are_padded_and_what_lies_between_is_kept(source: Pa
     assert read_data(source.with_name("x.h5")).splits["train"].groups == ["a", "a", "a", "b"]
 
 
-def test_a_recording_without_segments_is_left_out_and_said(source: Path) -> None:
+def test_a_recording_without_segments_is_left_out_with_a_note(source: Path) -> None:
     data = convert(
         source, source.with_name("x.h5"), "coco17", labels=table(source.parent, "name,start,end,label\na,1,9,nod\n")
     )
@@ -90,18 +90,17 @@ EAF = """<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def test_elan_files_are_tables_of_segments(source: Path) -> None:
+def test_elan_files_are_read_as_segments(source: Path) -> None:
     (source.parent / "eaf").mkdir()
     for name in "ab":
         table(source.parent / "eaf", EAF, f"{name}.eaf")
     found = clips_of(source, source.parent / "eaf", fps=10)
     assert found == {"train a/0001": ("nod", 11, 25), "train b/0001": ("nod", 1011, 1025)}
-    with pytest.raises(UserError, match="tells time in seconds; say how many frames one has"):
+    with pytest.raises(UserError, match="has times in seconds; give the frames per second"):
         clips_of(source, source.parent / "eaf" / "a.eaf")
 
 
-def test_seconds_count_from_the_first_frame_of_sources_that_count_from_1(tmp_path: Path) -> None:
-
+def test_seconds_start_at_frame_1_in_one_based_sources(tmp_path: Path) -> None:
     frames = [
         {"frame_id": t + 1, "instances": [{"keypoints": [[t + 1, 5]] * 17, "keypoint_scores": [1] * 17}]}
         for t in range(20)
@@ -112,29 +111,32 @@ def test_seconds_count_from_the_first_frame_of_sources_that_count_from_1(tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("rows", "sentence"),
+    ("rows", "message"),
     [
-        ("name,start,end,label\na,1.5,2,nod\n", "line 2 has 1.5 to 2, seconds it seems; say --fps"),
-        ("name,start,end,label\na,9,2,nod\n", "segment 9 to 2 of 'a' is none"),
-        ("name,start,end,label\na,x,2,nod\n", "start and end are 'x' and '2'"),
-        ("name,start,end,label\nz,1,2,nod\n", "there are segments of z, of which there is no recording"),
+        (
+            "name,start,end,label\na,1.5,2,nod\n",
+            "line 2 has times 1.5 to 2, apparently in seconds; give the frames per second",
+        ),
+        ("name,start,end,label\na,9,2,nod\n", "segment 9 to 2 of 'a' is invalid"),
+        ("name,start,end,label\na,x,2,nod\n", "start 'x' or end '2' is not a number"),
+        ("name,start,end,label\nz,1,2,nod\n", "there are segments of z, but no such recordings"),
         ("name,start,end,label\na,70,80,nod\n", "clip a/0001 has nobody in any of its frames"),
         ("name,start,end,label,split\na,1,2,nod,later\n", "recording a is in split 'later'"),
-        ("name,start,end\na,1,2\n", "it has to name the columns name, start, end and label"),
+        ("name,start,end\na,1,2\n", "it must name the columns name, start, end and label"),
     ],
 )
-def test_segments_that_mean_nothing_are_refused(source: Path, rows: str, sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence) as error:
+def test_invalid_segments_are_refused(source: Path, rows: str, message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
         clips_of(source, table(source.parent, rows))
     assert "\n" not in str(error.value)
 
 
-def test_all_clips_without_a_row_are_named_at_once(source: Path) -> None:
+def test_clips_without_a_row_are_all_listed(source: Path) -> None:
     with pytest.raises(UserError, match=r"2 clips \(a, b\) have no row in .*labels.csv; add them"):
         clips_of(source, table(source.parent, "name,label,split\nc,nod,train\n"))
 
 
-def test_class_names_may_begin_with_a_byte_order_mark(source: Path) -> None:
+def test_class_names_may_start_with_a_byte_order_mark(source: Path) -> None:
     (source.parent / "names.txt").write_bytes(b"\xef\xbb\xbfnod\r\nwave\r\n")
     labels = table(source.parent, "name,label,split\na,nod,train\nb,1,train\n")
     found = clips_of(source, labels, classes=source.parent / "names.txt")

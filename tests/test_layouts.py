@@ -1,4 +1,4 @@
-"""The layouts of pose estimators: joints where the estimator has them, a bone for each, drawn and chosen by itself."""
+"""Layouts of pose estimators: joint order, bones, plots, and ``--layout auto``."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ OF_ESTIMATORS = {
 
 
 @pytest.mark.parametrize("name", OF_ESTIMATORS)
-def test_a_layout_has_its_estimators_points_in_their_order(name: str) -> None:
+def test_a_layout_has_its_estimators_points_in_order(name: str) -> None:
     layout = load_layout(name)
     assert [OF_ESTIMATORS[name][joint] for joint in layout.joints] == list(range(layout.num_joints))
 
@@ -38,7 +38,7 @@ def test_every_joint_but_the_centre_starts_a_bone_towards_it(name: str) -> None:
     assert 2 * len(layout.flip_pairs) == len(sided)
 
 
-def test_all_built_in_layouts_are_listed_and_one_is_drawn(tmp_path: Path) -> None:
+def test_built_in_layouts_are_listed_and_drawn(tmp_path: Path) -> None:
     listed = in_process("mmn", "layouts", cwd=tmp_path)
     assert [line.split()[0] for line in listed.stdout.splitlines() if line[:1].strip()][1:] == list(BUILT_IN)
     drawn = in_process("mmn", "layouts", "coco17", "--plot", "out.png", cwd=tmp_path)
@@ -62,7 +62,7 @@ def test_all_built_in_layouts_are_listed_and_one_is_drawn(tmp_path: Path) -> Non
         ((33, 3), "blazepose33"),
     ],
 )
-def test_auto_takes_the_layout_of_the_points(tmp_path: Path, shape: tuple[int, int], layout: str) -> None:
+def test_auto_finds_the_layout_of_the_points(tmp_path: Path, shape: tuple[int, int], layout: str) -> None:
     clip = np.random.default_rng(0).uniform(5, 100, (4, *shape))
     np.savez(tmp_path / "x.npz", a=clip)
     data = convert(tmp_path / "x.npz", tmp_path / "x.h5", "auto")
@@ -73,9 +73,9 @@ def test_auto_takes_the_layout_of_the_points(tmp_path: Path, shape: tuple[int, i
         np.testing.assert_array_equal(data.splits["test"].clip(0), joints.astype(np.float32))
 
 
-def test_auto_asks_where_points_tell_nothing(tmp_path: Path) -> None:
+def test_auto_refuses_an_unknown_number_of_points(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", a=np.ones((4, 11, 2)))
-    with pytest.raises(UserError, match="--layout auto: points are 11 a person"):
+    with pytest.raises(UserError, match="--layout auto: people have 11 points"):
         convert(tmp_path / "x.npz", tmp_path / "x.h5", "auto")
 
 
@@ -83,7 +83,7 @@ def test_auto_asks_where_points_tell_nothing(tmp_path: Path) -> None:
     ("labels", "names", "indices"),
     [(["wave", "nod"], ["nod", "wave"], [1, 0]), (["2", "0"], ["class 0", "class 1", "class 2"], [2, 0])],
 )
-def test_class_names_are_those_of_the_labels_where_nothing_else_brings_any(
+def test_class_names_default_to_those_in_the_labels(
     tmp_path: Path, labels: list[str], names: list[str], indices: list[int]
 ) -> None:
     np.savez(tmp_path / "x.npz", a=np.ones((4, 17, 2)), b=np.ones((4, 17, 2)))

@@ -1,4 +1,4 @@
-"""Motion capture, DeepLabCut and SLEAP files bring their own joint names."""
+"""Sources with their own joint names: motion capture, DeepLabCut and SLEAP."""
 
 import pickle
 from collections.abc import Callable
@@ -36,7 +36,7 @@ Frame Time: 0.033
 """
 
 
-def test_bvh_turns_joints_about_their_parents(tmp_path: Path) -> None:
+def test_bvh_rotates_joints_about_their_parents(tmp_path: Path) -> None:
     (tmp_path / "walk.bvh").write_text(BVH)
     data = convert(tmp_path / "walk.bvh", tmp_path / "x.h5", "auto")
     assert data.layout.joints == ["Hips", "LeftLeg", "LeftLeg_end"]
@@ -46,7 +46,7 @@ def test_bvh_turns_joints_about_their_parents(tmp_path: Path) -> None:
     np.testing.assert_allclose(clip[1], [[10, 20, 30], [10, 22, 30], [10, 19, 30]], atol=1e-5)
 
 
-def test_c3d_markers_that_were_not_seen_are_missing(tmp_path: Path) -> None:
+def test_occluded_c3d_markers_are_missing(tmp_path: Path) -> None:
     ezc3d = pytest.importorskip("ezc3d")
     file = ezc3d.c3d()
     file["parameters"]["POINT"]["RATE"]["value"] = [100]
@@ -89,7 +89,7 @@ def dlc_hdf5(path: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [dlc_csv, dlc_hdf5])
-def test_deeplabcut_brings_its_own_names(tmp_path: Path, write: Callable) -> None:
+def test_deeplabcut_defines_the_layout(tmp_path: Path, write: Callable) -> None:
     (tmp_path / "source").mkdir()
     write(tmp_path / "source" / "mouse")
     assert recognise(tmp_path / "source") == "deeplabcut"
@@ -100,11 +100,11 @@ def test_deeplabcut_brings_its_own_names(tmp_path: Path, write: Callable) -> Non
     np.testing.assert_array_equal(data.splits["test"].clip(0)[4], [[36, 37], [39, 40], [42, 43]])
 
 
-def test_a_hostile_name_table_is_refused(tmp_path: Path) -> None:
+def test_hostile_pickled_column_names_are_refused(tmp_path: Path) -> None:
     dlc_hdf5(tmp_path / "mouse")
     with h5py.File(tmp_path / "mouse.h5", "a") as file:
         file["df_with_missing/table"].attrs["values_block_0_kind"] = np.bytes_(b"cos\nsystem\n(S'touch x'\ntR.")
-    with pytest.raises(UserError, match=r"it names os.system.*nothing of it was executed"):
+    with pytest.raises(UserError, match=r"it names os.system.*no code in it was executed"):
         convert(tmp_path / "mouse.h5", tmp_path / "x.h5", "auto", format="deeplabcut")
 
 
@@ -127,7 +127,7 @@ def sleap_csv(path: Path, x: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("write", [sleap_hdf5, sleap_csv])
-def test_sleap_brings_nodes_and_follows_its_tracks(tmp_path: Path, write: Callable) -> None:
+def test_sleap_defines_the_layout_and_its_tracks_are_used(tmp_path: Path, write: Callable) -> None:
     (tmp_path / "source").mkdir()
     x = walk(3, people=2)
     x[1, 3:] = np.nan

@@ -138,6 +138,6 @@ def test_a_custom_reader_converts(tmp_path: Path) -> None:
     data = read_data(tmp_path / "x.h5")
     np.testing.assert_allclose(data.splits["test"].clip(0), clips["b"], rtol=1e-6)
     assert [data.classes.names[data.splits[split].labels[0]] for split in ("train", "test")] == ["catch", "walk"]
-    for wrong, sentence in (("nothing", "there is no format 'nothing'"), ("no.such", "the format no.such cannot be")):
+    for wrong, message in (("nothing", "unknown format 'nothing'"), ("no.such", "format no.such cannot be loaded")):
         refused = in_process("mmn", *arguments, wrong, cwd=tmp_path)
-        assert (refused.returncode, sentence in refused.stderr) == (1, True)
+        assert (refused.returncode, message in refused.stderr) == (1, True)

@@ -182,7 +182,7 @@ def test_another_command_starts_anew(small_checkpoint: Path, small: SkeletonData
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["nothing.npz"], "there is no file or folder nothing.npz"),
+        (["nothing.npz"], "nothing.npz does not exist; give a file of poses"),
         (["few.npz"], "has 9 joints per frame, its layout 15"),
         (["coco.npz"], "coco.npz holds COCO's 17 points, which do not give belly, face"),
         (["coco.npz", "--layout", "coco17"], "has no neck, belly, face, which the network needs"),

@@ -32,7 +32,7 @@ def pyskl(folder: Path, splits: dict[str, list[str]], scores: bool = True) -> tu
 
 
 @pytest.mark.parametrize("names", [("train", "val"), ("xsub_train", "xsub_val")])
-def test_pyskl_splits_labels_and_the_best_person(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_pyskl_splits_labels_and_best_person_are_read(tmp_path: Path, names: tuple[str, str]) -> None:
     path, x = pyskl(tmp_path, {names[0]: ["c", "a"], names[1]: ["b"]})
     assert recognise(path) == "pyskl"
     data = convert(path, tmp_path / "x.h5", "jhmdb")
@@ -42,7 +42,7 @@ def test_pyskl_splits_labels_and_the_best_person(tmp_path: Path, names: tuple[st
     assert "3 other people" in data.source
 
 
-def test_pyskl_without_scores_takes_who_is_there_longest(tmp_path: Path) -> None:
+def test_pyskl_without_scores_keeps_the_person_in_view_longest(tmp_path: Path) -> None:
     path, _ = pyskl(tmp_path, {"train": ["a"]}, scores=False)
     content = pickle.loads(path.read_bytes())
     content["annotations"][0]["keypoint"][0, 1:] = 0
@@ -51,7 +51,7 @@ def test_pyskl_without_scores_takes_who_is_there_longest(tmp_path: Path) -> None
     np.testing.assert_array_equal(clip, content["annotations"][0]["keypoint"][1].astype(np.float32))
 
 
-def test_pyskl_frames_after_the_total_are_cut_off(tmp_path: Path) -> None:
+def test_pyskl_frames_beyond_the_total_are_cut_off(tmp_path: Path) -> None:
     path, x = pyskl(tmp_path, {"train": ["a"]})
     content = pickle.loads(path.read_bytes())
     content["annotations"][0]["total_frames"] = 3
@@ -63,7 +63,7 @@ def test_pyskl_frames_after_the_total_are_cut_off(tmp_path: Path) -> None:
 
 def test_pyskl_splits_can_be_named(tmp_path: Path) -> None:
     path, _ = pyskl(tmp_path, {"xsub_train": ["a"], "xset_train": ["b"], "xsub_val": ["c"]})
-    with pytest.raises(UserError, match="say which are which"):
+    with pytest.raises(UserError, match="assign them, as in --splits train=xsub_train"):
         convert(path, tmp_path / "x.h5", "jhmdb")
     data = convert(path, tmp_path / "x.h5", "jhmdb", splits={"train": "xset_train", "test": "xsub_val"})
     assert {split: clips.names for split, clips in data.splits.items()} == {"train": ["b"], "test": ["c"]}

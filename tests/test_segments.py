@@ -215,7 +215,7 @@ def test_segments_that_cannot_be_are_said_in_a_sentence(
     ("predicted", "true", "sentence"),
     [
         ("name,start,end,class\nr,1,2,a", "name,start,end,class\nr,1,2,a", "start, end and probability have to be"),
-        ("name,start,end,class,probability\nr,1,2,a,1", "name,start,class\nr,1,a", "has to name the columns"),
+        ("name,start,end,class,probability\nr,1,2,a,1", "name,start,class\nr,1,a", "must name the columns"),
         ("name,start,end,class,probability\nr,2,1,a,1", "name,start,end,class\nr,1,2,a", "line 2: 2 to 1, 1 is no"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\nr,1,2,", "line 2 has no class"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\n", "there is no true segment"),

@@ -1,4 +1,4 @@
-"""``--layout auto``: the skeleton that a source's estimator or file brings."""
+"""``--layout auto``: the skeleton of the source's pose estimator, or of the source itself."""
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -14,14 +14,14 @@ AUTO = "auto"
 
 
 def find_layout(layout: str | Path | Layout, parsed: Parsed) -> tuple[Layout, str, Iterable[Recording]]:
-    """The skeleton clips are wanted in, what sentences call it, and the source's recordings, none of them lost.
+    """Return the requested skeleton, its name in messages, and all of the source's recordings.
 
     Args:
         layout: ``auto``, a built-in layout, a YAML file, or a ``Layout``.
-        parsed: the source; for ``auto``, recordings are read until one tells whose points it holds.
+        parsed: the source; for ``auto``, recordings are read until one identifies the pose estimator.
 
     Raises:
-        UserError: ``auto`` where no recording tells.
+        UserError: ``auto``, and no recording identifies an estimator.
     """
     if isinstance(layout, Layout):
         return layout, "of the network", parsed.recordings
@@ -37,8 +37,8 @@ def find_layout(layout: str | Path | Layout, parsed: Parsed) -> tuple[Layout, st
         if estimator is not None and len(recording.points):
             return load_layout(estimator.layout), estimator.layout, chain(read, recordings)
     counts = sorted({recording.points.shape[1] for recording in read if len(recording.points)})
-    found = f"points are {', '.join(map(str, counts))} a person" if counts else "nobody is in any recording"
-    raise UserError(f"--layout auto: {found}, which tells no estimator; name the layout, see mmn layouts.")
+    found = f"people have {', '.join(map(str, counts))} points" if counts else "nobody is in any recording"
+    raise UserError(f"--layout auto: {found}, which identifies no pose estimator; name the layout (see mmn layouts).")
 
 
 def _by_shape(recording: Recording) -> Estimator | None:

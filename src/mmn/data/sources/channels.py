@@ -1,4 +1,4 @@
-"""What the numbers of a point are: coordinates, and perhaps a score."""
+"""The values of a point: its coordinates and, optionally, a score."""
 
 from typing import Any
 
@@ -8,19 +8,20 @@ from numpy.typing import NDArray
 from mmn.data.sources.points import BY_COUNT
 from mmn.errors import UserError
 
-_ALWAYS_2D = {count for count in BY_COUNT if count in (18, 26, 133, 136, 137)}  # others are of 3D skeletons too
+_ALWAYS_2D = {count for count in BY_COUNT if count in (18, 26, 133, 136, 137)}  # other counts occur in 3D as well
 
 
 def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Numbers ``(…, P, C)`` → coordinates ``(…, P, 2 or 3)`` and scores ``(…, P)``, if there are any.
+    """Split values ``(…, P, C)`` into coordinates ``(…, P, 2 or 3)`` and scores ``(…, P)``, if any.
 
     Args:
-        array: as it stands in the source.
-        channels: ``xy``, ``xyz``, ``xys`` or ``xyzs``, without z where that is not wanted; None where it is plain.
-        where: the clip, for sentences.
+        array: values as read from the source.
+        channels: ``xy``, ``xyz``, ``xys`` or ``xyzs``; ``xy`` and ``xys`` drop z if there is one; None to detect.
+        where: the clip, for error messages.
 
     Raises:
-        UserError: other numbers of channels than 2 to 4 or than given, or a third that looks like a score.
+        UserError: a number of channels other than 2 to 4, one that does not match ``channels``, or a third channel
+            that looks like a score.
     """
     count = array.shape[-1]
     if channels is None:
@@ -29,14 +30,14 @@ def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tup
             channels = "xys"
         elif count == 3 and _looks_like_score(array):
             raise UserError(
-                f"{where}: the third number of its points lies between 0 and 1 while the others reach "
-                f"{np.nanmax(np.abs(array[..., :2])):.0f}, as scores do; say --channels xys, or --channels xyz for 3D."
+                f"{where}: the third value of its points is between 0 and 1 while the others reach "
+                f"{np.nanmax(np.abs(array[..., :2])):.0f}, like a score; give --channels xys, or --channels xyz for 3D."
             )
     given = "xyzs" if count == 4 else "xyz" if channels == "xy" and count == 3 else channels
     if channels is None or given is None or len(given) != count:
         raise UserError(
-            f"{where} has {count} numbers a point"
-            + (f", which are not {channels}; give --channels that fits." if channels else "; a point has 2 to 4.")
+            f"{where} has {count} values per point"
+            + (f", which does not match {channels}; correct --channels." if channels else "; a point has 2 to 4.")
         )
     coordinates = array[..., : len(channels.removesuffix("s"))]  # x, y and z come first
     return coordinates, array[..., -1] if channels.endswith("s") else None

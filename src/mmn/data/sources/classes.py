@@ -1,4 +1,4 @@
-"""The class names of a conversion: those of a text file, the layout's, or those that labels name or number."""
+"""Class names for a conversion: from a text file, from the layout, or collected from the labels."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,26 +9,26 @@ from mmn.data.sources.labels.index import INDEX
 from mmn.data.sources.labels.table import read_text
 
 UNNAMED = "classes have no names: give --classes"
-"""The note where names had to be made up."""
+"""Note added if class names had to be made up."""
 
 
 def find_classes(
     layout: str, path: str | Path | None, labels: Iterable[int | str | None], first: int, auto: bool
 ) -> tuple[Classes, list[str]]:
-    """Class names, groups where the layout brings them, and a note where the names had to be made up.
+    """Return the classes, with body groups if the layout defines them, and a note if names had to be made up.
 
     Args:
-        layout: the layout's name or file.
-        path: a text file with a class name a line; None for the layout's own.
-        labels: those of the clips.
-        first: the number of the first class.
-        auto: whether the layout was chosen by the source, so that its class names need not be meant.
+        layout: name or file of the layout.
+        path: a text file with one class name per line; None for the layout's own names.
+        labels: the clips' labels.
+        first: the label of the first class, 0 or 1.
+        auto: whether the layout was inferred from the source; its class names may then not apply.
 
     Raises:
-        UserError: a file that cannot be read.
+        UserError: the file cannot be read.
     """
     if path is not None:
-        lines = read_text(Path(path), "a text file with a class name a line").split("\n")
+        lines = read_text(Path(path), "a text file with one class name per line").split("\n")
         return Classes([line.strip() for line in lines if line.strip()], [], []), []
     used = {str(label).strip() for label in labels if label is not None} - {"", "-1", "-1.0"}
     named = bool(used) and not any(INDEX.fullmatch(label) for label in used)

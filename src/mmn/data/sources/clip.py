@@ -1,4 +1,4 @@
-"""One clip between the steps of a conversion."""
+"""A clip during conversion."""
 
 from dataclasses import dataclass, replace
 
@@ -11,16 +11,17 @@ class Clip:
     """The joints of one person in one recording.
 
     Attributes:
-        name: what labels call it.
-        frames: ``(K,)`` the numbers of the frames, rising.
+        name: the name that labels refer to.
+        frames: ``(K,)`` frame numbers, increasing.
         joints: ``(K, V, C)`` float32, NaN where a joint is missing.
-        zero: ``(K, V)`` joints at exactly zero of which no score says whether they were found; None where it is known.
-        recording: the recording it is of, which labels may name in its place.
-        label: class index or class name, where the source says so.
-        split: train, val or test, where the source says so.
-        group: the subject or recording, where labels say so.
-        where: the place in a table that says so, for sentences; empty where none does.
-        left_out: how many other people were in view.
+        zero: ``(K, V)`` mask of joints at exactly zero and without a score to tell whether they were found; None if
+            there are scores, or once this has been decided.
+        recording: the recording it is from; labels may refer to this name instead.
+        label: class index or class name, if known.
+        split: train, val or test, if known.
+        group: subject or recording, if known.
+        where: the row of the label table, for error messages; empty if there is none.
+        left_out: number of other people in view.
     """
 
     name: str
@@ -35,5 +36,5 @@ class Clip:
     left_out: int = 0
 
     def with_frames(self, frames: NDArray[np.int64], joints: NDArray[np.float32]) -> "Clip":
-        """The same clip with other frames; zeros have been settled by then."""
+        """The same clip with other frames; only once exact zeros have been decided on."""
         return replace(self, frames=frames, joints=joints, zero=None)

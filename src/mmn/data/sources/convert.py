@@ -1,4 +1,4 @@
-"""From the files people have to the one HDF5 file."""
+"""Conversion of pose files to a single HDF5 file."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,12 +31,12 @@ from mmn.outside import blamed
 
 @dataclass(frozen=True)
 class Found:
-    """What a source was found to hold.
+    """The contents of a source.
 
     Attributes:
-        data: ready to be trained on.
-        left_out: clip → how many other people were in view.
-        frames: clip → the number ``(T,)`` of each of its frames, the recording's first being 0.
+        data: the data set, ready for training.
+        left_out: clip → number of other people in view.
+        frames: clip → its frame numbers ``(T,)`` in the recording, counted from 0.
     """
 
     data: SkeletonData
@@ -45,19 +45,19 @@ class Found:
 
 
 def convert(source: str | Path, output: str | Path, layout: str | Path, **options: Any) -> SkeletonData:
-    """Convert any source to one HDF5 file, written whole or not at all.
+    """Convert a source to one HDF5 file, written completely or not at all.
 
     Args:
         source: a file or folder; see ``readers``.
         output: the file to write.
         layout: a built-in layout, a YAML file, or ``auto`` for the estimator's own.
-        **options: those of ``read_source``.
+        **options: see ``read_source``.
 
     Returns:
-        What was written.
+        The data set that was written.
 
     Raises:
-        UserError: anything in the source that training could not use, with its place; nothing is written.
+        UserError: the source contains something training cannot use; the message says where. Nothing is written.
     """
     name = options.pop("name", None) or Path(output).stem
     data = read_source(source, layout, name=name, **options).data
@@ -74,27 +74,27 @@ def read_source(
     watch: Callable[[Iterable[Recording]], Iterable[Recording]] = iter,
     **options: Any,
 ) -> Found:
-    """Read any source.
+    """Read a source.
 
     Args:
         source: a file or folder; see ``readers``.
         layout: a built-in layout, a YAML file, ``auto`` for the estimator's own, or a ``Layout``.
         name: short name of the data set.
-        origin: where the source came from, in words; its own name by default.
-        watch: passes recordings on as they are read, and may count them.
+        origin: description of where the source came from; its file name by default.
+        watch: wraps the iteration over recordings, for example to show progress.
         **options: see ``ConvertOptions``.
 
     Raises:
-        UserError: anything in the source that training could not use, with its place.
+        UserError: the source contains something training cannot use; the message says where.
     """
     asked = ConvertOptions(**options)
     path = Path(source)
-    with blamed(path, "source", "write it again, or say --format"):
+    with blamed(path, "source", "write it again, or give --format"):
         kind = asked.format or recognise(path)
     read = reader_of(kind)
     segments = None if asked.labels is None else _segments(asked)
     rows = None if asked.labels is None or segments is not None else read_labels(asked.labels)
-    with blamed(path, "source of that format", "write it again, or say --format"):
+    with blamed(path, "source of that format", "write it again, or give --format"):
         parsed = read(path, asked)
         skeleton, layout_name, recordings = find_layout(layout, parsed)
         steps = Steps(skeleton, layout_name, asked, parsed.published)
@@ -130,13 +130,13 @@ def read_source(
 
 
 def _segments(asked: ConvertOptions) -> list[Segment] | None:
-    """The table of segments, where labels are one."""
+    """The segments, if the labels are a table of segments."""
     path = Path(str(asked.labels))
     return read_segments(path, asked.fps) if path.exists() and is_segments(path) else None
 
 
 def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], list[str]]:
-    """The clips of all recordings, and the names of those that nobody is in."""
+    """The clips of all recordings, and the names of recordings with nobody in them."""
     clips: list[Clip] = []
     nobody: list[str] = []
     for recording in recordings:
@@ -150,7 +150,7 @@ def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], l
 
 
 def _splits(clips: Sequence[Clip]) -> dict[str, Clips]:
-    """Clips by split; those that no label or source gives one are a test split."""
+    """Clips by split; those without a split become the test split."""
     splits = {split: [clip for clip in clips if (clip.split or "test") == split] for split in SPLITS}
     return {
         split: Clips.from_arrays(
@@ -165,10 +165,10 @@ def _splits(clips: Sequence[Clip]) -> dict[str, Clips]:
 
 
 def _notes(clips: Sequence[Clip], splits: dict[str, Clips], person: str) -> list[str]:
-    """What was decided for the clips, with numbers."""
+    """Notes on the people left out and the joints filled in."""
     notes = []
     if others := sum(clip.left_out for clip in clips):
-        way = {"best": "the one with the best mean score", "all": "those in view for long"}
+        way = {"best": "the one with the best mean score", "all": "those in view long enough"}
         notes.append(f"{others} other people were left out, each clip keeping {way.get(person, f'--person {person}')}")
     masks = [np.asarray(c.filled) for c in splits.values() if c.filled is not None]
     if masks:

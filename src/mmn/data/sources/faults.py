@@ -1,4 +1,4 @@
-"""Clips that cannot be used: all of them named in one sentence, or left out."""
+"""Unusable clips: all reported in one error, or left out."""
 
 from collections.abc import Sequence
 
@@ -16,16 +16,16 @@ _NOBODY = "nobody in any of its frames"
 def usable(
     clips: Sequence[Clip], nobody: Sequence[str], layout: Layout, options: ConvertOptions
 ) -> tuple[list[Clip], list[str]]:
-    """The clips that can be used, and a note on those left out.
+    """Return the usable clips, and a note on those left out.
 
     Args:
-        clips: laid out, missing joints NaN.
-        nobody: recordings that nobody is in.
-        layout: their skeleton.
-        options: how much may be filled in, and whether other clips are left out.
+        clips: with a row for every frame, missing joints NaN.
+        nobody: recordings with nobody in them.
+        layout: the clips' skeleton.
+        options: how much may be filled in, and whether unusable clips are left out.
 
     Raises:
-        UserError: clips that nobody is in, or of which too much would have to be filled in, all of them at once.
+        UserError: clips with nobody in them or with too much to fill in; the message lists them all.
     """
     max_gap = options.max_gap
     if max_gap is None:
@@ -55,14 +55,14 @@ def _sentence(bad: dict[str, str], total: int, options: ConvertOptions, max_gap:
     if any(why.endswith(LONG) for why in whys):
         remedies.append(f"raise --max-gap {max_gap}")
     if not remedies:
-        remedies.append("check that the source is what was meant")
+        remedies.append("check that this is the right source")
     if len(bad) == 1 and _NOBODY in bad.values():
         return f"clip {next(iter(bad))} has {_NOBODY}; {' or '.join(remedies).replace('them', 'it')}."
     return f"{len(bad)} of {total} clips cannot be used: {_reasons(bad)}; {' or '.join(remedies)}."
 
 
 def _reasons(bad: dict[str, str]) -> str:
-    """Clips by what is wrong with them."""
+    """The clips and what is wrong with them, those with nobody in them first."""
     empty = [name for name, why in bad.items() if why == _NOBODY]
     others = [f"{name} ({why})" for name, why in bad.items() if why != _NOBODY]
     parts = [f"{some(empty)} ({_NOBODY.replace('its', 'their')})"] if empty else []

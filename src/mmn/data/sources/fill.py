@@ -1,4 +1,4 @@
-"""Missing joints filled in from the frames around them, and which clips have too many for that."""
+"""Interpolation of missing joints, and detection of clips with too many of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,18 +11,18 @@ from mmn.data.format.layout import Layout
 from mmn.errors import UserError
 
 DEFAULT_MAX_GAP = 15
-"""Frames: half a second at 30 frames a second."""
+"""In frames: half a second at 30 frames per second."""
 MOSTLY, LONG = "missing", "frames in a row"
-"""How the two kinds of fault end in words."""
+"""How the descriptions of the two kinds of fault end."""
 
 
 def missing_joints(joints: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which joints are missing ``(T, V)``; one coordinate that is missing is a missing joint."""
+    """Mask of missing joints ``(T, V)``: those with any coordinate NaN."""
     return np.asarray(np.isnan(joints).any(axis=2))
 
 
 def longest_gap(missing: NDArray[np.bool_]) -> tuple[int, int]:
-    """The most frames in a row a joint of ``(T, V)`` is missing between two in which it is seen, and that joint."""
+    """The longest run of frames in which a joint of ``(T, V)`` is missing between two sightings, and that joint."""
     best = (0, 0)
     for joint in np.flatnonzero(missing.any(axis=0)):
         seen = np.flatnonzero(~missing[:, joint])
@@ -32,19 +32,19 @@ def longest_gap(missing: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def fill_missing(clips: Clips, layout: Layout, where: str) -> Clips:
-    """Clips with every missing (NaN) joint filled in, and ``filled`` saying which those are.
+    """Fill in every missing (NaN) joint, and mark it in ``filled``.
 
-    A joint seen in some frames of its clip is interpolated linearly in time between them, and held before the first
-    and after the last. A joint never seen takes the place of the nearest one along the bones that was: a hand that was
-    not found stays at its wrist.
+    A joint seen in some frames of its clip is interpolated linearly in time between them, and held constant before the
+    first and after the last. A joint never seen takes the position of the nearest seen joint along the bones: an
+    undetected hand stays at its wrist. Clips with another number of joints than the layout are returned unchanged.
 
     Args:
-        clips: as a reader made them.
+        clips: clips with missing joints.
         layout: their skeleton.
-        where: what an error calls the place.
+        where: source and split, for error messages.
 
     Raises:
-        UserError: a clip without a single joint, or one whose joints are not the layout's.
+        UserError: a clip has no joint in any frame.
     """
     missing = missing_joints(np.asarray(clips.keypoints))  # (ΣT, V)
     if not missing.any() or missing.shape[1] != layout.num_joints:
@@ -54,13 +54,13 @@ def fill_missing(clips: Clips, layout: Layout, where: str) -> Clips:
     for index in np.unique(np.searchsorted(clips.offsets, np.flatnonzero(missing.any(axis=1)), side="right") - 1):
         span = slice(clips.offsets[index], clips.offsets[index + 1])
         if missing[span].all():
-            raise UserError(f"{where}: clip {clips.names[index]} has not a single joint in any frame; leave it out.")
+            raise UserError(f"{where}: clip {clips.names[index]} has no joint in any frame; leave it out.")
         keypoints[span] = _fill_clip(keypoints[span], missing[span], order)
     return replace(clips, keypoints=keypoints, filled=missing)
 
 
 def _fill_clip(clip: NDArray[np.float32], missing: NDArray[np.bool_], order: list[list[int]]) -> NDArray[np.float32]:
-    """One clip ``(T, V, C)``; ``order`` has for each joint the others by their distance along the bones."""
+    """Fill one clip ``(T, V, C)``; ``order`` lists for each joint the others by distance along the bones."""
     frames = np.arange(len(clip))
     seen = np.asarray(~missing.all(axis=0))  # (V,)
     filled = clip.copy()
@@ -75,10 +75,10 @@ def _fill_clip(clip: NDArray[np.float32], missing: NDArray[np.bool_], order: lis
 
 
 def faults(joints: NDArray[np.float32], names: Sequence[str], max_gap: int, max_filled: float) -> str:
-    """Why a clip ``(T, V, C)`` is not to be filled in, in words; empty where it may be."""
+    """Why a clip ``(T, V, C)`` must not be filled in; empty if it may be."""
     missing = missing_joints(joints)
     gap, joint = longest_gap(missing)
     share = float(missing.mean())
     if share > max_filled:
         return f"{share:.0%} {MOSTLY}"
-    return f"{names[joint]} missing in {gap} {LONG}" if gap > max_gap else ""
+    return f"{names[joint]} missing for {gap} {LONG}" if gap > max_gap else ""

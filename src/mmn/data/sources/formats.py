@@ -1,4 +1,4 @@
-"""The formats that can be read, and which one a source is in."""
+"""The supported formats, and detection of a source's format."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -48,7 +48,7 @@ READERS: dict[str, Reader] = {
     "sleap": sleap.read,
     "arrays": arrays.read,
 }
-"""Name of a format → its reader; ``wholebody`` is another name of ``mmpose``."""
+"""Format → reader; ``wholebody`` is an alias of ``mmpose``."""
 
 _JSON = {
     "alphapose": alphapose.is_alphapose,
@@ -63,10 +63,10 @@ _ONE_KIND = {".skeleton": "ntu", ".bvh": "bvh", ".c3d": "c3d", ".pkl": "pyskl", 
 
 
 def reader_of(name: str) -> Reader:
-    """The reader of a format, or one of your own as ``module.function``.
+    """The reader of a format, or a reader of your own given as ``module.function``.
 
     Raises:
-        UserError: neither of them.
+        UserError: the name is neither.
     """
     if name in READERS:
         return READERS[name]
@@ -75,34 +75,34 @@ def reader_of(name: str) -> Reader:
         found = getattr(import_module(module), function) if dot else None
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"the format {name} cannot be used ({error}); give module.function, with its folder on PYTHONPATH."
+            f"format {name} cannot be loaded ({error}); give module.function, with its folder on PYTHONPATH."
         ) from None
     if not callable(found):
-        raise UserError(f"there is no format {name!r}; choose one of {', '.join(READERS)}, or module.function.")
+        raise UserError(f"unknown format {name!r}; choose one of {', '.join(READERS)}, or give module.function.")
     return found
 
 
 def recognise(source: Path) -> str:
-    """The format of a file or folder, by its files' names and the first file with content.
+    """Detect the format of a file or folder from its file names and its first non-empty file.
 
     Raises:
-        UserError: nothing there, or nothing known.
+        UserError: the source does not exist, or its format is unknown.
     """
     if not source.exists():
-        raise UserError(f"there is no file or folder {source}; give what was recorded, or what holds it.")
+        raise UserError(f"{source} does not exist; give a file of poses, or a folder of such files.")
     if (source.is_dir() and files_below(source, "*_data.pkl")) or official.split_of(source):
         return "mmn"
     if stgcn.is_stgcn(source):
         return "stgcn"
     files = _files(source)
-    first = {path.suffix: path for path in reversed(files)}  # suffix → the first file
+    first = {path.suffix: path for path in reversed(files)}  # suffix → first file
     suffixes = set(first)
     if suffixes & {".json", ".jsonl"}:
         content = first_content(source)
         for name, fits in _JSON.items():
             if fits(content):
                 return name
-        raise UserError(f"{source}: {_said(content)}; say which format it is with --format {'|'.join(READERS)}.")
+        raise UserError(f"{source}: {_describe(content)}; give --format {'|'.join(READERS)}.")
     if suffixes & {".npy", ".npz"}:
         return "ntu-arrays" if source.is_file() and ntu_arrays.is_ntu_arrays(source) else "arrays"
     for suffix, name in _ONE_KIND.items():
@@ -115,12 +115,12 @@ def recognise(source: Path) -> str:
         return "yolo"
     if suffixes & _PICTURES:
         raise UserError(f"{source} holds pictures or videos; run a pose estimator on them and give its results.")
-    found = f"; it has files of the kinds {', '.join(sorted(suffixes))}" if any(suffixes) else ""
-    raise UserError(f"{source} is in no format that is recognised{found}; say which with --format {'|'.join(READERS)}.")
+    found = f" (it has {', '.join(sorted(suffixes))} files)" if any(suffixes) else ""
+    raise UserError(f"{source} is in no known format{found}; give --format {'|'.join(READERS)}.")
 
 
 def _tables(path: Path) -> str:
-    """The format of an HDF5 or CSV file, empty for none that is known."""
+    """The format of an HDF5 or CSV file; empty if unknown."""
     if sleap.is_sleap(path):
         return "sleap"
     if deeplabcut.is_deeplabcut(path):
@@ -135,10 +135,10 @@ def _files(source: Path) -> list[Path]:
     return [source] if source.is_file() else [path for depth in depths for path in files_below(source, depth)]
 
 
-def _said(content: object) -> str:
-    """What is in a JSON file of no known format."""
+def _describe(content: object) -> str:
+    """Describe a JSON file of no known format."""
     if content is None:
-        return "all its JSON files are empty, so that it is in no format that is recognised"
+        return "all its JSON files are empty, so its format is unknown"
     inside = content[0] if isinstance(content, list) else content
     keys = f" with the keys {', '.join(map(str, list(inside)[:5]))}" if isinstance(inside, dict) else ""
-    return f"its first JSON file holds a {type(content).__name__}{keys}, in no format that is recognised"
+    return f"its first JSON file holds a {type(content).__name__}{keys}, which is no known format"

@@ -1,4 +1,4 @@
-"""Which frame each frame is: numbers read from names, and how far apart frames are in the whole source."""
+"""Frame numbers, parsed from frame names, and the step between frames throughout a source."""
 
 import re
 from collections import Counter
@@ -16,16 +16,16 @@ _DIGITS = re.compile(r"\d+")
 def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
     """The number of each frame ``(F,)``.
 
-    Numbers are taken as they are. Of names such as ``cam2_000011_1080p.png`` it is the number that varies among them;
-    where several do, the one that tells most of them apart, and of those the one that runs closest. Frames without
-    any number, or all with the same one, count in the order they stand in.
+    Numeric keys are used as they are. In names such as ``cam2_000011_1080p.png`` it is the number that varies; if
+    several do, the one with the most distinct values and, among those, the smallest range. Frames without any number,
+    or all with the same one, are counted in order.
 
     Args:
-        keys: what the source calls its frames.
-        name: the recording's, for sentences.
+        keys: the source's identifiers of its frames.
+        name: name of the recording, for error messages.
 
     Raises:
-        UserError: names without a number, or two frames with the same one.
+        UserError: a frame has no number, or two frames have the same one.
     """
     if isinstance(keys, range):
         return np.arange(len(keys))
@@ -38,14 +38,14 @@ def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
     number, times = counts.most_common(1)[0]
     if times > 1:
         raise UserError(
-            f"clip {name} has {times} frames of the number {number}, {_first(keys, numbers, number)}; give each frame "
-            "a number of its own, or each clip a folder or file of its own."
+            f"clip {name} has {times} frames with the number {number} ({_first(keys, numbers, number)}); give each "
+            "frame its own number, or each clip its own folder or file."
         )
     return numbers
 
 
 def all_alike(keys: Sequence[FrameKey]) -> bool:
-    """Whether several frames all have the same name: they then count in the order they stand in."""
+    """Whether several frames all have the same name; they are then counted in order."""
     return (
         not isinstance(keys, range)
         and len(keys) > 1
@@ -55,13 +55,13 @@ def all_alike(keys: Sequence[FrameKey]) -> bool:
 
 
 def common_step(recordings: Iterable[NDArray[np.int64]]) -> int:
-    """How far apart frames are: the greatest distance that divides all those in a source, 5 for every fifth frame."""
+    """The step between frames: the greatest common divisor of all distances in a source, 5 for every fifth frame."""
     steps = [int(np.gcd.reduce(np.diff(np.sort(numbers)))) for numbers in recordings if len(numbers) > 1]
     return int(np.gcd.reduce(steps)) if steps else 1
 
 
 def digit_runs(name: str) -> tuple[str, tuple[int, ...]]:
-    """A name with its numbers cut out, and those numbers: ``cam2_0011`` → ``("cam#_#", (2, 11))``."""
+    """A name with its numbers replaced, and those numbers: ``cam2_0011`` → ``("cam#_#", (2, 11))``."""
     return _DIGITS.sub("#", name), tuple(int(run) for run in _DIGITS.findall(name))
 
 
@@ -69,10 +69,10 @@ def _from_names(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
     runs = [digit_runs(str(key))[1] for key in keys]
     if not all(runs):
         key = next(key for key, found in zip(keys, runs, strict=True) if not found)
-        raise UserError(f"clip {name} has a frame {key!r}, which names no frame number; number its frames.")
-    if len({len(found) for found in runs}) > 1:  # names of several shapes: the last number, as estimators write it
+        raise UserError(f"clip {name} has a frame {key!r}, which contains no frame number; number its frames.")
+    if len({len(found) for found in runs}) > 1:  # names of several forms: the last number, as estimators write it
         return np.array([found[-1] for found in runs])
-    table = np.array(runs)  # (F, numbers a name)
+    table = np.array(runs)  # (F, numbers per name)
     distinct = [len(np.unique(column)) for column in table.T]
     best = max(range(table.shape[1]), key=lambda c: (distinct[c], -int(np.ptp(table[:, c])), c))
     return table[:, best]

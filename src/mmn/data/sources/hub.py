@@ -1,4 +1,4 @@
-"""The official data sets from the Hugging Face Hub."""
+"""Download of the official data sets from the Hugging Face Hub."""
 
 import socket
 from pathlib import Path
@@ -11,7 +11,7 @@ from mmn.errors import UserError
 
 REPO = "Geo2425/MMN"
 FOLDERS = {"ma52": "MA52", "imigue": "iMiGUE"}
-"""Data sets there → the folder of each."""
+"""Data set → its folder in the repository."""
 _PATIENCE = 5.0  # seconds
 
 
@@ -25,31 +25,31 @@ def download(
 ) -> SkeletonData:
     """Download the official pickles of a data set and convert them.
 
-    Downloads go to the Hub's own cache, whole files at a time: what is there is not fetched again, a dropped
-    connection goes on where it broke off, and ``HF_HUB_OFFLINE=1`` uses the cache alone. The token is looked for where
-    ``hf auth login`` puts it, or in ``HF_TOKEN``. All files come from one commit, which the output names.
+    Files go to the Hub's own cache: those already there are not downloaded again, an interrupted download is resumed,
+    and ``HF_HUB_OFFLINE=1`` uses the cache alone. The token is the one stored by ``hf auth login``, or ``HF_TOKEN``.
+    All files come from one commit, which is recorded in the output.
 
     Args:
         name: ``ma52`` or ``imigue``.
-        output: the HDF5 file to write, whole or not at all.
-        repo: the data set's repository.
-        revision: a commit, tag or branch of it.
+        output: the HDF5 file to write.
+        repo: dataset repository.
+        revision: commit, tag or branch.
         cache_dir: where downloads are kept; the Hub's cache by default.
 
     Returns:
-        What was written.
+        The data set that was written.
 
     Raises:
-        UserError: another name, no access, no network, or content that is not as expected.
+        UserError: unknown name, no access, no network, or unexpected content; nothing is written.
     """
     if name not in FOLDERS:
-        raise UserError(f"there is no data set {name!r} to download; choose {' or '.join(FOLDERS)}.")
+        raise UserError(f"unknown data set {name!r}; choose {' or '.join(FOLDERS)}.")
     folder, commit = _fetch(name, repo, revision, cache_dir)
     return convert(folder, output, name, format="mmn", name=name, origin=f"{repo} on the Hugging Face Hub, {commit}")
 
 
 def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) -> tuple[Path, str]:
-    """The folder of a data set's pickles in the cache, complete, and the commit they are from."""
+    """Download all pickles of a data set; return their folder in the cache and their commit."""
     from huggingface_hub import hf_hub_download  # takes a second
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -72,16 +72,17 @@ def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) ->
                 ) from None
             except RepositoryNotFoundError:
                 raise UserError(
-                    f"{repo} is private or has moved: run `hf auth login`, give --repo; {by_hand}."
+                    f"{repo} is private or has moved: run `hf auth login`, or give --repo; {by_hand}."
                 ) from None
             except LocalEntryNotFoundError:
                 raise UserError(
                     f"{file} of {repo} is not in the cache and the Hub cannot be reached: try again with a network; "
                     f"{by_hand}."
                 ) from None
-            except Exception as error:  # whatever the layers below raise: HTTP, disk, a name that is none
+            except Exception as error:  # anything the layers below raise: HTTP, disk, an invalid name
                 raise UserError(
-                    f"{file} of {repo} at {commit} was not downloaded ({_first_line(error)}): try again; {by_hand}."
+                    f"{file} of {repo} at {commit} could not be downloaded ({_first_line(error)}): try again; "
+                    f"{by_hand}."
                 ) from None
             folder = Path(found).parent
             commit = folder.parent.name  # the cache keeps snapshots/COMMIT/FOLDER/FILE
@@ -89,7 +90,7 @@ def _fetch(name: str, repo: str, revision: str, cache_dir: str | Path | None) ->
 
 
 def _reachable() -> bool:
-    """Whether the Hub answers, asked once: its own client tries again for half a minute, with a warning each time."""
+    """Whether the Hub answers. Asked up front: its client retries for half a minute, with a warning each time."""
     from huggingface_hub.constants import ENDPOINT
 
     address = urlsplit(ENDPOINT)

@@ -1,4 +1,4 @@
-"""A layout's joints among an estimator's points: found by name, or derived from others."""
+"""Mapping of a pose estimator's points to a layout's joints: by name, or derived from other points."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ _TOP_OVER_EYES = 0.54  # eye height 0.936, shoulder height 0.818 of the stature 
 
 
 class LackingJointsError(UserError):
-    """An estimator's points that do not give all joints of a layout.
+    """A pose estimator's points lack joints of a layout.
 
     Attributes:
-        lacking: the joints they do not give.
-        words: whose points they are.
+        lacking: the joints that are missing.
+        words: description of the points.
     """
 
     def __init__(self, message: str, lacking: list[str], words: str) -> None:
@@ -26,15 +26,15 @@ class LackingJointsError(UserError):
 
 
 class Selection:
-    """How each of V joints is made of P points: a weighted sum, mostly of one.
+    """Maps P points to V joints, each a weighted sum of points and usually just one of them.
 
     Args:
         joints: the layout's joint names.
-        estimator: whose points they are.
-        layout: what a sentence calls the layout.
+        estimator: the pose estimator.
+        layout: the layout's name, for error messages.
 
     Raises:
-        LackingJointsError: joints that can neither be read nor derived.
+        LackingJointsError: joints that are neither among the points nor can be derived from them.
     """
 
     def __init__(self, joints: Sequence[str], estimator: Estimator, layout: str) -> None:
@@ -44,8 +44,8 @@ class Selection:
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             raise LackingJointsError(
-                f"the source holds {estimator.words}, which do not give the layout {layout}'s {lacking[0]}{more}; use "
-                f"--layout {estimator.layout}, or one whose joints they name{estimator.hint}.",
+                f"the source holds {estimator.words}, which lack {lacking[0]}{more} of the layout {layout}; use "
+                f"--layout {estimator.layout}, or one with only joints they have{estimator.hint}.",
                 lacking,
                 estimator.words,
             )
@@ -58,19 +58,19 @@ class Selection:
                 )
 
     def points(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Points ``(T, P, C)``, missing ones NaN → joints ``(T, V, C)``; what is made of a missing one is missing."""
+        """Points ``(T, P, C)``, NaN where missing → joints ``(T, V, C)``, NaN if derived from a missing point."""
         joints = np.empty((len(points), len(self._sums), points.shape[2]), np.float32)
         for joint, parts in enumerate(self._sums):
             joints[:, joint] = sum(np.float32(weight) * points[:, point] for point, weight in parts.items())
         return joints
 
     def any(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether ``mask (T, P)`` holds for any of the points that each joint is made of ``(T, V)``."""
+        """Whether ``mask (T, P)`` holds for any of the points that each joint is derived from, ``(T, V)``."""
         return np.stack([mask[:, list(parts)].any(axis=1) for parts in self._sums], axis=1)
 
 
 def _parts(name: str, points: Points) -> dict[int, float]:
-    """Points and their weights; empty where the joint cannot be made."""
+    """Points and their weights; empty if the joint cannot be derived."""
     if name in points:
         return {points[name]: 1.0}
     if name in _MIDPOINTS:

@@ -1,4 +1,4 @@
-"""What is missing, for every source alike: joints that were not found, frames without anybody, padding."""
+"""Missing data, handled alike for every source: undetected joints, frames without the person, padding."""
 
 from collections.abc import Sequence
 
@@ -10,22 +10,22 @@ from mmn.errors import UserError
 
 ZEROS = ("missing", "keep")
 
-_MOST_MISSING = 1_000  # frames in a row for each that there is: beyond it the numbers are no frame numbers
+_MOST_MISSING = 1_000  # frames per frame in the source; beyond that, the numbers cannot be frame numbers
 
 
 def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]) -> list[Clip]:
-    """Clips whose exact zeros without a score are either places or missing.
+    """Decide whether exact zeros without a score are coordinates or missing joints.
 
-    A joint that is at zero in every frame of every clip is the origin and stays. Of others it is not known: many
-    estimators write 0, 0 for what they did not find.
+    A joint at zero in every frame of every clip is the origin and is kept. Other zeros are ambiguous: many estimators
+    write 0, 0 for joints they did not find.
 
     Args:
-        clips: with ``zero`` saying which joints are at exactly zero in all coordinates.
-        zeros: ``missing``, ``keep``, or None to ask.
+        clips: with ``zero`` marking the joints at exactly zero in all coordinates.
+        zeros: ``missing`` or ``keep``; None to refuse ambiguous zeros.
         joints: the layout's joint names.
 
     Raises:
-        UserError: zeros that are not settled, with how many there are and where the first is.
+        UserError: zeros are ambiguous and ``zeros`` is None; the message says how many and where the first is.
     """
     marked = [clip for clip in clips if clip.zero is not None]
     if not marked:
@@ -44,9 +44,9 @@ def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]
         frame, joint = (int(i) for i in np.argwhere(mask)[0])
         among = sum(bool(mask.any()) for _, mask in open_ones)
         raise UserError(
-            f"{count} joints in {among} of {len(clips)} clips are exactly 0 and no scores say whether they were found; "
-            f"the first is clip {clip.name}, frame {int(clip.frames[frame])}, joint {joint} ({joints[joint]}): say "
-            "--zeros missing, or --zeros keep where 0 is a place."
+            f"{count} joints in {among} of {len(clips)} clips are exactly 0, with no scores to tell whether they were "
+            f"found; the first is clip {clip.name}, frame {int(clip.frames[frame])}, joint {joint} ({joints[joint]}): "
+            "give --zeros missing, or --zeros keep if 0 is a real position."
         )
     if zeros == "missing":
         for clip, mask in open_ones:
@@ -55,10 +55,12 @@ def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]
 
 
 def lay_out(clip: Clip, step: int) -> Clip:
-    """A clip with a row for every frame from the first to the last that has anything of the person.
+    """Give a clip one row for every frame from the first to the last in which the person is seen.
 
-    Frames of which there is no file, and those without the person, are rows of NaN; at either end they are padding
-    and left out.
+    Frames that are absent from the source or lack the person become rows of NaN; at either end they are dropped.
+
+    Raises:
+        UserError: the frame numbers are too far apart to be frame numbers.
     """
     there = ~np.isnan(clip.joints).all(axis=(1, 2))
     if not there.any():
@@ -66,7 +68,7 @@ def lay_out(clip: Clip, step: int) -> Clip:
     first, last = clip.frames[there].min(), clip.frames[there].max()
     if (last - first) // step > _MOST_MISSING * len(clip.frames) + _MOST_MISSING:
         raise UserError(
-            f"clip {clip.name} has {len(clip.frames)} frames, numbered {first} to {last}; number its frames anew, or "
+            f"clip {clip.name} has {len(clip.frames)} frames, numbered {first} to {last}; renumber its frames, or "
             "leave it out."
         )
     frames = np.arange(first, last + 1, step)
@@ -82,4 +84,4 @@ def _in_every_frame(clip: Clip) -> NDArray[np.bool_]:
     """Joints ``(V,)`` at zero wherever the person is in view."""
     assert clip.zero is not None
     in_view = ~clip.zero.all(axis=1)
-    return np.asarray(clip.zero[in_view].all(axis=0))  # all of them where nobody is in view
+    return np.asarray(clip.zero[in_view].all(axis=0))  # all of them if nobody is in view

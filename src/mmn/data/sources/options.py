@@ -19,24 +19,24 @@ class ConvertOptions:
     """How to read a source.
 
     Attributes:
-        format: one of ``formats.READERS``, or ``module.function`` of your own; None to recognise it.
+        format: one of ``formats.READERS``, or a reader of your own as ``module.function``; None to detect.
         labels: a CSV file of ``name,label,split[,group]``, list files as ``train=a.txt,val=b.txt``, or segments of long
             recordings (see ``labels.segments``), for sources without labels of their own; None for no labels.
-        labels_from: the index of the first class, 0 or 1; None for 0, asking where that looks wrong.
-        classes: a text file with a class name a line, in place of those the layout brings.
-        splits: our split → its name in the source, for sources with split names of their own.
-        channels: what the numbers of a point in arrays are, s = score; None where it is plain.
-        picture: width and height, for coordinates that are shares of the picture.
-        person: whom to keep; see ``people.choose_person``.
-        min_score: joints that an estimator is no surer of than this are missing.
-        zeros: whether exact zeros without a score are ``missing`` or a place to ``keep``; None to ask.
+        labels_from: index of the first class, 0 or 1; None for 0, refusing labels that look one-based.
+        classes: a text file with one class name per line, instead of the layout's names.
+        splits: our split → its name in the source, for sources with their own split names.
+        channels: the values of a point in arrays, ``xy``, ``xyz``, ``xys`` or ``xyzs`` (s = score); None to detect.
+        picture: width and height in pixels, for coordinates normalised by the picture size.
+        person: which person to keep; see ``people.choose_person``.
+        min_score: joints with a score of at most this count as missing.
+        zeros: whether exact zeros without a score are ``missing``, or positions to ``keep``; None to refuse them.
         missing: what to do with missing joints: ``refuse``, or ``interpolate`` in time.
-        max_gap: the most frames in a row that are filled in; None for half a second.
-        max_filled: the largest share of a clip that is filled in.
-        fps: frames a second; None where it is not known.
-        pad: seconds (frames without ``fps``) that segments are made longer at either end.
-        rest: the class of what lies between two segments; None to leave it out.
-        skip_bad: leave out clips that cannot be used, in place of refusing the source.
+        max_gap: longest run of frames that is filled in; None for half a second.
+        max_filled: largest share of a clip that is filled in.
+        fps: frames per second; None if unknown.
+        pad: seconds (frames without ``fps``) by which segments are extended at either end.
+        rest: class of the intervals between segments; None to leave them out.
+        skip_bad: leave out unusable clips instead of refusing the source.
     """
 
     format: str | None = None
@@ -59,28 +59,28 @@ class ConvertOptions:
 
     def __post_init__(self) -> None:
         for value, allowed, what in (
-            (self.missing, MISSING, "way {!r} to treat missing joints"),
-            (self.zeros, (None, *ZEROS), "way {!r} to take zeros"),
-            (self.channels, (None, *CHANNELS), "channels {!r}"),
-            (self.labels_from, (None, 0, 1), "first label {!r}"),
+            (self.missing, MISSING, "missing"),
+            (self.zeros, (None, *ZEROS), "zeros"),
+            (self.channels, (None, *CHANNELS), "channels"),
+            (self.labels_from, (None, 0, 1), "labels-from"),
         ):
             if value not in allowed:
-                raise UserError(f"there is no {what.format(value)}; choose {_or(allowed)}.")
+                raise UserError(f"--{what} is {value!r}; choose {_or(allowed)}.")
         if self.fps is not None and self.fps <= 0:
-            raise UserError(f"--fps is {self.fps}; give the frames a second, such as 30.")
+            raise UserError(f"--fps is {self.fps}; give the frames per second, such as 30.")
         check_person(self.person)
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """What a reader found.
+    """A reader's result.
 
     Attributes:
-        kind: what it was, in words.
-        recordings: one after the other, read as they are asked for.
-        published: the joints are to be taken as they are, zeros included: official pickles.
-        layout: the source's own skeleton, for ``--layout auto``, where it has one.
-        notes: what a user should know.
+        kind: description of the format.
+        recordings: the recordings, read lazily.
+        published: whether to use the joints unchanged, zeros included, as for the official pickles.
+        layout: the source's own skeleton, if any, for ``--layout auto``.
+        notes: notes for the user.
     """
 
     kind: str

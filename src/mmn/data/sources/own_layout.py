@@ -1,4 +1,4 @@
-"""A skeleton of a source's own: its names, and bones given or drawn between joints that keep near one another."""
+"""A layout made from a source's own joint names, with bones from the source or inferred from joint distances."""
 
 from collections.abc import Sequence
 
@@ -10,17 +10,17 @@ from mmn.data.sources.points import Estimator
 
 
 def own_estimator(names: Sequence[str], words: str) -> Estimator:
-    """Points that have their source's own names."""
+    """An estimator whose points have the source's own names."""
     return Estimator(words, len(names), {name: index for index, name in enumerate(names)}, "auto")
 
 
 def own_layout(names: Sequence[str], bones: Sequence[tuple[int, int]], points: NDArray[np.floating]) -> Layout:
-    """A layout of one body part, its centre the joint with the most bones.
+    """A layout with a single body part, centred on the joint with the most bones.
 
     Args:
-        names: of V joints.
-        bones: pairs of joints; where there are none, the tree of the joints that are nearest on average.
-        points: ``(D, V, C)`` to measure that on, NaN where a joint is missing.
+        names: V joint names.
+        bones: pairs of joints; if empty, the minimum spanning tree of the mean distances between joints.
+        points: ``(D, V, C)`` to measure distances on, NaN where a joint is missing.
     """
     pairs = list(bones) or _nearest(points)
     counts = np.bincount(np.array(pairs, np.int64).ravel(), minlength=len(names)) if pairs else np.zeros(len(names))
@@ -42,7 +42,7 @@ def _nearest(points: NDArray[np.floating]) -> list[tuple[int, int]]:
 
 
 def _mirrored(names: Sequence[str]) -> list[tuple[int, int]]:
-    """Joints whose names differ by left and right."""
+    """Pairs of joints whose names differ only in left and right."""
     index = {name.lower(): place for place, name in enumerate(names)}
     swapped = {name: name.lower().replace("left", "right") for name in names if "left" in name.lower()}
     return [(index[name.lower()], index[other]) for name, other in swapped.items() if other in index]

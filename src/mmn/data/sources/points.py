@@ -1,7 +1,7 @@
-"""What pose estimators call their points, in the words of our layouts.
+"""The points of pose estimators, under the joint names of our layouts.
 
-A layout's joint is found by name, so that any layout made of these names can be read from any estimator: body joints
-as below, ``face_0…67`` (68-point convention), ``left_hand_0…20`` and ``right_hand_0…20``.
+A layout's joints are found by name, so any layout made of these names can be read from any estimator: body joints as
+below, ``face_0…67`` (68-point convention), ``left_hand_0…20`` and ``right_hand_0…20``.
 """
 
 from typing import NamedTuple
@@ -13,14 +13,14 @@ FINGERS = ("thumb", "index", "middle", "ring", "little")
 
 
 class Estimator(NamedTuple):
-    """Whose points they are.
+    """A pose estimator's set of points.
 
     Attributes:
-        words: what a sentence calls them.
-        size: how many there are.
+        words: description of the points, for messages.
+        size: number of points.
         points: their names.
-        layout: the built-in layout of its own.
-        hint: which model or option gives more points, or nothing.
+        layout: the built-in layout that fits them.
+        hint: which model or option gives more points; may be empty.
     """
 
     words: str
@@ -31,7 +31,7 @@ class Estimator(NamedTuple):
 
 
 def _face_and_hands(face: int, left: int, right: int) -> Points:
-    """Names of a 68-point face and two 21-point hands, by the index of their first points."""
+    """Names of a 68-point face and two 21-point hands, given the index of the first point of each."""
     points = {f"face_{i}": face + i for i in range(68)}
     points |= {
         "nose_bridge": face + 28,
@@ -86,7 +86,7 @@ WHOLEBODY_133 = _body(
 """COCO-WholeBody's 133 points, as MMPose and rtmlib give them."""
 
 BODY_25 = _body(_BODY_25) | _face_and_hands(25, 95, 116)
-"""OpenPose's 25 body, 70 face and 2 × 21 hand points, one after the other."""
+"""OpenPose's 25 body, 70 face and 2 × 21 hand points, concatenated."""
 
 OPENPOSE_18 = _body(_OPENPOSE_18) | _face_and_hands(18, 88, 109)
 """OpenPose's older 18 body points, then face and hands."""
@@ -96,13 +96,13 @@ NTU_25 = _body(
     "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot "
     "spine_shoulder left_hand_tip left_thumb right_hand_tip right_thumb"
 )
-"""Kinect 2's 25 joints, as NTU RGB+D has them."""
+"""Kinect 2's 25 joints, as in NTU RGB+D."""
 
 KINECT_20 = _body(
     "spine_base mid_spine spine_shoulder head left_shoulder left_elbow left_wrist left_hand right_shoulder right_elbow "
     "right_wrist right_hand left_hip left_knee left_ankle left_foot right_hip right_knee right_ankle right_foot"
 )
-"""Kinect 1's 20 joints, in its SDK's order."""
+"""Kinect 1's 20 joints, in the order of its SDK."""
 
 _BLAZEPOSE = (
     "nose left_eye_inner left_eye left_eye_outer right_eye_inner right_eye right_eye_outer left_ear right_ear "
@@ -123,9 +123,9 @@ BLAZEPOSE_33 = _body(_BLAZEPOSE) | {
     for side in ("left", "right")
     for ours, theirs in _SAME.items()
 }
-"""MediaPipe's 33 points of the body; its one point of the toes stands for big and small toe."""
+"""MediaPipe's 33 body points; its single toe point serves as both big and small toe."""
 
-# Where the 68 points of the usual convention lie on MediaPipe's face mesh.
+# Indices in MediaPipe's face mesh of the 68 points of the usual convention.
 _MESH = (
     *(162, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 389),  # jaw
     *(71, 63, 105, 66, 107, 336, 296, 334, 293, 301),  # brows
@@ -137,7 +137,7 @@ _MESH = (
 
 
 def holistic(mesh: int) -> Points:
-    """MediaPipe's body, its face mesh of ``mesh`` points, and its hands, one after the other."""
+    """MediaPipe's body, face mesh of ``mesh`` points, and hands, concatenated."""
     left = 33 + mesh
     usual = _face_and_hands(0, left, left + 21)
     face = {name: 33 + _MESH[point] for name, point in usual.items() if "hand" not in name and point < len(_MESH)}
@@ -165,4 +165,4 @@ BY_COUNT = {
     e.size: e
     for e in (COCO17, HALPE26, HALPE136, WHOLEBODY133, OPENPOSE25, OPENPOSE18_BODY, BLAZEPOSE33, *HOLISTIC.values())
 }
-"""Number of points → whose they are, where the number alone tells."""
+"""Number of points → estimator, for numbers that identify one."""

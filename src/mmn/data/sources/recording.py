@@ -1,4 +1,4 @@
-"""What every reader makes of its files: recordings, frame by frame, with the people seen in them."""
+"""Recordings, the common output of all readers: frames and the people detected in them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from mmn.data.sources.points import Estimator
 from mmn.errors import UserError
 
 FrameKey = str | int | float | None
-"""What a source calls a frame: a file's name, a number, or nothing."""
+"""A source's identifier of a frame: a file name, a number, or None."""
 
 
 class Person(NamedTuple):
@@ -19,8 +19,8 @@ class Person(NamedTuple):
 
     Attributes:
         points: ``(P, C)``.
-        scores: ``(P,)``; None where the estimator gives none.
-        number: the estimator's own number of the person, NaN where it does not follow people.
+        scores: ``(P,)``; None if the estimator gives none.
+        number: the estimator's track number of the person; NaN if it does not track people.
     """
 
     points: NDArray[np.float32]
@@ -30,21 +30,21 @@ class Person(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """One recording as its source tells it, nothing decided yet.
+    """One recording as read from its source, with all people and frames.
 
     Attributes:
-        name: what labels call it.
-        frames: F names of the frames there are, in the source's order; frames nobody is in count.
-        frame: ``(D,)`` int64, for each detection the index of its frame.
+        name: the name that labels refer to.
+        frames: F identifiers of the frames, in the source's order, including frames with nobody in them.
+        frame: ``(D,)`` int64, the frame index of each detection.
         points: ``(D, P, C)`` float32.
-        scores: ``(D, P)`` float32, or None where there are none.
-        numbers: ``(D,)`` float64, the estimator's own numbers of people, NaN where there is none.
-        estimator: whose points they are; None where they are a layout's own joints.
-        label: class index or class name, where the source says so.
-        split: train, val or test, where the source says so.
-        total: how many frames the source says there are, where it does.
-        group: the subject or recording it is of, where the source says so.
-        shares: whether coordinates are shares of the picture.
+        scores: ``(D, P)`` float32; None if there are none.
+        numbers: ``(D,)`` float64, the estimator's track numbers, NaN where there is none.
+        estimator: the pose estimator; None if the points are a layout's own joints.
+        label: class index or class name, if the source has one.
+        split: train, val or test, if the source has one.
+        total: number of frames that the source states, if any.
+        group: subject or recording, if the source has one.
+        shares: whether coordinates are normalised by the picture size.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Recording:
     shares: bool = False
 
     def of_shares(self) -> "Recording":
-        """The same recording, its coordinates known to be shares of the picture."""
+        """The same recording, its coordinates marked as normalised by the picture size."""
         return replace(self, shares=True)
 
     @classmethod
@@ -72,10 +72,10 @@ class Recording:
         estimator: Estimator | None = None,
         **known: Any,
     ) -> "Recording":
-        """Gather the people of each frame; ``known`` is label, split or group.
+        """Collect the people of each frame; ``known`` may contain label, split or group.
 
         Raises:
-            UserError: people with different numbers of points.
+            UserError: people have different numbers of points.
         """
         keys, where, people = [], [], []
         for index, (key, seen) in enumerate(frames):
@@ -84,7 +84,7 @@ class Recording:
             people += seen
         if len(sizes := {person.points.shape for person in people}) > 1:
             counts = " and ".join(str(size[0]) for size in sorted(sizes))
-            raise UserError(f"clip {name} has people of {counts} points; write it with one model of the estimator.")
+            raise UserError(f"clip {name} has people with {counts} points; run a single pose model on it.")
         scored = bool(people) and all(person.scores is not None for person in people)
         return cls(
             name=name,
@@ -109,7 +109,7 @@ class Recording:
         split: str | None = None,
         total: int | None = None,
     ) -> "Recording":
-        """From person slots ``points (M, T, P, C)`` and ``scores (M, T, P)``, which may change hands between frames."""
+        """From person slots ``points (M, T, P, C)`` and ``scores (M, T, P)``; a slot may hold different people."""
         people, length = points.shape[:2]
         return cls(
             name=name,

@@ -1,4 +1,4 @@
-"""The steps from a recording to clips, the same for every format: frame numbers, who is who, whom to keep, joints."""
+"""From a recording to clips, the same steps for every format: frame numbers, tracking, choice of person, joints."""
 
 from collections.abc import Iterator
 
@@ -20,18 +20,18 @@ from mmn.data.sources.words import some
 
 
 class Steps:
-    """Turns one source's recordings into clips; messages for the user are collected in ``notes``.
+    """Turns a source's recordings into clips, and collects notes for the user.
 
     Args:
-        layout: the skeleton that clips are wanted in.
-        layout_name: what a sentence calls it.
-        options: how to read.
-        published: take joints as they are.
+        layout: the skeleton of the clips.
+        layout_name: its name in messages.
+        options: conversion options.
+        published: use the joints unchanged.
     """
 
     def __init__(self, layout: Layout, layout_name: str, options: ConvertOptions, published: bool) -> None:
         self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
-        self._first = 1 << 62  # the lowest number of any frame
+        self._first = 1 << 62  # lowest frame number so far
         self.alike: list[str] = []
         self.one_frame: list[str] = []
         self.cut: list[str] = []
@@ -39,7 +39,7 @@ class Steps:
         self.selections: dict[str, Selection] = {}
 
     def clips(self, recording: Recording) -> Iterator[Clip]:
-        """The clips of one recording: one, more where all its people are kept, none where nobody is in it."""
+        """The clips of one recording: one, several if all its people are kept, or none if nobody is in it."""
         if self.published:
             yield self._clip(recording, recording.name, np.arange(len(recording.frames)), recording.points, None, 0)
             return
@@ -77,24 +77,24 @@ class Steps:
 
     @property
     def counts_from(self) -> int:
-        """The number that the source gives to a recording's first frame: 1 where its lowest is, else 0."""
+        """The number of a recording's first frame: 1 if that is the lowest in the source, else 0."""
         return int(self._first == 1)
 
     def notes(self) -> list[str]:
-        """What a user should know of the recordings that went through."""
+        """Notes for the user on the recordings processed so far."""
         notes = [note for selection in self.selections.values() for note in selection.notes]
         for names, what in (
-            (self.alike, "all frames of {} have the same name and count in the order they stand in"),
-            (self.one_frame, "all detections are of one frame in {}"),
-            (self.cut, "frames after the total that the source says were cut off: {}"),
-            (self.short, "the source says more frames than there are: {}"),
+            (self.alike, "all frames of {} have the same name and are counted in order"),
+            (self.one_frame, "all detections are in one frame in {}"),
+            (self.cut, "frames beyond the total stated in the source were cut off: {}"),
+            (self.short, "the source states more frames than it has: {}"),
         ):
             if names:
                 notes.append(what.format(some(names)))
         return notes
 
     def _counted(self, recording: Recording) -> NDArray[np.bool_]:
-        """Detections in frames that count: those up to the total the source says, where it says one."""
+        """Mask of detections in frames up to the total stated in the source, if any."""
         if recording.total is None or recording.total == len(recording.frames):
             return np.ones(len(recording.frame), np.bool_)
         names = self.cut if recording.total < len(recording.frames) else self.short
@@ -130,5 +130,5 @@ class Steps:
         )
 
     def _known(self, count: int) -> Estimator | None:
-        """Whose points an array without names holds, where they are not the layout's joints themselves."""
+        """The estimator of an array without names, unless its points are the layout's own joints."""
         return None if count == self.layout.num_joints else BY_COUNT.get(count)

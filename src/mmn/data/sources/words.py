@@ -1,4 +1,4 @@
-"""How sentences list names."""
+"""Lists of names in messages."""
 
 from collections.abc import Sequence
 

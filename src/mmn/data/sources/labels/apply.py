@@ -1,4 +1,4 @@
-"""Labels, splits and groups brought to clips, and class names turned into indices."""
+"""Assignment of labels, splits and groups to clips, and of indices to class names."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,16 +13,16 @@ from mmn.data.sources.options import ConvertOptions
 
 
 def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row], labels: str) -> list[Clip]:
-    """Clips with their entries of the label table, in its order.
+    """Clips with their label, split and group from the label table, in its order.
 
     Args:
-        clips: of any order; several may be of one recording.
-        nobody: recordings without a clip, whose rows are no error.
-        rows: the table.
-        labels: what a sentence calls it.
+        clips: clips in any order; several may be from one recording.
+        nobody: recordings with nobody in them; they may have rows without a clip.
+        rows: the label table.
+        labels: its name in error messages.
 
     Raises:
-        UserError: clips without a row, or rows without a clip.
+        UserError: a clip has no row, or a row has no clip.
     """
     names = list(dict.fromkeys([*(clip.recording for clip in clips), *nobody]))
     by_name = match_rows(names, rows, nobody, labels)
@@ -38,17 +38,17 @@ def with_rows(clips: Sequence[Clip], nobody: Sequence[str], rows: Sequence[Row],
 def with_indices(
     clips: Sequence[Clip], layout: str, options: ConvertOptions, auto: bool, published: bool
 ) -> tuple[list[Clip], Classes, list[str]]:
-    """Clips with class indices instead of names, the classes they index, and a note if class names are missing.
+    """Clips with class indices instead of names, the classes, and a note if class names are missing.
 
     Args:
-        clips: with labels as they were written.
-        layout: the layout's name or file, which may bring class names.
-        options: class names given, and where labels count from.
-        auto: whether the layout was chosen by the source.
-        published: labels are indices and are checked with the rest of the file.
+        clips: clips with labels as written.
+        layout: name or file of the layout, which may define class names.
+        options: conversion options; ``classes`` and ``labels_from`` are used.
+        auto: whether the layout was inferred from the source.
+        published: whether labels are class indices, which are checked with the rest of the file.
 
     Raises:
-        UserError: labels that are none, or that look as if they counted from 1.
+        UserError: a label is invalid, or labels look one-based.
     """
     labels = ["" if clip.label is None else clip.label for clip in clips]
     classes, notes = find_classes(layout, options.classes, labels, options.labels_from or 0, auto)

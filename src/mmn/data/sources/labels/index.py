@@ -1,4 +1,4 @@
-"""Labels as they are written → class indices."""
+"""Conversion of labels as written to class indices."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from mmn.data.format.clips import UNKNOWN
 from mmn.errors import UserError
 
 INDEX = re.compile(r"\d+(\.0*)?")
-"""A class index as tables have it: those that went through pandas say 0.0 for 0."""
+"""A class index as written in tables; pandas may have turned 0 into 0.0."""
 
 
 def class_indices(
@@ -17,13 +17,13 @@ def class_indices(
     """The class index of each label.
 
     Args:
-        labels: class indices, class names, or nothing for unknown.
-        where: the place of each, for sentences.
-        classes: what labels count in.
-        count_from: the index of the first class, 0 or 1; None for 0, asking where labels look as if they began at 1.
+        labels: class indices or class names; empty or −1 for unknown.
+        where: the location of each, for error messages.
+        classes: the classes.
+        count_from: label of the first class, 0 or 1; None for 0, refusing labels that look one-based.
 
     Raises:
-        UserError: a label that is none, with how many there are; labels that look one-based.
+        UserError: a label is invalid, or labels look one-based.
     """
     first = count_from or 0
     caseless = {name.casefold(): index for index, name in enumerate(classes.names)}
@@ -36,19 +36,19 @@ def class_indices(
         elif index != UNKNOWN and INDEX.fullmatch(str(label).strip()):
             by_number.add(index)
     if wrong:
-        several = f" ({len(wrong)} such labels in all)" if len(wrong) > 1 else ""
+        several = f" ({len(wrong)} such labels)" if len(wrong) > 1 else ""
         raise UserError(
             f"{where[wrong[0]]} has label {labels[wrong[0]]!r}, which is neither a class name nor an index below "
-            f"{len(classes.names)}{several}; correct it, give --classes with your own names, or --labels-from 1 if "
-            "labels count from 1."
+            f"{len(classes.names)}{several}; correct it, give your own names with --classes, or --labels-from 1 "
+            "if labels start at 1."
             if first == 0
             else f"{where[wrong[0]]} has label {labels[wrong[0]]!r}, which is neither a class name nor an index from "
-            f"{first} to {len(classes.names) - 1 + first}{several}; correct it or give --classes with your own names."
+            f"{first} to {len(classes.names) - 1 + first}{several}; correct it or give your own names with --classes."
         )
     if count_from is None and len(by_number) > 1 and min(by_number) > 0 and max(by_number) == len(classes.names) - 1:
         raise UserError(
             f"no clip has label 0 ({classes.names[0]}) and some have the highest, {len(classes.names) - 1} "
-            f"({classes.names[-1]}): labels may count from 1; say --labels-from 1, or --labels-from 0 if they do not."
+            f"({classes.names[-1]}), so labels may start at 1; give --labels-from 1, or --labels-from 0 if they do not."
         )
     return found
 

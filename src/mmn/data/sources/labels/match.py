@@ -1,4 +1,4 @@
-"""Clips and rows of a table of labels brought together by name."""
+"""Matching of clips to rows of a label table by name."""
 
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -15,21 +15,21 @@ _SUFFIXES = {
 
 
 def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[str], labels: str) -> dict[str, Row]:
-    """The row of each clip; names are compared in NFC, with or without folders and a file's suffix.
+    """The row of each clip; names are compared in NFC, first exactly, then without folders and file suffix.
 
     Args:
-        names: clips.
-        rows: of the table.
-        left_out: clips that the conversion leaves out; their rows are no error.
-        labels: what a sentence calls the table.
+        names: names of the clips.
+        rows: the label table.
+        left_out: clips that the conversion leaves out; they may lack a row.
+        labels: the table's name in error messages.
 
     Raises:
-        UserError: all clips without a row, or all rows without a clip, or a row that is there twice.
+        UserError: a clip has no row, a row has no clip, a clip fits two rows, or two rows have the same name.
     """
     by_name: dict[str, Row] = {}
     for row in rows:
         if row.name in by_name:
-            raise UserError(f"{row.where}: the name {row.name!r} is empty or there twice; each clip has one row.")
+            raise UserError(f"{row.where}: the name {row.name!r} occurs twice; give each clip one row.")
         by_name[row.name] = row
     short: dict[str, list[Row]] = {}
     for row in by_name.values():
@@ -39,7 +39,9 @@ def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[s
         exact = unicodedata.normalize("NFC", name)
         near = [by_name[exact]] if exact in by_name else short.get(short_name(name), [])
         if len(near) > 1:
-            raise UserError(f"{labels} has rows for {near[0].name} and {near[1].name}, which both may be clip {name}.")
+            raise UserError(
+                f"{labels} has rows for {near[0].name} and {near[1].name}, which both match clip {name}; rename them."
+            )
         if near:
             found[name] = near[0]
         else:
@@ -50,14 +52,14 @@ def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[s
     extra = [row.name for row in rows if row.name not in taken]
     if extra:
         raise UserError(
-            f"{labels} has {'a row' if len(extra) == 1 else f'{len(extra)} rows'} for {some(extra)}, of which there "
-            f"is no clip; remove {_them(extra)} or add the clip{'s' if len(extra) > 1 else ''}."
+            f"{labels} has {'a row' if len(extra) == 1 else f'{len(extra)} rows'} without a clip: {some(extra)}; "
+            f"remove {_them(extra)} or add the clip{'s' if len(extra) > 1 else ''}."
         )
     return found
 
 
 def short_name(name: str) -> str:
-    """A name in NFC without folders and without the suffix of a file."""
+    """A name in NFC without folders and file suffix."""
     path = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/"))
     return path.stem if path.suffix.lower() in _SUFFIXES else path.name
 

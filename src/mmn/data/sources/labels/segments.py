@@ -1,4 +1,4 @@
-"""Long recordings with a table of segments: CSV of ``name,start,end,label[,split,group]``, or ELAN's ``.eaf``."""
+"""Labelled segments of long recordings: CSV of ``name,start,end,label[,split,group]``, or ELAN's ``.eaf``."""
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
@@ -19,16 +19,16 @@ COLUMNS = ("name", "start", "end", "label")
 
 
 class Segment(NamedTuple):
-    """One labelled stretch of a recording.
+    """One labelled segment of a recording.
 
     Attributes:
-        name: the recording's.
-        start: seconds, or the first frame.
-        end: seconds, or the last frame.
+        name: name of the recording.
+        start: in seconds, or the first frame.
+        end: in seconds, or the last frame.
         label: class name or index, as written.
-        split: train, val or test; train where the table does not say.
-        group: subject or recording, as the table says; else the recording.
-        where: the place of the row, for sentences.
+        split: train, val or test; train if the table has none.
+        group: subject or recording; empty if the table has none.
+        where: location of the row, for error messages.
     """
 
     name: str
@@ -44,25 +44,26 @@ def read_segments(path: Path, fps: float | None) -> list[Segment]:
     """The segments of a CSV file, an ``.eaf`` file, or a folder of them.
 
     Raises:
-        UserError: a file that cannot be read, a row that means nothing, or seconds without ``fps``.
+        UserError: a file cannot be read, a row is invalid, or times are in seconds and ``fps`` is missing.
     """
     if path.suffix.lower() == ".csv":
         segments = [_segment(cells, f"{path}, line {number}") for number, cells in read_table(path, COLUMNS)]
     else:
         segments = [s for file in (sorted(path.glob("*.eaf")) if path.is_dir() else [path]) for s in _read_eaf(file)]
         if fps is None and segments:
-            raise UserError(f"{path} tells time in seconds; say how many frames one has, as in --fps 30.")
+            raise UserError(f"{path} has times in seconds; give the frames per second, as in --fps 30.")
     if not segments:
         raise UserError(f"{path} has no segments; each needs {', '.join(COLUMNS)}.")
     if fps is None and (broken := next((s for s in segments if s.start % 1 or s.end % 1), None)):
         raise UserError(
-            f"{broken.where} has {broken.start:g} to {broken.end:g}, seconds it seems; say --fps 30 or its like."
+            f"{broken.where} has times {broken.start:g} to {broken.end:g}, apparently in seconds; give the frames per "
+            "second, as in --fps 30."
         )
     return segments
 
 
 def is_segments(path: Path) -> bool:
-    """Whether labels are given as segments: an ``.eaf`` file, a folder, or a CSV file with start and end."""
+    """Whether labels are segments: an ``.eaf`` file, a folder, or a CSV file with the columns start and end."""
     if path.suffix.lower() == ".csv":
         rows = read_table(path, ())
         return bool(rows) and {"start", "end"} <= set(rows[0][1])
@@ -72,25 +73,25 @@ def is_segments(path: Path) -> bool:
 def cut(
     clips: Sequence[Clip], segments: Sequence[Segment], fps: float | None, pad: float, rest: str | None, first: int
 ) -> tuple[list[Clip], list[str]]:
-    """A clip for each segment, and a note on recordings without any.
+    """Cut one clip per segment; also return a note on recordings without segments.
 
     Args:
-        clips: whole recordings, laid out.
-        segments: times in seconds, the end excluded, where ``fps`` is known; else frames, the last one included.
-        fps: frames a second.
-        pad: seconds, or frames, that each segment is made longer at either end.
-        rest: the class of what lies between two segments; None to leave it out.
-        first: the number of a recording's first frame, 0 or 1, where times are seconds.
+        clips: whole recordings, with a row for every frame.
+        segments: with ``fps`` in seconds, the end excluded; otherwise in frames, the last one included.
+        fps: frames per second.
+        pad: seconds or frames by which each segment is extended at either end.
+        rest: class of the intervals between segments; None to leave them out.
+        first: number of a recording's first frame, 0 or 1; used with ``fps``.
 
     Raises:
-        UserError: segments of no recording.
+        UserError: a segment has no recording.
     """
     by_name: dict[str, list[Segment]] = {}
     for segment in segments:
         by_name.setdefault(short_name(segment.name), []).append(segment)
     names = {short_name(clip.recording) for clip in clips}
     if lost := sorted({s.name for key, rows in by_name.items() if key not in names for s in rows}):
-        raise UserError(f"there are segments of {some(lost)}, of which there is no recording; correct the names.")
+        raise UserError(f"there are segments of {some(lost)}, but no such recordings; correct the names.")
     scale, origin = (fps, first) if fps else (1.0, 0)
     found: list[Clip] = []
     for clip in clips:
@@ -120,7 +121,7 @@ def _part(clip: Clip, row: Segment, number: int, first: int, last: int) -> Clip:
 
 
 def _between(rows: Sequence[Segment], rest: str, one: int) -> list[Segment]:
-    """What lies between segments; ``one`` is 1 where an end is the last frame and not the one after it."""
+    """The intervals between segments; ``one`` is 1 if ends are inclusive, else 0."""
     gaps, reach = [], rows[0] if rows else None
     for row in rows[1:]:
         assert reach is not None
@@ -135,16 +136,19 @@ def _segment(cells: dict[str, str], where: str) -> Segment:
         start, end = (float(cells[key].replace(",", ".")) for key in ("start", "end"))
     except (KeyError, ValueError):
         raise UserError(
-            f"{where}: start and end are {cells.get('start')!r} and {cells.get('end')!r}, no numbers."
+            f"{where}: start {cells.get('start')!r} or end {cells.get('end')!r} is not a number; correct it."
         ) from None
     if not cells["name"] or end < start or start < 0:
-        raise UserError(f"{where}: segment {start:g} to {end:g} of {cells['name']!r} is none; end comes after start.")
+        raise UserError(
+            f"{where}: segment {start:g} to {end:g} of {cells['name']!r} is invalid; give a name, a start from 0 and "
+            "an end not before it."
+        )
     split = read_split(cells.get("split") or "train", f"{where}: recording {cells['name']}")
     return Segment(cells["name"], start, end, cells.get("label", ""), split, cells.get("group", ""), where)
 
 
 def _read_eaf(path: Path) -> list[Segment]:
-    """All annotations with a time, of all tiers; the recording is called as the file is."""
+    """All time-aligned annotations of all tiers; the recording is named after the file."""
     with from_outside(path, "ELAN file", "save it from ELAN again"):
         root = ElementTree.fromstring(path.read_bytes())
         times = {slot.get("TIME_SLOT_ID"): slot.get("TIME_VALUE") for slot in root.iter("TIME_SLOT")}

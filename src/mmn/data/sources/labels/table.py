@@ -1,4 +1,4 @@
-"""Tables of labels: a CSV file of ``name,label,split[,group]``, or list files ``name label``, one a split."""
+"""Label tables: a CSV file of ``name,label,split[,group]``, or list files of ``name label``, one per split."""
 
 import csv
 import io
@@ -15,14 +15,14 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 class Row(NamedTuple):
-    """One clip's entry in a label table.
+    """One row of a label table.
 
     Attributes:
-        name: as written, in NFC.
-        label: class name, index or nothing, as written.
+        name: name of the clip as written, in NFC.
+        label: class name or index as written; may be empty.
         split: train, val or test.
-        group: subject or recording; empty where the table has none.
-        where: the place of the row, for sentences.
+        group: subject or recording; empty if the table has none.
+        where: location of the row, for error messages.
     """
 
     name: str
@@ -36,7 +36,7 @@ def read_labels(labels: str | Path) -> list[Row]:
     """The rows of a CSV file, or of list files given as ``train=a.txt,val=b.txt``.
 
     Raises:
-        UserError: a file that cannot be read, or a row that means nothing.
+        UserError: a file cannot be read, or a row is invalid.
     """
     if "=" in str(labels) and not Path(labels).exists():
         return [row for part in str(labels).split(",") for row in _read_list(part)]
@@ -45,12 +45,12 @@ def read_labels(labels: str | Path) -> list[Row]:
 
 
 def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
-    """Line number and cells by column, of a CSV file with commas, semicolons or tabs; empty rows are left out.
+    """Line number and cells by column for each row of a CSV file with commas, semicolons or tabs.
 
-    Column names are taken without regard to case.
+    Column names are case-insensitive; empty rows are skipped.
 
     Raises:
-        UserError: a file that cannot be read, or lacks one of the columns ``needed``.
+        UserError: the file cannot be read, or lacks one of the columns ``needed``.
     """
     text = read_text(path, f"a CSV file with the columns {','.join(needed)}")
     header = text.lstrip("\n").split("\n", 1)[0]
@@ -60,9 +60,8 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str,
     columns = [cell.strip().lower() for cell in (rows[0] if rows else [])]
     if not set(needed) <= set(columns):
         raise UserError(
-            f"{path} has {', '.join(columns) or 'nothing'} in its first line, read by {_DELIMITERS[delimiter]}; it "
-            f"has to name the columns {', '.join(needed[:-1])} and {needed[-1]}, with commas, semicolons or tabs "
-            "between them."
+            f"{path} has {', '.join(columns) or 'nothing'} in its first line, split at {_DELIMITERS[delimiter]}; it "
+            f"must name the columns {', '.join(needed[:-1])} and {needed[-1]}, separated by commas, semicolons or tabs."
         )
     return [
         (number, dict(zip(columns, (unicodedata.normalize("NFC", cell.strip()) for cell in cells), strict=False)))
@@ -72,31 +71,31 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str,
 
 
 def read_text(path: Path, what: str) -> str:
-    """A text file in UTF-8, with a byte order mark or without.
+    """Read a text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        UserError: a file that cannot be read; another encoding is named.
+        UserError: the file cannot be read, or has another encoding.
     """
     try:
         content = path.read_bytes()
     except OSError:
-        raise UserError(f"{path} cannot be read; it has to be {what}.") from None
+        raise UserError(f"{path} cannot be read; it must be {what}.") from None
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise UserError(f"{path} is written in UTF-16; save it as UTF-8 (it has to be {what}).")
+        raise UserError(f"{path} is written in UTF-16; save it as UTF-8 (it must be {what}).")
     try:
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise UserError(
-            f"{path} is not UTF-8, line {line} looks like Windows' cp1252; save it as UTF-8 (it has to be {what})."
+            f"{path} is not UTF-8, line {line} looks like Windows' cp1252; save it as UTF-8 (it must be {what})."
         ) from None
 
 
 def read_split(text: str, where: str) -> str:
-    """train, val or test, also by other names people give them.
+    """Return train, val or test, also for common synonyms such as ``validation``.
 
     Raises:
-        UserError: none of them.
+        UserError: the text is no split.
     """
     split = _OTHER_NAMES.get(text.lower(), text.lower())
     if split not in SPLITS:
@@ -107,23 +106,23 @@ def read_split(text: str, where: str) -> str:
 def _row(cells: dict[str, str], where: str) -> Row:
     name = cells["name"]
     if not name:
-        raise UserError(f"{where}: the name '' is empty or there twice; each clip has one row.")
+        raise UserError(f"{where}: the name is empty; name the clip.")
     split = read_split(cells.get("split", ""), f"{where}: clip {name}")
     return Row(name, cells.get("label", ""), split, cells.get("group", ""), where)
 
 
 def _read_list(part: str) -> list[Row]:
-    """A list file of MMAction: a clip's name or path, perhaps its number of frames, and its class index."""
+    """A list file of MMAction: name or path of a clip, optionally its number of frames, and its class index."""
     split, _, file = part.partition("=")
     if split not in SPLITS or not file:
-        raise UserError(f"--labels has {part!r}; list files are given as train=a.txt,val=b.txt.")
+        raise UserError(f"--labels has {part!r}; give list files as train=a.txt,val=b.txt.")
     rows = []
     for number, line in enumerate(read_text(Path(file), "a list of names and labels").split("\n"), start=1):
         if not line.strip():
             continue
         cells = line.replace(",", " ").replace(";", " ").split()
         if len(cells) < 2 or not cells[-1].lstrip("-").isdecimal():
-            raise UserError(f"{file}, line {number} is {line!r}; a name and a class index belong there.")
+            raise UserError(f"{file}, line {number} is {line!r}; expected a name and a class index.")
         name = cells[:-2] if len(cells) > 2 and cells[-2].isdecimal() else cells[:-1]
         rows.append(Row(unicodedata.normalize("NFC", " ".join(name)), cells[-1], split, "", f"{file}, line {number}"))
     return rows

@@ -1,4 +1,4 @@
-"""Whom to keep of the people in a recording."""
+"""Choice of the person to keep in a recording."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,18 +7,18 @@ from mmn.data.sources.people.seen import sizes
 from mmn.errors import UserError
 
 WAYS = ("best", "largest", "longest", "all")
-_GLIMPSE = 0.1  # of a recording's frames; who is seen in fewer is no person of it when all are kept
+_GLIMPSE = 0.1  # share of a recording's frames; `all` drops people seen in fewer
 
 
 def check_person(person: str) -> None:
-    """Refuse what is no way to choose.
+    """Check the ``--person`` option.
 
     Raises:
-        UserError: neither a way nor a number from 1.
+        UserError: it is neither in ``WAYS`` nor a number from 1.
     """
     if person not in WAYS and not (person.isdecimal() and int(person) > 0):
         raise UserError(
-            f"there is no person {person!r} to keep; choose {', '.join(WAYS)}, or a number (1 is the best, 2 the next)."
+            f"--person is {person!r}; choose {', '.join(WAYS)}, or a number (1 for the best, 2 for the next)."
         )
 
 
@@ -30,16 +30,16 @@ def choose_person(
     seen: NDArray[np.bool_],
     frames: int,
 ) -> list[int]:
-    """The people to keep, by their numbers in ``people``; several only for ``all``, none where the N-th is not there.
+    """The people to keep, as numbers in ``people``: several only for ``all``, none if there is no N-th person.
 
     Args:
-        person: ``best`` mean score over the recording, frames without them counting as 0 (without scores: how many
-            points were seen); ``largest`` mean box; ``longest`` in view; ``N``, the N-th best from 1; or ``all``.
-        people: a person's number for each detection ``(D,)``.
+        person: ``best`` mean score over the recording, counting frames without the person as 0 (without scores: the
+            number of points seen); ``largest`` mean box; ``longest`` in view; ``N``, the N-th best from 1; or ``all``.
+        people: number of the person for each detection ``(D,)``.
         points: ``(D, P, C)``.
-        scores: ``(D, P)`` or None; what is no number counts as 0.
-        seen: which points were found ``(D, P)``.
-        frames: how many frames of the recording have anybody.
+        scores: ``(D, P)`` or None; non-finite values count as 0.
+        seen: mask of points that were found ``(D, P)``.
+        frames: number of frames with anybody in them.
     """
     number, where = np.unique(people, return_inverse=True)
     if len(number) == 1:

@@ -1,4 +1,4 @@
-"""Pieces of one person joined: trackers renumber people, and pictures are re-framed."""
+"""Joins track pieces of the same person: trackers renumber people, and cameras cut."""
 
 from itertools import pairwise
 
@@ -9,7 +9,7 @@ from mmn.data.sources.people.seen import distances, sizes
 
 _REACH = 1.0  # of a person's own size, from the end of one piece to the start of the next
 _WAIT = 60  # frames
-_AT_ONCE = 5  # frames within which people who vanish or appear do so together
+_AT_ONCE = 5  # frames within which people vanish or appear together
 
 
 def join_pieces(
@@ -17,9 +17,9 @@ def join_pieces(
 ) -> NDArray[np.int64]:
     """Pieces ``(D,)`` → people ``(D,)``.
 
-    Three ways, one after the other: a piece that starts near where another has just ended goes on with it; where all
-    pieces end at once, the picture was re-framed and those after it are matched by their look; a piece that is alone
-    in each of its frames belongs to whom it does not overlap with.
+    In three passes: a piece that starts near where another has just ended continues it; if all pieces end at once, the
+    picture was re-framed, and the pieces after it are matched to those before by pose; a piece that is alone in each of
+    its frames belongs to the one person in view before and after.
     """
     people = _Chains(frame, pieces)
     _join_near(people, points, seen)
@@ -29,14 +29,14 @@ def join_pieces(
 
 
 class _Chains:
-    """Pieces, and which of them have been joined; a piece is known by its first detection's rank in time."""
+    """Pieces and which of them have been joined; pieces are numbered by the time of their first detection."""
 
     def __init__(self, frame: NDArray[np.int64], pieces: NDArray[np.int64]) -> None:
         order = np.lexsort((frame, pieces))
         starts = np.flatnonzero(np.diff(pieces[order], prepend=pieces[order[0]] - 1))
         members = np.split(order, starts[1:])
         members.sort(key=lambda detections: frame[detections[0]])
-        self.members = members  # piece → its detections, in time
+        self.members = members  # piece → its detections in order of time
         self.first = np.array([frame[detections[0]] for detections in members])
         self.last = np.array([frame[detections[-1]] for detections in members])
         self.chain = list(range(len(members)))  # piece → its chain's first piece
@@ -50,7 +50,7 @@ class _Chains:
         return piece
 
     def join(self, piece: int, other: int) -> None:
-        """Let ``other`` be the same person as ``piece``."""
+        """Make ``other`` the same person as ``piece``."""
         a, b = self.root(piece), self.root(other)
         if a != b:
             self.chain[b] = a
@@ -65,8 +65,8 @@ class _Chains:
 
 def _join_near(people: _Chains, points: NDArray[np.float32], seen: NDArray[np.bool_]) -> None:
     size = sizes(points, seen)
-    open_pieces: list[int] = []  # pieces that nothing has gone on with
-    for piece in range(len(people.members)):  # by their start
+    open_pieces: list[int] = []  # pieces that no other continues yet
+    for piece in range(len(people.members)):  # in order of their start
         start = people.first[piece]
         open_pieces = [p for p in open_pieces if start - people.last[p] <= _WAIT]
         ended = [p for p in open_pieces if people.last[p] < start]
@@ -117,7 +117,7 @@ def _join_at_cuts(
 def _look(
     points: NDArray[np.float32], seen: NDArray[np.bool_], tails: list[int], heads: list[int]
 ) -> NDArray[np.float64]:
-    """How unlike people are ``(tails, heads)``: their shape, and where they stand among each other."""
+    """Dissimilarity of people ``(tails, heads)``, in pose and in position relative to each other."""
 
     def framed(which: list[int]) -> NDArray[np.float32]:
         mine, mask = points[which], seen[which][:, :, None]

@@ -1,4 +1,4 @@
-"""What of a detection was seen, and how far two detections are from one another."""
+"""Visible points of detections, and distances between detections."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 def seen_points(
     points: NDArray[np.float32], scores: NDArray[np.float32] | None, min_score: float = 0.0
 ) -> NDArray[np.bool_]:
-    """Which points were found ``(D, P)``: finite, not −1 in all coordinates, and scored above ``min_score``.
+    """Mask of points that were found ``(D, P)``: finite, not −1 in all coordinates, and scored above ``min_score``.
 
-    Where there are no scores, exact zeros are left to whoever knows whether they are a place; see ``missing.py``.
+    Without scores, exact zeros count as found here; ``missing.py`` decides on them.
     """
     finite, placed = np.isfinite(points).all(axis=2), np.any(points != -1, axis=2)
     found: NDArray[np.bool_] = finite & placed
@@ -20,7 +20,7 @@ def seen_points(
 
 
 def sizes(points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The diagonal of each detection's box ``(D,)``, of the points that were seen."""
+    """The diagonal ``(D,)`` of each detection's bounding box of visible points."""
     low = np.where(seen[..., None], points, np.inf).min(axis=1)
     high = np.where(seen[..., None], points, -np.inf).max(axis=1)
     extent = np.where(seen.any(axis=1, keepdims=True), high - low, 0.0)
@@ -30,14 +30,14 @@ def sizes(points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.fl
 def distances(
     a: NDArray[np.float32], seen_a: NDArray[np.bool_], b: NDArray[np.float32], seen_b: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Mean distance of the points that both have seen, of each of A to each of B ``(A, B)``; inf where none."""
+    """Mean distance over points visible in both, for every pair of A and B ``(A, B)``; inf if there are none."""
     return paired_distances(a[:, None], seen_a[:, None], b[None], seen_b[None])
 
 
 def paired_distances(
     a: NDArray[np.float32], seen_a: NDArray[np.bool_], b: NDArray[np.float32], seen_b: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """The same of pairs that stand beside each other, ``(…, P, C)`` → ``(…)``."""
+    """As ``distances``, for corresponding detections: ``(…, P, C)`` → ``(…)``."""
     both = seen_a & seen_b
     difference = np.where(both[..., None], a - b, 0.0)
     apart = np.sqrt(np.einsum("...c,...c->...", difference, difference))

@@ -1,4 +1,4 @@
-"""Who is who: links the detections of one recording into people, in time linear in its frames."""
+"""Tracking: links the detections of one recording into people, in time linear in the number of frames."""
 
 from itertools import pairwise
 
@@ -9,26 +9,26 @@ from mmn.data.sources.people.joining import join_pieces
 from mmn.data.sources.people.seen import distances, paired_distances, sizes
 
 FORGOTTEN_AFTER = 30
-"""Frames after which a person who was not seen is no longer waited for."""
-_REACH, _EXACT = 0.5, 0.001  # of a person's own size, from one frame to the next: the furthest, and no distance
-_ENOUGH_POINTS = 30  # tell people apart
+"""Frames after which a lost person is given up."""
+_REACH, _EXACT = 0.5, 0.001  # motion between frames in person sizes: the most allowed, and what counts as none
+_ENOUGH_POINTS = 30  # to distinguish people
 _PAIRS_AT_ONCE = 1 << 14
 
 
 def who_is_who(
     frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_], numbers: NDArray[np.float64]
 ) -> NDArray[np.int64]:
-    """A person's number for each detection ``(D,)``, counted from 0.
+    """Number of the person ``(D,)`` for each detection, counted from 0.
 
-    The estimator's numbers tell people apart if they can be: none negative or missing, none twice in a frame. Else
-    people are followed by where they are. Pieces of one person that do not overlap in time are then joined, since
+    The estimator's track numbers are used if they are valid: none negative or missing, none twice in a frame.
+    Otherwise people are tracked by position. Pieces of one person that do not overlap in time are then joined, since
     trackers lose people and pictures are re-framed.
 
     Args:
-        frame: the frame of each detection ``(D,)``, rising.
+        frame: frame of each detection ``(D,)``, non-decreasing.
         points: ``(D, P, C)``.
-        seen: which points were found ``(D, P)``.
-        numbers: the estimator's own ``(D,)``, NaN where there is none.
+        seen: mask of points that were found ``(D, P)``.
+        numbers: the estimator's track numbers ``(D,)``, NaN where there is none.
     """
     if len(frame) == len(np.unique(frame)):  # never two at a time: one person
         return np.zeros(len(frame), np.int64)
@@ -50,7 +50,7 @@ def _can_be_trusted(frame: NDArray[np.int64], numbers: NDArray[np.float64]) -> b
 def _without_swaps(
     frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_], pieces: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Pieces broken where a number leaps away while somebody else stands where it was: it has been given anew."""
+    """Split tracks whose number jumps away while someone else takes its position: the number was reassigned."""
     order = np.lexsort((frame, pieces))
     before, after = order[:-1], order[1:]
     before, after = (side[pieces[before] == pieces[after]] for side in (before, after))
@@ -63,19 +63,19 @@ def _without_swaps(
             stand_there = distances(points[i : i + 1], seen[i : i + 1], points[others], seen[others])[0] / size[others]
             broken[j] = stand_there.min() < _REACH
     parts = np.zeros(len(frame), np.int64)
-    parts[order] = np.cumsum(broken[order])  # rises along each number's detections
+    parts[order] = np.cumsum(broken[order])  # increases along each number's detections
     return np.unique(np.stack([pieces, parts]), axis=1, return_inverse=True)[1].reshape(-1)
 
 
 def _follow(frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Frame by frame, each detection goes to the person last seen near it, by the assignment that is nearest in all."""
+    """Assign detections frame by frame to the people last seen near them, by optimal matching."""
     from scipy.optimize import linear_sum_assignment  # takes a second, and most recordings have one person
 
     size = sizes(points, seen)
     bounds = [0, *(np.flatnonzero(np.diff(frame)) + 1).tolist(), len(frame)]
     nearby = _from_frame_to_frame(bounds, points, seen, size)
     pieces = np.empty(len(frame), np.int64)
-    last: list[int] = []  # the latest detection of each person who is waited for, those of the frame before at the end
+    last: list[int] = []  # latest detection of each person still tracked; those in the previous frame come last
     count = 0
     for index, (start, stop) in enumerate(pairwise(bounds)):
         before = bounds[index - 1] if index else 0
@@ -102,12 +102,12 @@ def _follow(frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray
 def _from_frame_to_frame(
     bounds: list[int], points: NDArray[np.float32], seen: NDArray[np.bool_], size: NDArray[np.float64]
 ) -> list[NDArray[np.float64]]:
-    """How close each detection is to each of the next frame with anybody, for all frames at once."""
+    """Closeness of each detection to each in the next non-empty frame, computed for all frames at once."""
     counts = np.diff(bounds)
     if len(counts) < 2:
         return []
-    partners = np.repeat(counts[1:], counts[:-1])  # how many are in the next frame, for each detection
-    first = np.repeat(bounds[1:-1], counts[:-1])  # and which of them is the first
+    partners = np.repeat(counts[1:], counts[:-1])  # per detection: number of detections in the next frame
+    first = np.repeat(bounds[1:-1], counts[:-1])  # and the first of them
     i = np.repeat(np.arange(len(partners)), partners)
     j = np.arange(len(i)) - np.repeat(np.cumsum(partners) - partners, partners) + np.repeat(first, partners)
     apart = np.empty(len(i))
@@ -120,8 +120,8 @@ def _from_frame_to_frame(
 
 
 def _closeness(apart: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The cost of going on with a detection so far away; 0 where that is too far.
+    """The cost of continuing a track over a distance; 0 beyond reach.
 
-    Its logarithm, so that one that fits well counts for more than two that fit badly.
+    It is logarithmic, so that one close match outweighs two poor ones.
     """
     return np.log(np.clip(apart, _EXACT, _REACH) / _REACH)

@@ -1,7 +1,7 @@
 """Reader of AlphaPose results of 17, 26 or 136 points: one JSON file per clip, or one folder per clip that contains it.
 
 A file is a list of detections, ``{"image_id": "12.jpg", "keypoints": [x, y, score, …], "score": …, "idx": track}``;
-``idx`` is there where AlphaPose followed people. With ``--format cmu`` or ``open`` it is a table of pictures,
+``idx`` is present if AlphaPose tracked people. With ``--format cmu`` or ``open`` it is a table of pictures,
 ``{"12.jpg": {"bodies": [{"joints": […]}]}}`` or ``{"12.jpg": {"people": [{"pose_keypoints_2d": […]}]}}``.
 """
 
@@ -20,7 +20,7 @@ _TABLES = {"bodies": "joints", "people": "pose_keypoints_2d"}  # --format cmu, o
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
     return Parsed("AlphaPose JSON", recordings_of_files(source, (".json",), _recordings))
 
 
@@ -40,8 +40,8 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
         estimator = OPENPOSE18_BODY if isinstance(content, dict) and count == 18 else _MODELS.get(count)
         if estimator is None:
             raise UserError(
-                f"{path} has detections of {3 * count} numbers, {count} points of x, y, score; AlphaPose's models give "
-                f"{', '.join(str(c) for c in _MODELS)} points."
+                f"{path} has detections with {count} points of x, y, score ({3 * count} values); use a model "
+                f"of {', '.join(str(c) for c in _MODELS)} points."
             )
     yield Recording.from_frames(name, frames, estimator)
 
@@ -60,7 +60,7 @@ def _detections(content: list[Any], path: Path) -> Iterator[tuple[str, list[Pers
 def _pictures(content: Any, path: Path) -> Iterator[tuple[str, list[Person]]]:
     key = _table_key(content)
     if key is None:
-        raise UserError(f"{path} is not a list of detections nor a table of pictures; it is not an AlphaPose file.")
+        raise UserError(f"{path} is neither a list of detections nor a table of pictures; it is not an AlphaPose file.")
     for picture, value in content.items():
         where = f"{path}: {picture}"
         yield picture, [_person(body.get(_TABLES[key]), track_number(body.get("idx")), where) for body in value[key]]

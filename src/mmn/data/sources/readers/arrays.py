@@ -1,6 +1,6 @@
 """Reader of numpy arrays: an ``.npz`` file with one array per clip, a folder of ``.npy`` files, or one folder per clip.
 
-An array is ``(frames, points, numbers)``: joints in the layout's order, or the points of an estimator.
+An array is ``(frames, points, channels)``: joints in the layout's order, or the points of a pose estimator.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _MEDIAPIPE = {BLAZEPOSE33.size, *HOLISTIC}
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """Every array, named by its key, its file or its folder."""
+    """One clip per array, named after its key, file or folder."""
 
     def read_file(name: str, path: Path) -> Iterator[Recording]:
         return _recordings(name, path, options.channels)
@@ -35,7 +35,7 @@ def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of an ``.npz`` file by key, or the single array of an ``.npy`` file under the file's stem.
 
     Raises:
-        UserError: a file that numpy cannot read, or arrays of Python objects.
+        UserError: numpy cannot read the file, or it contains arrays of Python objects.
     """
     try:
         yield from read_arrays(path)
@@ -43,7 +43,7 @@ def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         if "Object arrays" not in str(error):
             raise
         raise UserError(
-            f"{path} is an array of objects, clips of different lengths it seems; save a clip a key, as in "
+            f"{path} is an array of objects, probably clips of different lengths; save one clip per key, as in "
             "np.savez(file, **{name: clip, …})."
         ) from None
 
@@ -62,9 +62,9 @@ def _recordings(name: str, path: Path, channels: str | None) -> Iterator[Recordi
 def _what(array: NDArray[Any]) -> str:
     if array.ndim == 5:
         return (
-            "that is (clips, channels, frames, joints, persons), ST-GCN's form, which is read as NAME_data.npy with "
+            "if it is (clips, channels, frames, joints, persons), as for ST-GCN, name it NAME_data.npy, with "
             "NAME_label.pkl beside it"
         )
     if array.ndim == 4:
-        return "that may be (persons, frames, joints, coordinates) or several clips; save a person and clip a key"
-    return "a clip is numbers of shape (frames, joints, coordinates)"
+        return "it may hold several persons or several clips; save one clip of one person per key"
+    return "a clip is a numeric array (frames, joints, coordinates)"

@@ -1,4 +1,4 @@
-"""Reader of BVH motion capture: one file per clip; joints in the hierarchy of the file, in 3D, in its unit, y up."""
+"""Reader of BVH motion capture: one file per clip; the joints of the file's hierarchy in 3D, in its units, y up."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from mmn.errors import UserError
 
 
 class Joint(NamedTuple):
-    """A joint of the hierarchy: its parent's index (−1 for the root), its offset from it, and its channels."""
+    """A joint of the hierarchy: index of its parent (−1 for the root), offset from the parent, and channels."""
 
     name: str
     parent: int
@@ -25,7 +25,7 @@ class Joint(NamedTuple):
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
     layout = _layout(_read(clip_files(source, (".bvh",))[0].path)[0])
     return Parsed("BVH", recordings_of_files(source, (".bvh",), _recordings), layout=layout)
 
@@ -33,7 +33,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
     joints, motion = _read(path)
     estimator = own_estimator([joint.name for joint in joints], f"the file's {len(joints)} joints")
-    sure = np.ones((1, len(motion), len(joints)))  # a joint at the origin is one
+    sure = np.ones((1, len(motion), len(joints)))  # zeros are real positions
     yield Recording.from_array(name, _places(joints, motion)[None], sure, estimator=estimator)
 
 
@@ -43,7 +43,7 @@ def _layout(joints: list[Joint]) -> Layout:
 
 
 def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64]]:
-    """The hierarchy, and the channels of each frame ``(T, channels)``."""
+    """The hierarchy, and the channel values of each frame ``(T, channels)``."""
     try:
         hierarchy, _, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
         joints = list(_hierarchy(hierarchy.split()))
@@ -51,7 +51,7 @@ def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64]]:
         width = sum(len(joint.channels) for joint in joints)
         values = np.array(rows.split()[1:], np.float64).reshape(-1, width)
     except (OSError, ValueError, IndexError, StopIteration):
-        raise UserError(f"{path} breaks off or is not a BVH file; export it again.") from None
+        raise UserError(f"{path} is truncated or not a BVH file; export it again.") from None
     return joints, values
 
 
@@ -85,7 +85,7 @@ def _hierarchy(words: list[str]) -> Iterator[Joint]:
 
 
 def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Forward kinematics: the place of each joint ``(T, V, 3)``."""
+    """Forward kinematics: joint positions ``(T, V, 3)``."""
     places = np.zeros((len(motion), len(joints), 3))
     turns = np.tile(np.eye(3), (len(joints), len(motion), 1, 1))
     column = 0
@@ -106,7 +106,7 @@ def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _rotation(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotations about an axis ``(T, 3, 3)``."""
+    """Rotation matrices about an axis ``(T, 3, 3)``."""
     a, b = (axis + 1) % 3, (axis + 2) % 3
     turn = np.tile(np.eye(3), (len(angle), 1, 1))
     turn[:, a, a] = turn[:, b, b] = np.cos(angle)

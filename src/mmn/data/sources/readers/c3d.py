@@ -1,4 +1,4 @@
-"""Reader of C3D motion capture: markers in 3D; needs ``pip install 'mmn[mocap]'``, which brings ezc3d."""
+"""Reader of C3D motion capture: 3D markers; needs ezc3d (``pip install 'mmn[mocap]'``)."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -15,7 +15,7 @@ from mmn.outside import reason
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
     recordings = recordings_of_files(source, (".c3d",), _recordings)
     first = next(recordings)
     assert first.estimator is not None
@@ -27,14 +27,14 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     try:
         from ezc3d import c3d
     except ImportError:
-        raise UserError("C3D files need a library of their own: pip install 'mmn[mocap]' (or ezc3d).") from None
+        raise UserError("C3D files need ezc3d, which is not installed; run pip install 'mmn[mocap]'.") from None
     try:
         content = c3d(str(path))
-    except Exception as error:  # whatever its C++ raises
+    except Exception as error:  # anything its C++ code raises
         raise UserError(f"{path} is not a readable C3D file ({reason(error)}); export it again.") from None
     markers = content["parameters"]["POINT"]["LABELS"]["value"]
     points = np.moveaxis(content["data"]["points"][:3], (2, 1, 0), (0, 1, 2)).astype(np.float32)  # (T, P, 3)
-    residuals = content["data"]["meta_points"]["residuals"][0].T  # (T, P), −1 where a marker was not seen
+    residuals = content["data"]["meta_points"]["residuals"][0].T  # (T, P), −1 for occluded markers
     scores = (np.isfinite(points).all(axis=2) & (residuals >= 0)).astype(np.float32)
     estimator = own_estimator(markers, f"the file's {len(markers)} markers")
     yield Recording.from_array(name, points[None], scores[None], estimator=estimator)

@@ -1,6 +1,6 @@
-"""Reader of DeepLabCut's results: CSV of three header rows, four with ``individuals`` of several animals; or HDF5.
+"""Reader of DeepLabCut results: HDF5, or CSV with three header rows, or four if there are several ``individuals``.
 
-Columns are scorer, (individual,) body part, and x, y or likelihood; a row is a frame.
+The header of a column is scorer, (individual,) body part, and x, y or likelihood; a row is a frame.
 """
 
 import csv
@@ -27,7 +27,7 @@ Column = tuple[str, ...]
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
     recordings = recordings_of_files(source, (".csv", ".h5"), _recordings)
     first = next(recordings)
     assert first.estimator is not None
@@ -36,7 +36,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 
 
 def is_deeplabcut(path: Path) -> bool:
-    """Whether a CSV file begins with the row of scorers, or an HDF5 file has a pandas table of that kind."""
+    """Whether a CSV file begins with the row of scorers, or an HDF5 file has DeepLabCut's pandas table."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith("scorer,")
@@ -51,7 +51,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
         columns, values, frames = _csv(path) if path.suffix == ".csv" else _table(path)
         points, scores, joints = _points(columns, values)
     except (OSError, KeyError, ValueError, IndexError):
-        raise UserError(f"{path} is not a result of DeepLabCut; write it again, or give --format.") from None
+        raise UserError(f"{path} is not a DeepLabCut result; write it again, or give --format.") from None
     estimator = own_estimator(joints, f"DeepLabCut's {len(joints)} points")
     yield replace(Recording.from_array(name, points, scores, estimator=estimator), frames=frames)
 
@@ -78,18 +78,18 @@ def _csv(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
 
 
 def _table(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
-    """The one pandas table of an HDF5 file, without pandas, which would run what its pickled names say.
+    """The pandas table of an HDF5 file, read without pandas, which would execute the pickled column names.
 
     Raises:
-        UserError: a file without such a table, or one that does not hold what it says itself.
+        UserError: the file has no such table, or its data is outside the file or larger than it can be.
     """
     with from_outside(path, "HDF5 file of DeepLabCut", "write it again"), h5py.File(path, "r") as file:
         table = next((g["table"] for g in file.values() if isinstance(g, h5py.Group) and "table" in g), None)
         if not isinstance(table, h5py.Dataset) or "values_block_0_kind" not in table.attrs:
-            raise UserError(f"{path} has no table of pandas; it is not a result of DeepLabCut.")
+            raise UserError(f"{path} has no pandas table; it is not a DeepLabCut result.")
         outside = table.is_virtual or table.id.get_create_plist().get_external_count()
         if outside or table.size * table.dtype.itemsize > memory_for(path.stat().st_size):
-            raise UserError(f"{path} does not hold the table it describes; write it again.")
+            raise UserError(f"{path} does not contain the table it describes; write it again.")
         names = unpickle(bytes(table.attrs["values_block_0_kind"]), str(path))
         rows = table[()]
     return [tuple(map(str, name)) for name in names], rows["values_block_0"].astype(float), rows["index"].tolist()

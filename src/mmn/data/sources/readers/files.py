@@ -1,4 +1,4 @@
-"""What readers share: the files of a source, and JSON in them."""
+"""Shared by the readers: the files of a source, JSON, and values in it."""
 
 import json
 import re
@@ -18,13 +18,13 @@ from mmn.outside import blamed, read_bytes
 
 
 class ClipFile(NamedTuple):
-    """A file that holds a clip, or several.
+    """A file with one or several clips.
 
     Attributes:
-        name: the clip's.
+        name: name of the clip.
         path: the file.
-        label: the class its folder names, where a folder is a class.
-        split: train, val or test, where a folder names it.
+        label: class named by the folder, if folders are classes.
+        split: train, val or test, if a folder names it.
     """
 
     name: str
@@ -34,26 +34,26 @@ class ClipFile(NamedTuple):
 
 
 def files_below(source: Path, pattern: str) -> list[Path]:
-    """Files of a folder that match, sorted; hidden ones, such as macOS's ``._a.json``, are no files of a source."""
+    """Matching files of a folder, sorted; hidden files, such as macOS's ``._a.json``, are ignored."""
     found = (path for path in source.glob(pattern) if path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(source).parts))
 
 
 def clip_files(source: Path, suffixes: tuple[str, ...]) -> list[ClipFile]:
-    """The one file; or the files of a folder, a clip each; or those of its folders.
+    """The clip files of a source: the file itself, or the files of a folder and of its subfolders.
 
-    Folders are splits where they are named so (``train``, or ending in it), with files or folders in them. A folder is
-    a clip where each has one file in it, and a class where any has more.
+    Folders named after a split (``train``, or a name ending in it) are splits, with files or folders in them. Other
+    folders are clips if each has one file in it, and classes otherwise.
 
     Raises:
-        UserError: no such file.
+        UserError: there is no file with one of the suffixes.
     """
     if source.is_file():
         return [ClipFile(source.stem, source)]
     paths = [p for depth in ("*", "*/*", "*/*/*") for suffix in suffixes for p in files_below(source, depth + suffix)]
     if not paths:
         raise UserError(
-            f"{source} holds no {' or '.join(suffixes)} files; a clip is one there, named after it or its folder."
+            f"{source} holds no {' or '.join(suffixes)} files; put one file per clip there, or one folder per clip."
         )
     placed = [(path, *_place(path, source)) for path in paths]
     folders = [path.parent for path, _, folder in placed if folder]
@@ -72,12 +72,12 @@ def clip_files(source: Path, suffixes: tuple[str, ...]) -> list[ClipFile]:
 def recordings_of_files(
     source: Path, suffixes: tuple[str, ...], read: Callable[[str, Path], Iterable[Recording]]
 ) -> Iterator[Recording]:
-    """The recordings in each file of a source, with the class and split that its folders name.
+    """Read the recordings of all files of a source lazily, with the class and split named by their folders.
 
     Args:
         source: a file or folder.
-        suffixes: of the files wanted.
-        read: name of the clip and file → the recordings in it.
+        suffixes: suffixes of the files to read.
+        read: clip name and file → recordings in the file.
     """
     for file in clip_files(source, suffixes):
         with blamed(file.path, "recording", "write it again"):
@@ -87,7 +87,7 @@ def recordings_of_files(
 
 
 def _place(path: Path, source: Path) -> tuple[str | None, str]:
-    """The split that a file's folders name, and the folder below it that is its clip or class, if any."""
+    """The split named by a file's folders, and the folder below it that names the clip or class, if any."""
     folders = list(path.relative_to(source).parts[:-1])
     split = _split_in(folders[0]) if folders else None
     if split:
@@ -100,7 +100,7 @@ def _split_in(folder: str) -> str | None:
 
 
 def first_content(source: Path) -> Any:
-    """The content of the first JSON file of a source that has any; None where none has."""
+    """The content of the first non-empty JSON file of a source; None if there is none."""
     paths = [source] if source.is_file() else []
     for pattern in (f"{depth}{suffix}" for depth in ("*", "*/*", "*/*/*") for suffix in (".json", ".jsonl")):
         paths += files_below(source, pattern) if source.is_dir() else []
@@ -108,14 +108,14 @@ def first_content(source: Path) -> Any:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file; of JSON lines, a list of them.
+    """The content of a JSON file, or a list of the lines of a JSON Lines file.
 
     Raises:
-        UserError: a file that is neither.
+        UserError: the file is neither.
     """
     with blamed(path, "JSON file", "write it again"):
         content = read_bytes(path, "JSON file")
-        text = content.decode(json.detect_encoding(content))  # UTF-8 or 16, with a byte order mark or without
+        text = content.decode(json.detect_encoding(content))  # UTF-8 or 16, with or without a byte order mark
         try:
             return json.loads(text)
         except ValueError:
@@ -137,16 +137,16 @@ def triples(values: Any, where: str) -> NDArray[np.float32]:
     """``[x, y, score, x, y, …]`` → ``(P, 3)``.
 
     Raises:
-        UserError: values that are no such numbers.
+        UserError: the values are not numbers, or not a multiple of three.
     """
     try:
         return np.asarray(values, np.float32).reshape(-1, 3)
     except (TypeError, ValueError):
-        raise UserError(f"{where} has {np.size(values)} values that are no x, y, score of points.") from None
+        raise UserError(f"{where} has {np.size(values)} values that are not x, y, score of points.") from None
 
 
 def track_number(value: Any) -> float:
-    """The number an estimator gave a person, in a list or not; NaN for anything else."""
+    """A person's track number, possibly in a list; NaN for anything that is not a number."""
     while isinstance(value, list):
         value = value[0] if value else None
     try:

@@ -1,4 +1,4 @@
-"""Clips of which each frame is a file: a folder a clip, or the files of one folder gathered by their names."""
+"""Clips with one file per frame: one folder per clip, or files in one folder grouped by name."""
 
 import re
 from pathlib import Path
@@ -8,27 +8,27 @@ from mmn.data.sources.readers.files import files_below
 from mmn.errors import UserError
 
 ENDING = "_keypoints"
-"""What OpenPose puts after a frame's number."""
+"""OpenPose's suffix after the frame number."""
 
 
 def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
     """Clip → the files of its frames; files in one folder are grouped into clips by the common part of their names.
 
     Raises:
-        UserError: if there is none.
+        UserError: there are no files with the suffix.
     """
     clips = _by_prefix([source] if source.is_file() else files_below(source, f"*{suffix}"), source)
     for path in files_below(source, f"*/*{suffix}"):
         clips.setdefault(path.parent.name, []).append(path)
     if not clips:
-        raise UserError(f"{source} holds no {suffix} files; a clip is a folder of them, a file a frame.")
+        raise UserError(f"{source} holds no {suffix} files; give a folder per clip, with one file per frame.")
     return clips
 
 
 def _by_prefix(paths: list[Path], folder: Path) -> dict[str, list[Path]]:
-    """Files of frames in one folder, gathered by what their names have in common beside the frame's number.
+    """Group the frame files of one folder by their names without the frame number.
 
-    Of several numbers in a name, the last that varies among names of one shape is the frame's.
+    If a name has several numbers, the last one that varies among names of the same form is the frame number.
     """
     shapes: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
     for path in paths:
@@ -45,7 +45,7 @@ def _by_prefix(paths: list[Path], folder: Path) -> dict[str, list[Path]]:
 
 
 def _without_number(name: str, at: int) -> str:
-    """A name with its number ``at`` and what then hangs loose cut off: ``clip1_0007`` → ``clip1``."""
+    """A name without its number ``at`` and the separators left over: ``clip1_0007`` → ``clip1``."""
     runs = list(re.finditer(r"\d+", name))
     if at < 0 or not runs:
         return name

@@ -1,5 +1,5 @@
-"""Reader of Kinetics-skeleton: a JSON file a clip, ``{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, …],
-"score": […]}]}], "label": …, "label_index": …}``, 18 points of OpenPose as shares of the picture.
+"""Reader of Kinetics-skeleton: one JSON file per clip, ``{"data": [{"frame_index": 1, "skeleton": [{"pose": [x, y, …],
+"score": […]}]}], "label": …, "label_index": …}``, with OpenPose's 18 points normalised by the picture size.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file; its split is that which its folder's name ends in."""
+    """One clip per file; its split is the one its folder's name ends in."""
     return Parsed("Kinetics-skeleton JSON", recordings_of_files(source, (".json",), _recordings))
 
 
 def is_kinetics(content: Any) -> bool:
-    """Whether the content of a JSON file is of this kind."""
+    """Whether the content of a JSON file is in this format."""
     frames = content.get("data") if isinstance(content, dict) else None
     return isinstance(frames, list) and (not frames or (isinstance(frames[0], dict) and "skeleton" in frames[0]))
 
@@ -30,7 +30,7 @@ def is_kinetics(content: Any) -> bool:
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
     content = read_json(path)
     if not is_kinetics(content):
-        raise UserError(f"{path} has no data of frames with skeletons; it is not Kinetics-skeleton.")
+        raise UserError(f"{path} has no data with a skeleton per frame; it is not a Kinetics-skeleton file.")
     frames: list[tuple[FrameKey, list[Person]]] = [
         (frame.get("frame_index"), [_person(p, f"{path}: frame {i}") for p in frame.get("skeleton") or []])
         for i, frame in enumerate(content["data"])
@@ -45,7 +45,7 @@ def _person(person: Any, where: str) -> Person:
         points = np.asarray(person["pose"], np.float32).reshape(-1, 2)
         scores = np.asarray(person["score"], np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks pose or score, or they are no numbers.") from None
+        raise UserError(f"{where} lacks pose or score, or they are not numbers.") from None
     if len(points) != OPENPOSE18_BODY.size or scores.shape != (len(points),):
-        raise UserError(f"{where} has {len(points)} points and {scores.size} scores where 18 of each belong.")
+        raise UserError(f"{where} has {len(points)} points and {scores.size} scores; expected 18 of each.")
     return Person(points, scores)

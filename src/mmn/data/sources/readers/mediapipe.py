@@ -1,9 +1,9 @@
-"""Reader of MediaPipe's landmarks as people save them: a JSON or CSV file a clip. Arrays are read by ``arrays.py``.
+"""Reader of saved MediaPipe landmarks: one JSON or CSV file per clip. Arrays are read by ``arrays.py``.
 
-JSON is a list of frames, each a list of 33 landmarks, or a table of ``pose_landmarks`` and perhaps ``face_landmarks``,
-``left_hand_landmarks`` and ``right_hand_landmarks``; a landmark is ``{"x": …, "y": …, "z": …, "visibility": …}`` or a
-list of those numbers, and nothing where nobody was found. CSV is a row a frame with columns ``x0,y0,z0,v0,x1,…`` or
-``nose_x,nose_y,…``, or a row a landmark with ``frame,landmark,x,y,z,visibility``.
+JSON is a list of frames, each a list of 33 landmarks, or a table of ``pose_landmarks`` and optionally
+``face_landmarks``, ``left_hand_landmarks`` and ``right_hand_landmarks``. A landmark is ``{"x": …, "y": …, "z": …,
+"visibility": …}`` or a list of those numbers; frames with nobody in them are empty. CSV has one row per frame with the
+columns ``x0,y0,z0,v0,x1,…`` or ``nose_x,nose_y,…``, or one row per landmark with ``frame,landmark,x,y,z,visibility``.
 """
 
 import re
@@ -32,7 +32,7 @@ _WIDE = re.compile(
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
 
     def read_file(name: str, path: Path) -> Iterator[Recording]:
         return _recordings(name, path, options.channels)
@@ -66,7 +66,7 @@ def _recordings(name: str, path: Path, channels: str | None) -> Iterator[Recordi
 
 
 def _cut(person: Person, channels: str | None) -> Person:
-    """Without z where that is asked for."""
+    """Drop z if requested."""
     return person._replace(points=person.points[:, :2]) if channels in ("xy", "xys") else person
 
 
@@ -100,7 +100,7 @@ def _people(frame: Any, where: str) -> list[Person]:
 
 
 def _landmarks(landmarks: Any, count: int, where: str) -> NDArray[np.float32]:
-    """``(count, 4)`` x, y, z and visibility, which defaults to 1; NaN where there are no landmarks."""
+    """x, y, z and visibility (default: 1) as ``(count, 4)``; NaN if there are no landmarks."""
     if not landmarks:
         return np.full((count, 4), np.nan, np.float32)
     try:
@@ -111,9 +111,9 @@ def _landmarks(landmarks: Any, count: int, where: str) -> NDArray[np.float32]:
         ]  # fmt: skip
         found = np.array(rows, np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} has landmarks that are no x, y, z and visibility.") from None
+        raise UserError(f"{where} has landmarks that are not x, y, z and visibility.") from None
     if len(found) != count:
-        raise UserError(f"{where} has {len(found)} landmarks where {count} belong.")
+        raise UserError(f"{where} has {len(found)} landmarks; expected {count}.")
     return found
 
 
@@ -130,7 +130,7 @@ def _table(path: Path) -> list[tuple[FrameKey, list[Person]]]:
         return _long(rows, columns) if {"frame", "x", "y"} <= set(columns) else _wide(rows, columns)
     except (ValueError, KeyError):
         raise UserError(
-            f"{path} has cells or columns that are no landmarks; it needs x0,y0,z0,v0,… or frame,landmark,x,y."
+            f"{path} has cells or columns that are not landmarks; it needs x0,y0,z0,v0,… or frame,landmark,x,y."
         ) from None
 
 
@@ -142,7 +142,7 @@ def _wide(rows: list[dict[str, str]], columns: list[str]) -> list[tuple[FrameKey
             places.append((column, number, _AXES[found["axis"] or found["end"]]))
     base = min(number for _, number, _ in places)  # columns may count from 1
     if base not in (0, 1):
-        raise ValueError("columns that name no landmark")
+        raise ValueError("unknown landmark in the columns")
     count = max(number for _, number, _ in places) + 1 - base
     frame = next((column for column in ("frame", "frame_id", "frame_number") if column in columns), None)
     frames: list[tuple[FrameKey, list[Person]]] = []

@@ -1,8 +1,8 @@
-"""Reader of MMPose and rtmlib results of 17, 26 or 133 points: a JSON or JSON-lines file a video, or one a picture.
+"""Reader of MMPose and rtmlib results of 17, 26 or 133 points: one JSON or JSON Lines file per video or per picture.
 
 A video's file is a list of frames, alone or under ``instance_info`` (MMPose's ``--save-predictions``); a frame is
 ``{"frame_id": …, "instances": [{"keypoints": [[x, y], …], "keypoint_scores": […], "track_id": …}]}``. A picture's file
-is a list of such instances; a folder of them is a clip.
+is a list of such instances; a folder of these files is a clip.
 """
 
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ _MODELS = {e.size: e for e in (COCO17, HALPE26, WHOLEBODY133)}
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file, or a folder of files a picture each."""
+    """One clip per file, or per folder with one file per picture."""
     return Parsed("MMPose JSON", _recordings(source))
 
 
 def is_mmpose(content: Any) -> bool:
-    """Whether the content of a JSON file is MMPose's, of a video or of a picture."""
+    """Whether the content of a JSON file is an MMPose result, of a video or a picture."""
     return (bool(content) and _video(content) is not None) or _is_picture(content)
 
 
@@ -51,8 +51,8 @@ def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Pat
     counts = {len(person.points) for _, people in frames for person in people}
     for count in counts - set(_MODELS):
         raise UserError(
-            f"{path} has people of {count} points; MMPose's and rtmlib's models read here give "
-            f"{', '.join(str(c) for c in _MODELS)}."
+            f"{path} has people with {count} points; use an MMPose or rtmlib model of "
+            f"{', '.join(str(c) for c in _MODELS)} points."
         )
     return Recording.from_frames(name, frames, _MODELS[counts.pop()] if len(counts) == 1 else None)
 
@@ -71,7 +71,7 @@ def _is_picture(content: Any) -> bool:
 
 
 def _instances(frame: Any, where: str) -> list[Person]:
-    """The people of a frame; ``null`` where nobody is in it."""
+    """The people in a frame, whose ``instances`` may be null."""
     people = frame.get("instances") if isinstance(frame, dict) else frame
     return [_person(person, f"{where}, person {i}") for i, person in enumerate(people or [])]
 
@@ -81,7 +81,7 @@ def _person(person: Any, where: str) -> Person:
         points = np.asarray(person["keypoints"], np.float32)
         scores = np.asarray(person["keypoint_scores"], np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks keypoints or keypoint_scores, or they are no numbers.") from None
+        raise UserError(f"{where} lacks keypoints or keypoint_scores, or they are not numbers.") from None
     if points.ndim != 2 or points.shape[1] not in (2, 3) or scores.shape != points.shape[:1]:
-        raise UserError(f"{where} has keypoints {points.shape} and scores {scores.shape}, which do not fit.")
+        raise UserError(f"{where} has keypoints {points.shape} and scores {scores.shape}, which do not match.")
     return Person(points, scores, track_number(person.get("track_id")))

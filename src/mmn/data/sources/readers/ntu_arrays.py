@@ -1,4 +1,4 @@
-"""Reader of CTR-GCN's ``NTU60_CS.npz``: ``x_train (N, T, 150)`` of two people's 25 joints, ``y_train`` one-hot."""
+"""Reader of CTR-GCN's ``NTU60_CS.npz``: ``x_train (N, T, 150)``, 25 joints of two people, and one-hot ``y_train``."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ _PEOPLE, _JOINTS = 2, 25
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """The train and test clips."""
+    """The clips of all splits in the file."""
     return Parsed("NTU arrays", _recordings(source))
 
 
 def is_ntu_arrays(source: Path) -> bool:
-    """Whether an ``.npz`` file has the keys of this form."""
+    """Whether an ``.npz`` file has the keys of this format."""
     try:
         with zipfile.ZipFile(source) as content:
             return {"x_train.npy", "y_train.npy"} <= set(content.namelist())
@@ -35,8 +35,8 @@ def _recordings(source: Path) -> Iterator[Recording]:
         x, y = content[f"x_{split}"], content.get(f"y_{split}")
         if x.ndim != 3 or x.shape[2] != _PEOPLE * _JOINTS * 3 or (y is not None and len(y) != len(x)):
             raise UserError(
-                f"{source}: x_{split} is of shape {x.shape}; (clips, frames, {_PEOPLE * _JOINTS * 3}) belongs there, "
-                "with a label for each clip."
+                f"{source}: x_{split} has shape {x.shape}; expected (clips, frames, {_PEOPLE * _JOINTS * 3}), with a "
+                "label for each clip."
             )
         for index, clip in enumerate(x):
             points = clip.reshape(len(clip), _PEOPLE, _JOINTS, 3).swapaxes(0, 1)

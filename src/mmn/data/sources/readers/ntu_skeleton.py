@@ -1,7 +1,7 @@
-"""Reader of NTU RGB+D's ``.skeleton`` files: 25 joints of each body in metres; the name ends in the action, A001…
+"""Reader of NTU RGB+D's ``.skeleton`` files: 25 joints per body in metres; file names end in the action, A001…
 
-A file has the number of frames; each frame the number of bodies; each body a line that begins with its number, the
-number of joints, and a line a joint that begins with x, y, z and ends in how well it was tracked: 0, 1 or 2.
+A file starts with the number of frames, a frame with the number of bodies. A body has a line that starts with its ID,
+the number of joints, and one line per joint that starts with x, y, z and ends in the tracking state: 0, 1 or 2.
 """
 
 import re
@@ -20,7 +20,7 @@ _ACTION, _SUBJECT = re.compile(r"A(\d{3})"), re.compile(r"P\d{3}")
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file; its class is the action in its name, its group the subject."""
+    """One clip per file; its name gives the class (action) and the group (subject)."""
     return Parsed("NTU skeletons", recordings_of_files(source, (".skeleton",), _recordings))
 
 
@@ -28,14 +28,14 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     try:
         frames = list(_frames(path.read_text(encoding="ascii").split("\n")))
     except (OSError, ValueError, IndexError):
-        raise UserError(f"{path} breaks off or is not an NTU skeleton file; get it again.") from None
+        raise UserError(f"{path} is truncated or not an NTU skeleton file; download it again.") from None
     action, subject = _ACTION.search(path.stem), _SUBJECT.search(path.stem)
     label, group = int(action[1]) - 1 if action else None, subject[0] if subject else ""
     yield Recording.from_frames(name, frames, NTU25, label=label, group=group)
 
 
 def _frames(lines: list[str]) -> Iterator[tuple[FrameKey, list[Person]]]:
-    numbers: dict[str, int] = {}  # a body's own number has more digits than a float
+    numbers: dict[str, int] = {}  # body ID → track number, since IDs have more digits than a float
     at = 1
     for frame in range(int(lines[0])):
         people, at = [], at + 1
@@ -44,7 +44,7 @@ def _frames(lines: list[str]) -> Iterator[tuple[FrameKey, list[Person]]]:
             count = int(lines[at + 1])
             joints = np.array([line.split() for line in lines[at + 2 : at + 2 + count]], np.float32)
             if joints.shape[0] != NTU25.size:
-                raise ValueError("a body of another number of joints")
+                raise ValueError("unexpected number of joints")
             people.append(Person(joints[:, :3], np.asarray(joints[:, -1] / 2, np.float32), number))
             at += 2 + count
         yield frame, people

@@ -16,17 +16,17 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """Every split of a folder, or that of one pickle, in the order of the ``_data`` pickle, matched to labels by name.
+    """Read all splits of a folder, or that of one ``_data`` pickle; labels are matched by name.
 
-    A test split without a ``_label`` pickle (as MA-52's, whose labels are hidden) has unknown labels.
+    A test split without a ``_label`` pickle (as for MA-52, whose test labels are hidden) has unknown labels.
 
     Raises:
-        UserError: no split at all, a wrong structure, a clip without a label or a label without a clip.
+        UserError: there is no split, the structure is wrong, a clip has no label, or a label has no clip.
     """
     if alone := split_of(source):
         return Parsed("official pickle", _read_split(source.parent, alone), published=True)
     if not source.is_dir():
-        raise UserError(f"there is no folder {source}; give the one that holds train_data.pkl and its like.")
+        raise UserError(f"there is no folder {source}; give the one with train_data.pkl and the other pickles.")
     splits = [split for split in SPLITS if (source / f"{split}_data.pkl").exists()]
     if not splits:
         raise UserError(f"{source} holds none of train_data.pkl, val_data.pkl, test_data.pkl; is it the right folder?")
@@ -35,7 +35,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 
 
 def split_of(source: Path) -> str:
-    """The split that one ``_data`` pickle is of; empty for anything else."""
+    """The split of a ``_data`` pickle; empty for anything else."""
     return next((split for split in SPLITS if source.is_file() and source.name == f"{split}_data.pkl"), "")
 
 
@@ -62,10 +62,10 @@ def _keypoints(keypoint: Any, path: Path, name: str) -> NDArray[np.floating]:
     if not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4 or keypoint.dtype.kind not in "fiu":
         shape = getattr(keypoint, "shape", type(keypoint).__name__)
         raise UserError(
-            f"{path}: clip {name} has keypoints {shape}; an array (1, frames, joints, coordinates) belongs there."
+            f"{path}: clip {name} has keypoints {shape}; expected an array (1, frames, joints, coordinates)."
         )
     if keypoint.shape[0] != 1:
-        raise UserError(f"{path}: clip {name} has {keypoint.shape[0]} persons; one is supported, so choose one.")
+        raise UserError(f"{path}: clip {name} has {keypoint.shape[0]} persons; this format has one, so keep one.")
     return keypoint
 
 
@@ -80,5 +80,7 @@ def _labels(path: Path, names: list[str], data_path: Path) -> list[int]:
     for missing in (name for name in names if name not in labels):
         raise UserError(f"{data_path}: clip {missing} has no label in {path.name}; add it or remove the clip.")
     if extra := set(labels) - set(names):
-        raise UserError(f"{path}: {min(extra)} has a label and no clip in {data_path.name} ({len(extra)} such).")
+        raise UserError(
+            f"{path}: {min(extra)} has a label but no clip in {data_path.name} ({len(extra)} such labels); remove it."
+        )
     return [labels[name] for name in names]

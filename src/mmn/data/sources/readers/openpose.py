@@ -1,8 +1,8 @@
-"""Reader of OpenPose results (18 or 25 body points, with ``--hand`` and ``--face``): a JSON file a frame.
+"""Reader of OpenPose results (18 or 25 body points, optionally ``--hand`` and ``--face``): one JSON file per frame.
 
-Each file is a frame, ``{"people": [{"person_id": [-1], "pose_keypoints_2d": [x, y, score, …],
-"face_keypoints_2d": …, "hand_left_keypoints_2d": …, "hand_right_keypoints_2d": …}]}``, without ``_2d`` in OpenPose
-1.0; a clip is a folder of them, or in one folder all those of one name but for the frame's number.
+A file is ``{"people": [{"person_id": [-1], "pose_keypoints_2d": [x, y, score, …], "face_keypoints_2d": …,
+"hand_left_keypoints_2d": …, "hand_right_keypoints_2d": …}]}``, without ``_2d`` in OpenPose 1.0. A clip is a folder of
+files, or the files of one folder whose names differ only in the frame number.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _MORE = (("face_keypoints", 70), ("hand_left_keypoints", 21), ("hand_right_keypo
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a folder, or a name."""
+    """One clip per folder, or per common name in one folder."""
     return Parsed("OpenPose JSON", _recordings(source))
 
 
@@ -60,14 +60,14 @@ def _person(person: dict[str, Any], where: str) -> tuple[Estimator, Person]:
     if len(body) not in _BODIES:
         found = f"{3 * len(body)} numbers" if len(body) else "nothing"
         raise UserError(
-            f"{where} has {found} in pose_keypoints_2d, and the keys {', '.join(person)}, where 18 or 25 points of "
-            "x, y, score belong."
+            f"{where} has {found} in pose_keypoints_2d (keys: {', '.join(person)}); expected 18 or 25 points of x, y, "
+            "score."
         )
     parts = [body]
     for key, count in _MORE:
         points = part(key)
         if len(points) not in (0, count):
-            raise UserError(f"{where}, {key} has {3 * len(points)} numbers where {count} points of x, y, score belong.")
+            raise UserError(f"{where}, {key} has {3 * len(points)} numbers; expected {count} points of x, y, score.")
         parts.append(points if len(points) else np.zeros((count, 3), np.float32))
     points = np.concatenate(parts)
     return _BODIES[len(body)], Person(points[:, :2], points[:, 2], track_number(person.get("person_id")))

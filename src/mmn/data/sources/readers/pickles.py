@@ -1,4 +1,4 @@
-"""Pickles of arrays, read without executing anything in them."""
+"""Pickles of arrays, read without executing any code in them."""
 
 import io
 import pickle
@@ -12,13 +12,13 @@ from mmn.errors import UserError
 
 
 def _bytes(text: str, encoding: str) -> bytes:
-    """Stands in for ``codecs.encode``, by which old pickle protocols spell bytes."""
+    """Replaces ``codecs.encode``, which old pickle protocols use to write bytes."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"it encodes text as {encoding}, which no array needs")
+        raise pickle.UnpicklingError(f"it encodes text as {encoding}, which arrays do not need")
     return text.encode("latin1")
 
 
-# What a pickle of numpy arrays names; the module paths changed with numpy 2.
+# Globals used by pickles of numpy arrays; the module paths changed with numpy 2.
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
@@ -26,7 +26,7 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("collections", "OrderedDict"): OrderedDict,
     ("collections", "defaultdict"): defaultdict,
 }
-# What a defaultdict names as its default; Python 2 calls the module otherwise.
+# Default factories of a defaultdict; the module has another name in Python 2.
 for _module in ("builtins", "__builtin__"):
     _ALLOWED |= {(_module, kind.__name__): kind for kind in (list, dict, set, int, float)}
 for _package in ("numpy.core", "numpy._core"):
@@ -36,7 +36,7 @@ for _package in ("numpy.core", "numpy._core"):
 
 
 class ArrayUnpickler(pickle.Unpickler):
-    """An unpickler that can only build numpy arrays and plain containers; it never runs what a file names."""
+    """An unpickler that can only build numpy arrays and plain containers, and never calls anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Refuse everything but numpy's own constructors."""
@@ -47,22 +47,22 @@ class ArrayUnpickler(pickle.Unpickler):
 
 
 def unpickle(content: bytes, where: str) -> Any:
-    """What a pickle of names or arrays inside a file holds.
+    """The content of a pickle embedded in a file.
 
     Raises:
-        UserError: one that names anything but arrays and plain containers, or is damaged.
+        UserError: the pickle is damaged, or contains anything but arrays and plain containers.
     """
     try:
         return ArrayUnpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{where} has a pickle that was refused ({error}); nothing of it was executed.") from None
+        raise UserError(f"{where} has a pickle that was refused ({error}); no code in it was executed.") from None
 
 
 def read_pickle(path: Path) -> Any:
-    """The content of one pickle.
+    """The content of a pickle file.
 
     Raises:
-        UserError: a file that is missing, damaged, or holds anything but arrays and plain containers.
+        UserError: the file is missing or damaged, or contains anything but arrays and plain containers.
     """
     try:
         with path.open("rb") as file:
@@ -72,6 +72,6 @@ def read_pickle(path: Path) -> Any:
             f"there is no file {path}; both the _data and the _label pickle of a split are needed."
         ) from None
     except pickle.UnpicklingError as error:
-        raise UserError(f"{path} was refused: {error}; nothing of it was executed.") from None
+        raise UserError(f"{path} was refused: {error}; no code in it was executed.") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise UserError(f"{path} is not a readable pickle ({error}); get it again.") from None
+        raise UserError(f"{path} is not a readable pickle ({error}); download it again.") from None

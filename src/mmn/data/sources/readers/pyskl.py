@@ -1,8 +1,8 @@
 """Reader of PYSKL and MMAction2 annotation pickles: ``{"split": {name: [clip, …]}, "annotations": [{…}, …]}``.
 
 An annotation has ``frame_dir`` (the clip), ``label``, ``keypoint (persons, frames, joints, coordinates)``, in 2D
-``keypoint_score (persons, frames, joints)``, and ``total_frames``. MMAction2's older form is the list of annotations
-alone, one file a split.
+``keypoint_score (persons, frames, joints)``, and ``total_frames``. MMAction2's older format is just the list of
+annotations, one file per split.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
     """The clips of each split of a pickle, or of a folder of pickles; clips in no split are left out."""
     paths = files_below(source, "*.pkl") + files_below(source, "*.pickle") if source.is_dir() else [source]
     if not paths:
-        raise UserError(f"{source} holds no pickles; PYSKL's annotations are one, or one a split.")
+        raise UserError(f"{source} holds no pickles; PYSKL has one pickle, or one per split.")
     recordings: list[Recording] = []
     notes: list[str] = []
     for path in paths:
@@ -38,9 +38,9 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 
 
 def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Recording], int]:
-    """Recordings in the order of their splits, and how many annotations are in none."""
+    """Recordings in the order of their splits, and the number of annotations in no split."""
     content = read_pickle(path)
-    if isinstance(content, list):  # MMAction2's older form: the split is in the file's name
+    if isinstance(content, list):  # MMAction2's older format: the file's name gives the split
         split = next((split for split in SPLITS if split in path.stem.lower()), path.stem)
         listed = [str(a.get("frame_dir")) for a in content if isinstance(a, dict)]
         content = {"split": {split: listed}, "annotations": content}
@@ -51,14 +51,14 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
     twice = [name for name, count in Counter(a.name for a in annotations).items() if count > 1]
     if twice:
         raise UserError(
-            f"{path}: the name {twice[0]} stands for more than one annotation ({len(twice)} such names); names have to "
-            "be unique."
+            f"{path}: the name {twice[0]} belongs to more than one annotation ({len(twice)} such names); names must be "
+            "unique."
         )
     by_name = {annotation.name: annotation for annotation in annotations}
     recordings = []
     for split, names in splits.items():
         if absent := [name for name in names if name not in by_name]:
-            raise UserError(f"{path}: {absent[0]} is in split {split} and not among the annotations.")
+            raise UserError(f"{path}: {absent[0]} is in split {split} but not among the annotations.")
         recordings += [replace(by_name[name], split=split) for name in names]
     return recordings, len(set(by_name) - {name for names in splits.values() for name in names})
 
@@ -76,7 +76,7 @@ def _annotations(annotations: list[Any], path: Path, options: ConvertOptions) ->
         if keypoints is None or keypoints.ndim != 4 or (scores is not None and scores.shape != keypoints.shape[:3]):
             raise UserError(
                 f"{where} has keypoint {getattr(keypoints, 'shape', None)} and keypoint_score "
-                f"{getattr(scores, 'shape', None)}; they are (persons, frames, joints, coordinates) and (persons, "
+                f"{getattr(scores, 'shape', None)}; expected (persons, frames, joints, coordinates) and (persons, "
                 "frames, joints)."
             )
         if scores is None:
@@ -94,7 +94,7 @@ def _array(annotation: dict[str, Any], key: str, where: str) -> np.ndarray | Non
     try:
         return np.asarray(value, np.float32)
     except (TypeError, ValueError):
-        raise UserError(f"{where} has a {key} that is no array of numbers; each person needs all frames.") from None
+        raise UserError(f"{where} has a {key} that is not a numeric array; each person needs all frames.") from None
 
 
 def _label(value: Any, where: str) -> int:
@@ -103,11 +103,11 @@ def _label(value: Any, where: str) -> int:
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iu":
         return int(value)
     what = f"an array of {value.size}" if isinstance(value, np.ndarray) else f"{type(value).__name__} {value!r}"
-    raise UserError(f"{where}: its label is {what}; a class index belongs there.")
+    raise UserError(f"{where}: its label is {what}; expected a class index.")
 
 
 def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> dict[str, list[str]]:
-    """Our splits, by the names asked for, or by their own where those are ours or end in ours unambiguously."""
+    """Clip names per split, chosen by ``wanted``, or by names that are or unambiguously end in ours."""
     if not isinstance(content, dict):
         raise UserError(f"{source} has no table of splits; it is not a PYSKL pickle.")
     has = ", ".join(map(str, content))
@@ -117,7 +117,7 @@ def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> 
         wanted = {split: names[0] for split, names in ending.items() if names}
         if not wanted or any(len(names) > 1 for names in ending.values()):
             raise UserError(
-                f"{source} has the splits {has}; say which are which, as in --splits train={next(iter(content), 'x')}."
+                f"{source} has the splits {has}; assign them, as in --splits train={next(iter(content), 'x')}."
             )
     elif not alone:  # of several files each has its own splits
         wanted = {split: name for split, name in wanted.items() if name in content}

@@ -1,4 +1,4 @@
-"""Reader of SLEAP's analysis files: HDF5 with ``tracks (people, 2, nodes, frames)``, or CSV with a row a detection."""
+"""Reader of SLEAP analysis files: HDF5 with ``tracks (people, 2, nodes, frames)``, or CSV with a row per detection."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -20,7 +20,7 @@ _ADVICE = "export it from SLEAP again"
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
+    """One clip per file."""
     bones = _bones(clip_files(source, _SUFFIXES)[0].path)
     recordings = recordings_of_files(source, _SUFFIXES, _recordings)
     first = next(recordings)
@@ -30,7 +30,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 
 
 def is_sleap(path: Path) -> bool:
-    """Whether a file is of this kind, by the names in it."""
+    """Whether a file is in this format, by its columns or data sets."""
     if path.suffix == ".csv":
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith("track,frame_idx,")
@@ -45,7 +45,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     try:
         yield _table(name, path) if path.suffix == ".csv" else _analysis(name, path)
     except (OSError, KeyError, ValueError):
-        raise UserError(f"{path} is not an analysis file of SLEAP; export it again.") from None
+        raise UserError(f"{path} is not a SLEAP analysis file; export it again.") from None
 
 
 def _analysis(name: str, path: Path) -> Recording:

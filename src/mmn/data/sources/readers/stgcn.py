@@ -1,7 +1,7 @@
-"""Reader of ST-GCN's arrays: ``train_data.npy (N, C, T, V, M)`` with ``train_label.pkl`` of names and labels beside it.
+"""Reader of ST-GCN arrays: ``train_data.npy (N, C, T, V, M)``, with names and labels in ``train_label.pkl``.
 
-iMiGUE is given out in this form by the MiGA challenge. Clips are padded with zeros at their end; of three channels the
-third is the score.
+The MiGA challenge distributes iMiGUE in this format. Clips are padded with zeros at the end. A third channel is taken
+as the score if its values are in [0, 1].
 """
 
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """The clips of each ``SPLIT_data.npy``; a file of another name is a test split, of ``val`` in it the val split."""
+    """The clips of each ``*data*.npy``; its split is the one in its name, otherwise test."""
     return Parsed("ST-GCN arrays", _recordings(source, options))
 
 
 def is_stgcn(source: Path) -> bool:
-    """Whether a file or folder is in this form, by its names and the arrays' number of axes."""
+    """Whether a file or folder is in this format, by file names and the number of axes."""
     paths = _data_files(source)
     return bool(paths) and all(_axes(path) == 5 for path in paths)
 
@@ -43,16 +43,14 @@ def _axes(path: Path) -> int:
 def _recordings(source: Path, options: ConvertOptions) -> Iterator[Recording]:
     paths = _data_files(source)
     if not paths:
-        raise UserError(f"{source} holds no …_data.npy files; ST-GCN's arrays are named train_data.npy and its like.")
+        raise UserError(f"{source} holds no …_data.npy files; name ST-GCN's arrays train_data.npy, val_data.npy, ….")
     for path in paths:
         try:
             data = np.load(path, mmap_mode="r")
         except (OSError, ValueError) as error:
             raise UserError(f"{path} is not a readable array file ({error}); save it with numpy.") from None
         if data.ndim != 5:
-            raise UserError(
-                f"{path} has shape {data.shape}; ST-GCN's arrays are (clips, channels, frames, joints, people)."
-            )
+            raise UserError(f"{path} has shape {data.shape}; expected (clips, channels, frames, joints, people).")
         split = next((s for s in SPLITS if s in path.stem.lower()), "test")
         names, labels = _labels(path, len(data))
         channels = options.channels or _channels(data)
@@ -63,7 +61,7 @@ def _recordings(source: Path, options: ConvertOptions) -> Iterator[Recording]:
 
 
 def _channels(data: np.ndarray) -> str | None:
-    """x, y and score where the third channel of ``(N, C, T, V, M)`` can be one; x and y where it is empty."""
+    """``xys`` if the third channel of ``(N, C, T, V, M)`` is in [0, 1], ``xy`` if it is zero, else None."""
     if data.shape[1] != 3:
         return None
     low, high = data[:, 2].min(), data[:, 2].max()
@@ -71,7 +69,7 @@ def _channels(data: np.ndarray) -> str | None:
 
 
 def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
-    """Names and labels; without such a pickle, numbered names and no labels."""
+    """Names and labels from the label pickle; without one, numbered names and no labels."""
     file = path.with_name(path.name.replace("data", "label")).with_suffix(".pkl")
     if not file.exists():
         return [f"{path.stem.replace('_data', '')}{i:05d}" for i in range(count)], [None] * count
@@ -80,7 +78,7 @@ def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
         names, labels = content
         found = [str(name) for name in names], [int(label) for label in labels]
     except (TypeError, ValueError):
-        raise UserError(f"{file} is not a pair of names and labels, as belongs beside {path.name}.") from None
+        raise UserError(f"{file} is not a pair of names and labels, as expected beside {path.name}.") from None
     if len(found[0]) != count or len(found[1]) != count:
         raise UserError(
             f"{file} has {len(found[0])} names and {len(found[1])} labels for the {count} clips of {path.name}."

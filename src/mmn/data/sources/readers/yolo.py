@@ -1,9 +1,9 @@
-"""Reader of Ultralytics YOLO-pose results: a JSON file a video, or a ``.txt`` file a frame (``save_txt=True``).
+"""Reader of Ultralytics YOLO-pose results: one JSON file per video, or one ``.txt`` file per frame (``save_txt=True``).
 
-A video's file is a list of frames, each what ``result.to_json()`` gives: a list of people, ``{"confidence": …,
-"track_id": …, "keypoints": {"x": […], "y": […], "visible": […]}}``; or a table of frames. A line of ``VIDEO_12.txt``
-is a person: class, box (4), then x, y and perhaps visibility of each point as shares of the picture, and perhaps the
-confidence and the number of the person.
+A video's file is a list or a table of frames, each as returned by ``result.to_json()``: a list of people,
+``{"confidence": …, "track_id": …, "keypoints": {"x": […], "y": […], "visible": […]}}``. A line of ``VIDEO_12.txt`` is
+a person: class, box (4), then x, y and optionally visibility of each point, normalised by the picture size, and
+optionally the confidence and the track number.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ _POINTS = COCO17.size
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a JSON file or, of text files and of a picture's JSON files, a folder or name."""
+    """One clip per JSON file of a video; files of single frames are grouped by folder or name."""
     if source.suffix == ".txt" or (source.is_dir() and not _has_json(source)):
         return Parsed("YOLO text", _from_text(source))
     return Parsed("YOLO JSON", _from_json(source))
 
 
 def is_yolo(content: Any) -> bool:
-    """Whether the content of a JSON file is YOLO's."""
+    """Whether the content of a JSON file is a YOLO result."""
     return _is_person(_first_person(content))
 
 
 def is_yolo_text(path: Path) -> bool:
-    """Whether a text file has a line of as many numbers as a person of 17 points."""
+    """Whether the first line of a text file has as many numbers as a person of 17 points."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
         return len(_numbers(next(line for line in lines if line.strip()))) - _BEFORE in _lengths()
@@ -65,7 +65,7 @@ def _video(name: str, path: Path) -> Iterator[Recording]:
     elif isinstance(content, list):
         frames = list(enumerate(content))
     else:
-        raise UserError(f"{path} holds neither a list nor a table of frames; it is not a YOLO-pose result.")
+        raise UserError(f"{path} is neither a list nor a table of frames; it is not a YOLO-pose result.")
     yield _recording(name, [(key, _people(people, f"{path}: frame {key}")) for key, people in frames])
 
 
@@ -91,9 +91,9 @@ def _person(person: Any, where: str) -> Person:
         scores = np.asarray(given.get("visible", np.ones(len(x))), np.float32)
         points = np.stack([x, y], axis=1)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks the x and y of its keypoints, or they are no numbers.") from None
+        raise UserError(f"{where} lacks x or y of its keypoints, or they are not numbers.") from None
     if len(points) != _POINTS or scores.shape != x.shape:
-        raise UserError(f"{where} has {len(points)} points; YOLO-pose models read here give COCO's {_POINTS}.")
+        raise UserError(f"{where} has {len(points)} points; use a YOLO-pose model with COCO's {_POINTS} points.")
     return Person(points, _zeros_unseen(points, scores), track_number(person.get("track_id")))
 
 
@@ -116,7 +116,7 @@ def _lines(path: Path) -> list[Person]:
 
 
 def _lengths() -> dict[int, int]:
-    """Numbers after the box → numbers a point; up to two more, confidence and the person's number, may follow."""
+    """Numbers after the box → numbers per point; the confidence and the track number may follow."""
     return {count * _POINTS + more: count for count in (2, 3) for more in (0, 1, 2)}
 
 
@@ -125,7 +125,7 @@ def _numbers(line: str) -> list[float]:
 
 
 def _zeros_unseen(points: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """YOLO writes 0, 0 for a point that it is not sure of."""
+    """Scores with 0 for points at 0, 0, which YOLO writes for points it is unsure of."""
     return np.where((points == 0).all(axis=1), 0, scores)
 
 
