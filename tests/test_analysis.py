@@ -16,7 +16,7 @@ from mmn.data.format.classes import Classes
 from mmn.evaluation.analysis import analyse, mean_class_accuracy, notes, per_class, risk_coverage
 from mmn.evaluation.calibration import calibration
 from mmn.evaluation.fit_weights import _step, find_weights
-from mmn.evaluation.intervals import exact
+from mmn.evaluation.intervals import share_interval
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, combine, compute_metrics, read_scores, write_scores
 
@@ -88,7 +88,7 @@ def test_errors_are_counted_from_the_surest_clip_on() -> None:
     assert curve["aurc"] == pytest.approx((0 + 50 + 100 / 3 + 50) / 4)
 
 
-def test_each_class_has_an_exact_interval() -> None:
+def test_each_class_has_an_interval() -> None:
     row = per_class(Scores(list("wxyz"), np.zeros(4, np.int64), np.float32([[1, 0]] * 4), Classes(["a", "b"], [], [])))
     assert row[0]["recall_95"] == pytest.approx([100 * 0.025**0.25, 100])
     assert row[1]["recall_95"] == row[1]["precision_95"] == [0, 100]
@@ -96,8 +96,8 @@ def test_each_class_has_an_exact_interval() -> None:
         list("wxyz"), np.zeros(4, np.int64), np.float32([[1, 0]] * 3 + [[0, 1]]), Classes(["a", "b"], [], [])
     )
     row = per_class(fewer)
-    assert row[0]["recall_95"] == pytest.approx(exact(3 / 4, 4))
-    assert row[0]["precision_95"] == pytest.approx(exact(1, 3))
+    assert row[0]["recall_95"] == pytest.approx(share_interval(3 / 4, 4))
+    assert row[0]["precision_95"] == pytest.approx(share_interval(1, 3))
 
 
 def test_what_a_reader_has_to_know_is_said() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -19,7 +20,7 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.folds import fold_of_clips
 from mmn.data.view.view import View
 from mmn.errors import UserError
-from mmn.evaluation.folds import pooled
+from mmn.evaluation.folds import pooled, trainings
 from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
 from mmn.reporting.compare_folds import compare_folds
 
@@ -159,7 +160,9 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             own = [i for i in range(12) if i % folds == fold]
             scores = Scores([names[i] for i in own], labels[own], logits[own].astype(np.float32), classes)
             write_scores(run / "scores_val.h5", scores)
-            (run / "metrics.json").write_text(json.dumps({"val": compute_metrics(scores)}))
+            (run / "metrics.json").write_text(
+                json.dumps({"val": compute_metrics(scores), "about": {"selected_on": "val/top1"}})
+            )
             config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
             (run / "config.yaml").write_text(yaml.safe_dump(config))
             said = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
@@ -181,6 +184,39 @@ def test_the_scores_of_all_folds_are_one_metric(tmp_path: Path) -> None:
     assert list(written["pooled"]["joint"]["seeds"].values()) == whole
     assert (written["pooled"]["joint"]["clips"], written["pooled"]["joint"]["folds"]) == (12, 2)
     assert f"{np.mean(whole):.2f} ± {np.std(whole, ddof=1):.2f}" in ended.stdout
+
+
+def test_folds_are_written_as_latex_and_csv_too(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", "name=x_&_y", seeds=2)
+    sweep(tmp_path / "a" / "more", "name=z")
+    ended = in_process("mmn", "compare", "a", "--latex", "--csv", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    lines = pd.read_csv(tmp_path / "a" / "compare.csv")
+    assert list(lines.columns) == ["setting", "folds", "clips", "n", "selected_on", "seed", "top1"]
+    assert lines[["setting", "n", "seed"]].values.tolist() == [
+        ["name=x_&_y", 2, 0],
+        ["name=x_&_y", 2, 1],
+        ["name=z", 1, 0],
+    ]
+    assert set(lines["selected_on"]) == {"val/top1"}
+    tex = (tmp_path / "a" / "compare.tex").read_text()
+    assert r"name=x\_\&\_y & 2 & 12 & 2 & " in tex
+    assert r"$\pm$" in tex
+    assert "of every training clip, out of fold" in tex
+
+
+def test_results_on_the_same_clips_are_trainings_and_those_on_others_are_folds(tmp_path: Path) -> None:
+    sweep(tmp_path, folds=3, seeds=2)
+    runs = [[read_scores(tmp_path / f"{fold}-{seed}" / "scores_val.h5") for fold in range(3)] for seed in range(2)]
+    found = trainings([*runs[0], *runs[1]])
+    assert [one.names for one in found] == [pooled(run).names for run in runs]
+    np.testing.assert_array_equal(found[1].logits, pooled(runs[1]).logits)
+    assert trainings([runs[0][0], runs[1][0]]) == [runs[0][0], runs[1][0]]
+    with pytest.raises(UserError, match="3 different sets of clips, 1, 1, 2 of each; give results on the same clips"):
+        trainings([*runs[0], runs[1][2]])
+    of_three = replace(runs[0][0].source, view=View(folds=3, fold=0))
+    with pytest.raises(UserError, match="2 different sets of clips, 1, 1 of each"):
+        trainings([replace(runs[0][0], source=of_three), runs[0][1]])
 
 
 def test_folds_that_are_not_complete_are_named_and_left_out(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_gates_of_official_weights_are_of_the_modality_that_was_scored(
     source = Source(record={"modality": modality})
     scores = Scores(clips.names, clips.labels, np.eye(14, dtype=np.float32)[clips.labels], small.classes, source)
     checkpoint = Checkpoint(MMN(15, 14, num_frames=16, width=16, depth=1), None)
-    report_clips.gates_on_a_clip(Result(Path(), "test", scores, [], small, checkpoint), [])
+    report_clips.gates_on_a_clip(Result(Path(), "test", scores, [], small, checkpoint, [scores]), [])
     assert torch.equal(seen[0], prepare([clips.clip(0)], small.layout, modality, num_frames=16)[0])
     for weights in drawn:
         assert [round(15 * weights[joint]) for joint in small.layout.order] == list(range(15))

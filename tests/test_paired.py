@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import random_scores
+from scipy.stats import ttest_ind
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from test_intervals import right_of
 
 from mmn.errors import UserError
 from mmn.evaluation.exchange import exchange_test
+from mmn.evaluation.intervals import observed
 from mmn.evaluation.paired import holm, mcnemar, paired
-from mmn.evaluation.scores import Source
+from mmn.evaluation.scores import Scores, Source
 
 
 @pytest.mark.parametrize(("first", "second"), [(4, 0), (0, 0), (9, 3), (30, 12)])
@@ -45,10 +47,11 @@ def test_rows_are_corrected_together_and_micro_f1_is_not_counted_twice() -> None
     assert smallest.p_holm == pytest.approx(min(1.0, 6 * smallest.p))
 
 
-def test_several_networks_a_side_are_drawn_first() -> None:
-    def seeds(shares: list[float], start: int) -> list:
-        return [right_of(np.random.default_rng(start + i).uniform(size=400) < s) for i, s in enumerate(shares)]
+def seeds(shares: list[float], start: int) -> list[Scores]:
+    return [right_of(np.random.default_rng(start + i).uniform(size=400) < s) for i, s in enumerate(shares)]
 
+
+def test_several_networks_a_side_are_drawn_first() -> None:
     apart_by_seed = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.5, 0.55], 10), 200)["differences"]["top1"]
     assert apart_by_seed.points > 5
     assert apart_by_seed.p > 0.15  # of the clips alone it would be under 0.001
@@ -59,6 +62,23 @@ def test_several_networks_a_side_are_drawn_first() -> None:
     apart = paired(seeds([0.80, 0.81, 0.79], 0), seeds([0.50, 0.49, 0.52], 10), 200)["differences"]["top1"]
     assert apart.p_holm < 0.05
     assert apart.low < apart.points < apart.high
+    one_to_three = paired(seeds([0.7], 0), seeds([0.5, 0.8, 0.4], 10), 200)["differences"]["top1"]
+    assert one_to_three.p > 0.15  # a side with one training is as unstable as the other
+
+
+def test_trainings_that_err_on_clips_of_their_own_are_compared_by_students_test() -> None:
+    sides = seeds([0.72] * 3, 20), seeds([0.66] * 2, 30)
+    top1 = [[observed(one)["top1"] for one in side] for side in sides]
+    row = paired(*sides, 2000)["differences"]["top1"]
+    assert row.p == pytest.approx(ttest_ind(*top1).pvalue)
+    assert [row.low, row.high] == pytest.approx([*ttest_ind(*top1).confidence_interval()])
+
+
+def test_trainings_that_are_all_alike_leave_the_choice_of_clips() -> None:
+    a, b = right_of(np.arange(400) < 300), right_of(np.arange(400) < 280)
+    row = paired([a, a], [b, b], 4000)["differences"]["top1"]
+    assert row.p == pytest.approx(mcnemar(np.arange(400) < 300, np.arange(400) < 280), abs=0.001)
+    assert row.high - row.points == pytest.approx(100 * 1.96 * np.sqrt(0.05 * 0.95 / 400), rel=0.05)
 
 
 def test_results_of_other_files_and_of_nothing_are_refused() -> None:

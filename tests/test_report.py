@@ -1,5 +1,6 @@
 """The report: one page, no network, everything on it; and what it is made from."""
 
+import html
 import re
 import shutil
 from dataclasses import replace
@@ -19,7 +20,7 @@ from mmn.errors import UserError
 from mmn.evaluation.errors import error_analysis, likely_label_errors, motion
 from mmn.evaluation.gates import Gates
 from mmn.evaluation.paired import paired
-from mmn.evaluation.scores import Scores, Source, combine, read_scores, write_scores
+from mmn.evaluation.scores import Scores, Source, combine, compute_metrics, read_scores, write_scores
 from mmn.reporting import report_clips
 from mmn.reporting.report import write_report
 from mmn.reporting.report_clips import worst_clips
@@ -44,7 +45,7 @@ def test_without_data_or_checkpoint_the_metrics_are_still_reported(evaluated: Pa
     shutil.copy(evaluated / "scores.h5", tmp_path / "scores.h5")
     scores = random_scores(200)
     write_scores(tmp_path / "scores.h5", scores)
-    write_report(tmp_path, tmp_path / "r.html")
+    write_report([tmp_path], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "A data file is missing" in page
     assert '<section id="mistakes">' not in page
@@ -72,11 +73,30 @@ def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(evaluated
     assert page.count('class="card player"') == 12
 
 
+def test_several_trainings_a_side_are_compared_with_each_other(evaluated: Path, tmp_path: Path) -> None:
+    scores = read_scores(evaluated / "scores.h5")
+    folders = [tmp_path / name for name in ("a1", "a2", "a3", "b1", "b2")]
+    for seed, folder in enumerate(folders):
+        noise = np.random.default_rng(seed).normal(0, 1, scores.logits.shape).astype(np.float32)
+        write_scores(folder / "scores.h5", replace(scores, logits=scores.logits + noise))
+    main(["report", *map(str, folders[:3]), "--against", *map(str, folders[3:])])
+    page = (tmp_path / "a1" / "report-against-b1.html").read_text()
+    assert "<title>a1 and 2 more against b1 and 1 more: test</title>" in page
+    assert "It speaks of 3 and 2 trained networks" in page
+    assert "by Obuchowski and Rockette's test over trainings and clips" in html.unescape(page)
+    assert "Right in both" not in page
+    values = [compute_metrics(read_scores(folder / "scores.h5"))["top1"] for folder in folders[:3]]
+    row = f"<td>mean ± standard deviation</td><td>{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f} %</td>"
+    assert row in page
+    difference = paired(*([read_scores(f / "scores.h5") for f in side] for side in (folders[:3], folders[3:])), 50)
+    assert f"{difference['differences']['top1'].points:+.2f} [" in page
+
+
 def test_results_on_other_clips_are_shown_and_not_compared(evaluated: Path, tmp_path: Path) -> None:
     scores = read_scores(evaluated / "scores.h5")
     fewer = replace(scores, names=scores.names[:30], labels=scores.labels[:30], logits=scores.logits[:30])
     write_scores(tmp_path / "scores.h5", fewer)
-    write_report(evaluated, tmp_path / "r.html", tmp_path)
+    write_report([evaluated], tmp_path / "r.html", [tmp_path])
     page = (tmp_path / "r.html").read_text()
     assert "cannot be compared clip by clip: stream 2 has other clips than the first" in page
 
@@ -93,7 +113,7 @@ def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(evalua
     for number, stream in enumerate(streams, start=1):
         write_scores(tmp_path / "streams" / f"{number}.h5", stream)
     write_scores(tmp_path / "scores.h5", combine(streams, [0.5, 0.5]))
-    write_report(tmp_path, tmp_path / "r.html")
+    write_report([tmp_path], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert "gone.ckpt" in page
     suspects = page[page.index('<section id="labels">') : page.index('<section id="provenance">')]
@@ -105,12 +125,12 @@ def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(evalua
 
 def test_folders_that_cannot_be_reported_are_refused(evaluated: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no scores"):
-        write_report(tmp_path, tmp_path / "r.html")
+        write_report([tmp_path], tmp_path / "r.html")
     scores = random_scores(5)
     scores.labels[:] = -1
     write_scores(tmp_path / "scores.h5", scores)
     with pytest.raises(UserError, match="has no labelled clip"):
-        write_report(tmp_path, tmp_path / "r.html", evaluated)
+        write_report([tmp_path], tmp_path / "r.html", [evaluated])
     assert not (tmp_path / "r.html").exists()
 
 
@@ -144,7 +164,7 @@ def test_the_worst_clips_are_those_whose_class_has_least(small: SkeletonData) ->
         logits[i] = 0
         logits[i, (clips.labels[i] + 1) % 14] = 9 - 3 * rank
     scores = Scores(clips.names, clips.labels, logits, small.classes)
-    shown, _ = worst_clips(Result(Path(), "test", scores, [], small, None), scores)
+    shown, _ = worst_clips(Result(Path(), "test", scores, [], small, None, [scores]), scores)
     assert [row["name"] for row in shown] == [clips.names[i] for i in (20, 3, 11)]
     assert [row["predicted"] for row in shown] == [small.classes.names[(clips.labels[i] + 1) % 14] for i in (20, 3, 11)]
     assert [chance for _, chance in shown[0]["top"]] == sorted((c for _, c in shown[0]["top"]), reverse=True)
@@ -180,7 +200,7 @@ def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> N
     clips = Clips.from_arrays([np.linspace(-4, 1, 5000 * 30).clip(0).reshape(5000, 15, 2)], names=["long"])
     data = replace(small, splits={"test": clips})
     scores = Scores(["long"], np.array([3]), np.eye(14, dtype=np.float32)[:1], small.classes)
-    shown, players = worst_clips(Result(Path(), "test", scores, [], data, None), scores)
+    shown, players = worst_clips(Result(Path(), "test", scores, [], data, None, [scores]), scores)
     assert shown[0]["frames"] == len(players["clips"][0]) == 200
     assert (players["clips"][0][0][0], players["clips"][0][-1][-2]) == (50, 950)
 

@@ -19,7 +19,7 @@ window.tooltips = (root) => [...root.querySelectorAll("*")].map((element) => !el
 def page(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of an evaluation against itself: everything a page can hold, twice."""
     output = tmp_path_factory.mktemp("page") / "r.html"
-    write_report(evaluated, output, evaluated)
+    write_report([evaluated], output, [evaluated])
     return output
 
 

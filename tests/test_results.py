@@ -77,7 +77,7 @@ def test_selection_on_test_is_reported_everywhere(without_val: Path, tmp_path: P
     columns = named_curves(read_metrics(without_val / "metrics.csv"), "test")
     assert curve_names(columns, "loss") == ("train/cross_entropy", "test (used for selection)/loss")
     assert curve_names(columns, "top1") == ("train/top1", "test (used for selection)/top1")
-    write_report(without_val, tmp_path / "r.html")
+    write_report([without_val], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
     assert f"Epoch {said['epoch']} of 3, selected by test/top1: these metrics are the best of all epochs" in page
     assert "test (used for selection)/loss" in page

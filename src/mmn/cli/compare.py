@@ -15,16 +15,18 @@ def register(commands: Any) -> None:
     parser.add_argument("--split", default="test", help="of which split (default: test)")
     parser.add_argument("--against", type=Path, help="another folder to compare its runs over folds with, clip by clip")
     parser.add_argument("--latex", action="store_true", help="print LaTeX, and write compare.tex too")
-    parser.add_argument("--csv", action="store_true", help="print one line per run, and write compare.csv too")
+    parser.add_argument(
+        "--csv", action="store_true", help="print one line per run (of folds: per seed), and write compare.csv too"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
     from mmn.files import replacing, write_json
     from mmn.reporting.compare import Comparison, compare
-    from mmn.reporting.compare_folds import compare_folds, of_folds
+    from mmn.reporting.compare_folds import FoldComparison, compare_folds, of_folds
 
-    comparison: Any
+    comparison: Comparison | FoldComparison
     if of_folds(options.folder):
         comparison = compare_folds(options.folder, options.metric, options.against)
     elif options.against is not None:
@@ -32,13 +34,8 @@ def _run(options: argparse.Namespace) -> None:
     else:
         comparison = compare(options.folder, options.metric, options.split)
     texts = {"md": comparison.markdown()}
-    if isinstance(comparison, Comparison):
-        from mmn.reporting.compare_text import csv, latex
-
-        texts |= {"tex": latex(comparison)} if options.latex else {}
-        texts |= {"csv": csv(comparison)} if options.csv else {}
-    elif options.latex or options.csv:
-        raise UserError("runs over folds are only written as Markdown and JSON; leave --latex and --csv out.")
+    texts |= {"tex": comparison.latex()} if options.latex else {}
+    texts |= {"csv": comparison.csv()} if options.csv else {}
     print(texts[list(texts)[-1]])
     for suffix, text in texts.items():
         with replacing(options.folder / f"compare.{suffix}") as part:

@@ -8,11 +8,14 @@ from typing import Any
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="a run or an evaluation → one HTML page", description=__doc__)
-    parser.add_argument("folder", type=Path, help="of train.py or eval.py")
-    parser.add_argument("--against", type=Path, help="another such folder to compare with, clip by clip")
+    several = "of several trainings (seeds) or folds, all their folders"
+    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help=f"of train.py or eval.py; {several}")
+    parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="FOLDER", help="others to compare with")
     parser.add_argument("--split", help="val or test (default: test, if any)")
     parser.add_argument(
-        "--output", type=Path, help="the HTML file (default: report.html in the folder, or report-against-OTHER.html)"
+        "--output",
+        type=Path,
+        help="the HTML file (default: report.html in the first folder, or report-against-OTHER.html)",
     )
     parser.set_defaults(run=_run)
 
@@ -20,7 +23,7 @@ def register(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     from mmn.reporting.report import write_report
 
-    other = "" if options.against is None else f"-against-{options.against.resolve().name}"
-    output = options.output or options.folder / f"report{other}.html"
-    write_report(options.folder, output, options.against, options.split)
+    other = f"-against-{options.against[0].resolve().name}" if options.against else ""
+    output = options.output or options.folders[0] / f"report{other}.html"
+    write_report(options.folders, output, options.against, options.split)
     print(output)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmn.evaluation.by_group import by_group
 from mmn.evaluation.calibration import calibration
 from mmn.evaluation.grades import grade_metrics
-from mmn.evaluation.intervals import DRAWS, exact, intervals, observed
+from mmn.evaluation.intervals import DRAWS, intervals, observed, share_interval
 from mmn.evaluation.predictions import labelled, predictions, probabilities
 from mmn.evaluation.scores import Scores
 from mmn.text import counted
@@ -45,7 +45,7 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
 
     As in scikit-learn with ``zero_division=0``: a class that is never predicted has precision 0, an absent one
     recall 0. The ``f1_macro`` metrics leave out classes that are neither; here they are listed with zeros.
-    ``precision_95`` and ``recall_95`` are exact intervals that treat clips as independent.
+    ``precision_95`` and ``recall_95`` are intervals that treat clips as independent.
     """
     k = len(scores.classes.names)
     predicted = predictions(scores)
@@ -66,9 +66,9 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
             "recall": float(recall[i]),
             "specificity": float(specificity[i]),
             "f1": float(f1[i]),
-            "precision_95": exact(precision[i] / 100, int(taken[i])),
-            "recall_95": exact(recall[i] / 100, int(support[i])),
-            "specificity_95": exact(specificity[i] / 100, int(len(predicted) - support[i])),
+            "precision_95": share_interval(precision[i] / 100, int(taken[i])),
+            "recall_95": share_interval(recall[i] / 100, int(support[i])),
+            "specificity_95": share_interval(specificity[i] / 100, int(len(predicted) - support[i])),
         }
         for i, name in enumerate(scores.classes.names)
     ]

@@ -43,6 +43,26 @@ def pooled(folds: Sequence[Scores]) -> Scores:
     )
 
 
+def trainings(results: Sequence[Scores]) -> list[Scores]:
+    """The scores of each training: results on the same clips are of several; those on other clips are folds of one.
+
+    Of several trainings on folds, the first result of each fold is pooled with the first of the others, and so on.
+
+    Raises:
+        UserError: folds that are missing, that overlap, or that were trained more often than others.
+    """
+    folds: dict[frozenset[str], list[Scores]] = {}
+    for result in results:
+        folds.setdefault(frozenset(result.names), []).append(result)
+    if len(folds) == 1:
+        return list(results)
+    wanted, counts = results[0].source.view.folds, [len(own) for own in folds.values()]
+    if len(set(counts)) > 1 or (isinstance(wanted, int) and len(folds) < wanted):
+        raise UserError(f"the results are of {len(folds)} different sets of clips, {', '.join(map(str, counts))} of "
+                        "each; give results on the same clips, or equally many of every fold.")  # fmt: skip
+    return [pooled(parts) for parts in zip(*folds.values(), strict=True)]
+
+
 def of_files(parts: Mapping[str, Scores]) -> Scores:
     """The clips of several files, named ``file/name``, with groups ``file/group``; a single file unchanged.
 

@@ -19,16 +19,18 @@ DRAWS = 5000
 PROPORTIONS = ("top1", "top5", "action_f1_micro", "body_f1_micro")
 """Metrics that are a share of the clips; the others are means over classes."""
 
+VERY_FEW = 6
+"""Fewer clips than this have the exact interval of a proportion."""
+
 _AT_ONCE = 500
 
 
 def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
     """95 % intervals of the headline metrics, in percent; all clips must be labelled.
 
-    A proportion has its exact interval (Clopper and Pearson); for grouped clips, with the effective number of
-    independent clips (Korn and Graubard, 1998). A mean over classes has the basic bootstrap
-    interval, since resamples of few clips per class are biased downwards. Clips of a group
-    are resampled together.
+    A proportion has the interval of ``share_interval``; for grouped clips, with the effective number of independent
+    clips (Korn and Graubard, 1998). A mean over classes has the basic bootstrap interval, since resamples of few
+    clips per class are biased downwards. Clips of a group are resampled together.
     """
     samples = drawn([scores], draws)[0]
     values = observed(scores)
@@ -43,18 +45,23 @@ def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
 
 
 def proportion(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> list[float]:
-    """The exact interval in percent of a share of clips ``(N,)`` from ``groups (N,)``."""
+    """The interval in percent of a share of clips ``(N,)`` from ``groups (N,)``."""
     clips, share = len(right), float(right.mean())
-    return exact(share, _worth(right, groups) if len(np.unique(groups)) < clips else clips)
+    return share_interval(share, _worth(right, groups) if len(np.unique(groups)) < clips else clips)
 
 
-def exact(share: float, clips: float) -> list[float]:
-    """The Clopper–Pearson interval in percent; 0 to 100 without clips."""
+def share_interval(share: float, clips: float) -> list[float]:
+    """The interval in percent of a share of independent clips; 0 to 100 without clips.
+
+    Agresti and Coull's (1998), which unlike Wilson's also covers shares near 0 and 100 %; of very few clips, for
+    which it does not, Clopper and Pearson's. ``benchmarks/intervals.py`` compares the three.
+    """
     from statsmodels.stats.proportion import proportion_confint
 
     if clips <= 0:
         return [0.0, 100.0]
-    low, high = proportion_confint(share * clips, clips, method="beta")
+    method = "beta" if clips < VERY_FEW else "agresti_coull"
+    low, high = proportion_confint(share * clips, clips, method=method)
     return [100 * float(np.nan_to_num(low, nan=0.0)), 100 * float(np.nan_to_num(high, nan=1.0))]
 
 

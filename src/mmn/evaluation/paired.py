@@ -46,8 +46,8 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
 
     With one network on each side, p values are exact and hold for these two networks: McNemar's test for shares of
     clips, and an exchange (permutation) test per clip for means over classes. Grouped clips
-    are exchanged by group. With several networks on a side (seeds, folds), the difference is
-    that of the means, with the variance of both networks and clips.
+    are exchanged by group. With several networks on a side (seeds), the difference is that of the means, for any
+    training of the two recipes and any clips.
 
     Returns:
         ``differences``: a ``Difference`` for each metric that is not identical to another (micro F1 is Top-1);
@@ -110,27 +110,34 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
-    """Points, interval and p of the means of several networks on each side, by Welch's t over networks and clips."""
+    """Points, interval and p of the means of several networks on each side, for other trainings and other clips.
+
+    Obuchowski and Rockette's test (1995, degrees of freedom by Hillis, 2007) with trainings as readers: the variance
+    of a mean over trainings, and that of clips as far as networks of one side share it and those of the other do not.
+    """
     from scipy.stats import t
 
     values = [[observed(one) for one in side] for side in sides]
     samples = drawn([one for side in sides for one in side], draws)
-    counts = [len(side) for side in sides]
-    units = len(np.unique(groups_of(sides[0][0])))
+    first, second = (len(side) for side in sides)
+    of_first = np.arange(first + second) < first
+    alike = of_first[:, None] == of_first
+    same = alike & ~np.eye(len(alike), dtype=bool)
+    freedom = first + second - 2
     result = {}
     for name in rows:
         by_side = [np.array([value[name] for value in side]) for side in values]
         points = float(by_side[0].mean() - by_side[1].mean())
-        means = [np.mean([s[name] for s in part], axis=0) for part in (samples[: counts[0]], samples[counts[0] :])]
-        parts = [(float(one.var(ddof=1)) / len(one), len(one) - 1) for one in by_side if len(one) > 1]
-        parts.append((float(np.var(means[0] - means[1], ddof=1)), units - 1))
-        variance = sum(part for part, _ in parts)
+        spread = sum(float(((one - one.mean()) ** 2).sum()) for one in by_side) / freedom
+        together = np.cov([one[name] for one in samples])
+        trainings = spread * (1 / first + 1 / second)
+        variance = trainings + max(2 * float(together[same].mean() - together[~alike].mean()), 0.0)
         if variance <= 0:
             result[name] = (points, points, points, 1.0 if points == 0 else 0.0)
             continue
-        freedom = variance**2 / sum(part**2 / max(degrees, 1) for part, degrees in parts)
-        half = float(t.ppf(0.975, freedom) * np.sqrt(variance))
-        result[name] = (points, points - half, points + half, float(2 * t.sf(abs(points) / np.sqrt(variance), freedom)))
+        degrees = freedom * (variance / trainings) ** 2 if trainings > 0 else np.inf
+        half = float(t.ppf(0.975, degrees) * np.sqrt(variance))
+        result[name] = (points, points - half, points + half, float(2 * t.sf(abs(points) / np.sqrt(variance), degrees)))
     return result
 
 

@@ -128,6 +128,18 @@ class Comparison:
 
         return markdown(self)
 
+    def latex(self) -> str:
+        """The tables as LaTeX."""
+        from mmn.reporting.compare_text import latex
+
+        return latex(self)
+
+    def csv(self) -> str:
+        """One line per run."""
+        from mmn.reporting.compare_text import csv
+
+        return csv(self)
+
 
 def compare(folder: Path, metric: str = "top1", split: str = "test") -> Comparison:
     """Compare the finished runs below ``folder``, with a table for each data file and kind of epoch selection.

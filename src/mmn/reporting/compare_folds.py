@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from mmn.errors import UserError
 from mmn.evaluation.folds import pooled
 from mmn.evaluation.intervals import intervals
@@ -13,6 +15,9 @@ from mmn.evaluation.paired import paired
 from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores, compute_metrics
 from mmn.reporting.runs import Run, find_runs, names_of
+from mmn.reporting.text_tables import latex_table, markdown_table
+
+SELECTION = "Each fold's best epoch was selected on the fold itself, so the scores are slightly optimistic."
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,13 @@ class FoldRow:
     Attributes:
         name: what differs from the other settings.
         folds: number of folds.
+        selected_on: what selected each fold's epoch.
         scores: pooled scores of all clips, by seed.
     """
 
     name: str
     folds: int
+    selected_on: str
     scores: dict[int, Scores]
 
 
@@ -57,22 +64,45 @@ class FoldComparison:
         }  # fmt: skip
         return {"metric": self.metric, "pooled": rows, "against": self.against, "notes": self.notes}
 
-    def markdown(self) -> str:
-        """The table as Markdown."""
-        header = ["", "folds", "clips", "seeds", "pooled", "95 %"] + (["against"] if self.against else [])
-        lines = [f"{self.metric} of every training clip, out of fold", "", _line(header), _line(["---"] * len(header))]
+    def frame(self) -> pd.DataFrame:
+        """One row per setting: folds, clips, seeds, the pooled metric with its interval, and its lead."""
+        records = []
         for row in self.rows:
             values = [compute_metrics(scores)[self.metric] for scores in row.scores.values()]
             spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
             low, high = self._interval(row)
-            cells = [row.name, str(row.folds), str(len(next(iter(row.scores.values())).names)), str(len(values))]
-            cells += [f"{statistics.mean(values):.2f}{spread}", f"{low:.2f} … {high:.2f}"]
-            if row.name in self.against:
-                points, low, high = self.against[row.name]
-                cells.append(f"{points:+.2f} ({low:+.2f} … {high:+.2f})")
-            lines.append(_line(cells))
-        lines += ["", "Each fold's best epoch was selected on the fold itself, so the scores are slightly optimistic."]
-        return "\n".join([*lines, *self.notes]) + "\n"
+            record = {
+                "setting": row.name, "folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
+                "seeds": len(values), "pooled": f"{statistics.mean(values):.2f}{spread}",
+                "95 %": f"{low:.2f} … {high:.2f}",
+            }  # fmt: skip
+            if self.against:
+                lead = self.against.get(row.name)
+                record["against"] = f"{lead[0]:+.2f} ({lead[1]:+.2f} … {lead[2]:+.2f})" if lead else ""
+            records.append(record)
+        return pd.DataFrame(records)
+
+    def markdown(self) -> str:
+        """The table as Markdown."""
+        lines = [self._about(), "", *markdown_table(self.frame()), "", SELECTION, *self.notes]
+        return "\n".join(lines) + "\n"
+
+    def latex(self) -> str:
+        """The table as LaTeX."""
+        return f"% {self._about()}. {SELECTION}\n{latex_table(self.frame())}"
+
+    def csv(self) -> str:
+        """One line per setting and seed: folds, clips, number of seeds, selection, seed and metric."""
+        records = [
+            {"setting": row.name, "folds": row.folds, "clips": len(scores.names), "n": len(row.scores),
+             "selected_on": row.selected_on, "seed": seed, self.metric: compute_metrics(scores)[self.metric]}
+            for row in self.rows
+            for seed, scores in row.scores.items()
+        ]  # fmt: skip
+        return pd.DataFrame(records).to_csv(index=False)
+
+    def _about(self) -> str:
+        return f"{self.metric} of every training clip, out of fold"
 
     def _interval(self, row: FoldRow) -> list[float]:
         """The first seed's interval over clips, or over the groups they come from."""
@@ -131,7 +161,8 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
                 continue
             found[seed] = pooled([scores for run in parts if (scores := run.scores("val")) is not None])
         if found:
-            rows.append(FoldRow(name, len(next(iter(seeds.values()))), found))
+            parts = next(iter(seeds.values()))
+            rows.append(FoldRow(name, len(parts), str(parts[0].about.get("selected_on") or ""), found))
     if not rows:
         raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
     return rows, notes
@@ -151,7 +182,3 @@ def _missing(runs: Sequence[Run]) -> str:
 
 def _without_fold(run: Run) -> dict[str, str]:
     return {key: value for key, value in run.overrides.items() if key != "data.fold"}
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

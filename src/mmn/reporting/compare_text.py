@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from mmn.reporting.compare import Comparison, Row, Table
+from mmn.reporting.text_tables import latex_table, markdown_table
 
 UNITS = {"loss": "nats, lower is better"}
 """Of metrics other than percentages, for which higher is better."""
@@ -52,9 +53,9 @@ def markdown(comparison: Comparison) -> str:
     unit = UNITS.get(comparison.metric, "%, higher is better")
     lines = [f"{comparison.metric} on {comparison.split}, {unit}"]
     for table in comparison.tables:
-        lines += ["", _about(comparison, table), "", *_markdown(frame(comparison, table))]
+        lines += ["", _about(comparison, table), "", *markdown_table(frame(comparison, table))]
         if table.pairs:
-            lines += ["", *_markdown(_pairs(table))]
+            lines += ["", *markdown_table(_pairs(table))]
             lines += [
                 "",
                 "p: probability of at least such a difference if there is none, clip by clip; Holm-corrected.",
@@ -71,11 +72,7 @@ def latex(comparison: Comparison) -> str:
     """The tables for a paper, one ``tabular`` each, with what their runs have in common as a comment."""
     parts = []
     for table in comparison.tables:
-        shown = frame(comparison, table).map(lambda cell: str(cell).replace("±", r"$\pm$"))
-        shown = shown.rename(columns=lambda name: name.replace("%", r"\%").replace("±", r"$\pm$"))
-        for sign in ("_", "&", "#"):
-            shown["setting"] = shown["setting"].str.replace(sign, f"\\{sign}")
-        parts.append(f"% {_about(comparison, table)}\n{shown.to_latex(index=False)}")
+        parts.append(f"% {_about(comparison, table)}\n{latex_table(frame(comparison, table))}")
     return "\n".join(parts)
 
 
@@ -114,11 +111,6 @@ def _pairs(table: Table) -> pd.DataFrame:
         }
         for pair in table.pairs
     )
-
-
-def _markdown(content: pd.DataFrame) -> list[str]:
-    cells = [list(content.columns), ["---"] * len(content.columns), *content.astype(str).to_numpy().tolist()]
-    return ["| " + " | ".join(map(str, row)) + " |" for row in cells]
 
 
 def _number(value: float) -> str:

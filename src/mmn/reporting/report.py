@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +19,29 @@ from mmn.files import replacing
 from mmn.outside import read_yaml
 from mmn.provenance import provenance
 from mmn.reporting.report_column import ReportColumn, report_column
-from mmn.reporting.result import Result, load_result
+from mmn.reporting.result import Result, load_trainings
 from mmn.reporting.table import MORE_TITLES, TITLES
 from mmn.reporting.unlabelled import unlabelled_content
 
 
-def write_report(folder: Path, output: Path, against: Path | None = None, split: str | None = None) -> None:
+def write_report(folders: Sequence[Path], output: Path, against: Sequence[Path] = (), split: str | None = None) -> None:
     """Write the page.
 
     Args:
-        folder: folder of a run or an evaluation.
+        folders: of a run or an evaluation; of several trainings (seeds) or folds of one setting.
         output: the HTML file.
-        against: another one to compare it with.
+        against: the folders to compare it with.
         split: the split; test by default, if any.
 
     Raises:
         UserError: a folder without scores, or no labelled clips to compare.
     """
-    results = [load_result(folder, split)]
-    if against is not None:
-        results.append(load_result(against, results[0].split))
+    results = [load_trainings(folders, split)]
+    if against:
+        results.append(load_trainings(against, results[0].split))
     names = _names(results)
     unlabelled = [name for name, result in zip(names, results, strict=True) if not (result.scores.labels >= 0).any()]
-    if unlabelled and against is not None:
+    if unlabelled and against:
         raise UserError(f"{unlabelled[0]} has no labelled clips to compare; leave --against out.")
     if unlabelled:
         write_page(output, "unlabelled.html", unlabelled_content(results[0], names[0], _provenance(results[0])))
@@ -82,7 +83,9 @@ def _names(results: list[Result]) -> list[str]:
     """A name for each result: its folder's, with as many parent folders as needed to distinguish them."""
     folders = [result.folder.resolve() for result in results]
     depth = next((d for d in range(1, 9) if len({f.parts[-d:] for f in folders}) == len(folders)), 1)
-    return ["/".join(folder.parts[-depth:]) for folder in folders]
+    names = ["/".join(folder.parts[-depth:]) for folder in folders]
+    more = [len(result.trainings) - 1 for result in results]
+    return [f"{name} and {count} more" if count else name for name, count in zip(names, more, strict=True)]
 
 
 def _sections(sides: list[ReportColumn]) -> dict[str, bool]:
@@ -106,14 +109,14 @@ def _difference(results: list[Result]) -> dict[str, Any]:
     if len(results) < 2:
         return {}
     try:
-        return {"difference": paired(results[0].scores, results[1].scores), "significant": SIGNIFICANT}
+        return {"difference": paired(results[0].trainings, results[1].trainings), "significant": SIGNIFICANT}
     except UserError as error:
         return {"incomparable": str(error)}
 
 
 def _suspects(results: list[Result]) -> tuple[list[dict[str, Any]], list[Scores]]:
     """Labels that all streams contradict, and the streams; of the first result if the second has other clips."""
-    found = [stream for result in results for stream in result.streams or [result.scores]]
+    found = [stream for result in results for stream in result.streams or result.trainings]
     streams = list({stream.source.checkpoints or id(stream): stream for stream in found}.values())  # each network once
     try:
         return likely_label_errors(streams), streams

@@ -1,5 +1,6 @@
 """One result as a column of the report; ``--against`` puts two side by side."""
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from mmn.reporting.curves import curve_names, named_curves, read_metrics
 from mmn.reporting.report_clips import gates_on_a_clip, worst_clips
 from mmn.reporting.result import Result
 from mmn.reporting.table import TITLES
+
+HEADLINES = ("top1", "top5", "action_f1_macro")
+"""Metrics of each stream and each training."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class ReportColumn:
         players: the data that animates them.
         gates: gate weights on one clip; None without checkpoint or data.
         errors: accuracy by property; empty without data.
-        streams: Top-1 of each ensembled stream.
+        streams: checkpoint and headline metrics of each ensembled stream.
+        trainings: of each training, and their mean ± standard deviation; empty for a single one.
         chosen: how the epoch was selected, as a sentence; empty if unknown.
     """
 
@@ -52,7 +57,8 @@ class ReportColumn:
     players: dict[str, Any]
     gates: dict[str, Any] | None
     errors: dict[str, list[dict[str, Any]]]
-    streams: list[dict[str, Any]]
+    streams: list[list[str]]
+    trainings: list[list[str]]
     chosen: str
 
 
@@ -88,7 +94,8 @@ def report_column(number: int, result: Result, name: str) -> ReportColumn:
         players=players,
         gates=gates,
         errors=error_analysis(scores, result.data, result.split) if result.data else {},
-        streams=[_stream(stream) for stream in result.streams],
+        streams=_headlines(result.streams),
+        trainings=_trainings(result.trainings),
         chosen=_chosen(result),
     )
 
@@ -129,10 +136,24 @@ def _metrics(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
     return texts
 
 
-def _stream(scores: Scores) -> dict[str, Any]:
-    values = compute_metrics(scores)
-    paths = (Path(checkpoint).parts[-3:] for checkpoint in scores.source.checkpoints)  # the run, checkpoints, the file
-    return {"checkpoint": ", ".join("/".join(parts) for parts in paths), "top1": values["top1"], "top5": values["top5"]}
+def _headlines(results: list[Scores]) -> list[list[str]]:
+    """Rows of a result's checkpoints and its ``HEADLINES``."""
+    rows = []
+    for scores in results:
+        values = compute_metrics(scores)
+        paths = ("/".join(Path(path).parts[-3:]) for path in scores.source.checkpoints)  # run, checkpoints, file
+        rows.append([", ".join(paths), *(f"{values[name]:.2f} %" for name in HEADLINES)])
+    return rows
+
+
+def _trainings(results: list[Scores]) -> list[list[str]]:
+    """The rows of several trainings, and their mean and standard deviation."""
+    if len(results) < 2:
+        return []
+    values = [compute_metrics(scores) for scores in results]
+    by_name = [[one[name] for one in values] for name in HEADLINES]
+    means = [f"{statistics.mean(own):.2f} ± {statistics.stdev(own):.2f} %" for own in by_name]
+    return [*_headlines(results), ["mean ± standard deviation", *means]]
 
 
 def _confusion(scores: Scores) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Results read from the folder of a run or an evaluation."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
+from mmn.evaluation.folds import trainings
 from mmn.evaluation.scores import Scores, read_scores
 from mmn.inference.checkpoint import Checkpoint, UnnamedNetworkError, load_checkpoint
 from mmn.outside import read_json
@@ -24,6 +26,7 @@ class Result:
         streams: the ensembled scores, if several.
         data: the file that was scored, if it still exists.
         checkpoint: the network, or the first of several, if it still exists.
+        trainings: the scores of each training; ``scores`` are the first one's.
     """
 
     folder: Path
@@ -32,6 +35,7 @@ class Result:
     streams: list[Scores]
     data: SkeletonData | None
     checkpoint: Checkpoint | None
+    trainings: list[Scores]
 
     @property
     def about(self) -> dict[str, Any]:
@@ -68,6 +72,28 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     Raises:
         UserError: a folder without scores of that split.
     """
+    scores = _scores(folder, split)
+    streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
+    networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
+    checkpoint = _load(networks[0]) if networks else None
+    data = _data(scores) if Path(scores.source.data).is_file() else None
+    return Result(folder, scores.source.split or "test", scores, streams, data, checkpoint, [scores])
+
+
+def load_trainings(folders: Sequence[Path], split: str | None = None) -> Result:
+    """The result of the first training, with the scores of all; of folds, the pooled scores alone.
+
+    Raises:
+        UserError: a folder without scores of that split, or folds that are incomplete.
+    """
+    first = load_result(folders[0], split)
+    found = trainings([first.scores, *(_scores(folder, first.split) for folder in folders[1:])])
+    if len(found[0].names) > len(first.scores.names):
+        return Result(first.folder, first.split, found[0], [], None, None, found)
+    return replace(first, trainings=found)
+
+
+def _scores(folder: Path, split: str | None) -> Scores:
     paths = [folder / "scores.h5"] + [folder / f"scores_{name}.h5" for name in ("test", "val")]
     if split is not None:
         paths = [folder / "scores.h5", folder / f"scores_{split}.h5"]
@@ -75,12 +101,7 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     if path is None:
         wanted = f" of {split}" if split else ""
         raise UserError(f"{folder} holds no scores{wanted}; give a folder of train.py or eval.py.")
-    scores = read_scores(path, split)
-    streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
-    networks = [p for p in scores.source.checkpoints if Path(p).is_file()]
-    checkpoint = _load(networks[0]) if networks else None
-    data = _data(scores) if Path(scores.source.data).is_file() else None
-    return Result(folder, scores.source.split or "test", scores, streams, data, checkpoint)
+    return read_scores(path, split)
 
 
 def _data(scores: Scores) -> SkeletonData | None:
