@@ -144,7 +144,7 @@ def test_a_run_on_a_fold_is_judged_on_it_and_says_so(subjects: Path, tmp_path: P
     assert (metrics["val"]["clips"], metrics["test"]["clips"]) == (24, 28)
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     other = train(tmp_path / "run2", subjects, *options[:2], "data.fold=2", f"ckpt_path={last}", "trainer.max_epochs=2")
-    assert "data.fold is 2 and the run of" in other.stderr
+    assert "data.fold is 2, but the run of" in other.stderr
 
 
 def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: float = 0.0) -> None:
