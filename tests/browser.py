@@ -1,4 +1,4 @@
-"""A headless Chromium steered over its DevTools protocol: real pointer and keyboard events, and every error it sees."""
+"""A headless Chromium controlled over its DevTools protocol: real pointer and keyboard events, and all errors."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ CHROMIUM = shutil.which("chromium")
 
 @contextmanager
 def open_page(path: Path, profile: Path, width: int = 1200, height: int = 900, dark: bool = False) -> Iterator["Page"]:
-    """A page in a browser of its own, in a window of so many pixels; ``profile`` is an empty folder for the browser."""
+    """Open a page in a new browser with a window of this size; ``profile`` is an empty folder for the browser."""
     arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "about:blank"]
     process = subprocess.Popen([str(CHROMIUM), f"--user-data-dir={profile}", *arguments], stderr=subprocess.DEVNULL)
     loop = asyncio.new_event_loop()
@@ -48,7 +48,7 @@ class Page:
     """An open page.
 
     Attributes:
-        errors: what went wrong in it: exceptions, errors on the console, and anything it asked the network for.
+        errors: exceptions, console errors, and network requests, which a page should not make.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, socket: WebSocketClientConnection) -> None:
@@ -61,7 +61,7 @@ class Page:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """One command of the protocol, and its answer."""
+        """Send a protocol command and return its result."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
         if self._session is not None:
@@ -88,7 +88,7 @@ class Page:
         self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def press(self, key: str, code: int) -> None:
-        """Press a key on what has the focus."""
+        """Press a key on the focused element."""
         text = "\r" if key == "Enter" else ""
         self.call("Input.dispatchKeyEvent", type="keyDown", key=key, code=key, windowsVirtualKeyCode=code, text=text)
         self.call("Input.dispatchKeyEvent", type="keyUp", key=key, code=key, windowsVirtualKeyCode=code)
@@ -115,4 +115,4 @@ class Page:
             case "Network.requestWillBeSent" if not parameters["request"]["url"].startswith(
                 ("file:", "data:", "blob:")
             ):
-                self.errors.append(f"asked for {parameters['request']['url']}")
+                self.errors.append(f"requested {parameters['request']['url']}")

@@ -54,7 +54,7 @@ def in_process(script: str, *arguments: str, cwd: Path, env: dict[str, str] | No
         os.environ.clear()
         os.environ.update(environment)
         GlobalHydra.instance().clear()
-        HydraConfig.instance().cfg = None  # of this run, which the next test is not in
+        HydraConfig.instance().cfg = None  # the next test is in another run
         for handler in set(logging.getLogger().handlers) - set(handlers):
             logging.getLogger().removeHandler(handler)
             handler.close()

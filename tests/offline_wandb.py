@@ -1,4 +1,4 @@
-"""Reads back what an offline W&B run holds: protocol buffers in LevelDB's log format, after a header of 7 bytes."""
+"""Read back the content of an offline W&B run: protocol buffers in LevelDB's log format, after a header of 7 bytes."""
 
 import struct
 from collections.abc import Iterator

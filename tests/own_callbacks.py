@@ -23,7 +23,7 @@ class StopAfter(Callback):
 
 
 class RemoveFolder(Callback):
-    """Removes the run's folder at an optimiser step, as somebody who tidies up."""
+    """Removes the run's folder at an optimiser step, as a user might."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

@@ -1,4 +1,4 @@
-"""Moving skeletons, and what a network makes of them as they go on."""
+"""Animated skeletons, and a network's predictions drawn below them."""
 
 import itertools
 import shutil
@@ -55,7 +55,7 @@ def test_joints_that_were_filled_in_are_hollow(small: SkeletonData) -> None:
     np.testing.assert_allclose(artist.lines.get_segments(), ends)
 
 
-def test_the_strip_shows_classes_that_are_likeliest_somewhere_and_follows_the_frame() -> None:
+def test_the_strip_shows_the_most_likely_classes_and_follows_the_frame() -> None:
     chances = np.array([[0.5, 0.4, 0.1], [0.45, 0.35, 0.2], [0.2, 0.1, 0.7], [0.1, 0.1, 0.8]])
     prediction = Prediction(["sit", "never", "wave"], chances, 2)
     assert prediction.likeliest == [2, 0]
@@ -66,7 +66,7 @@ def test_the_strip_shows_classes_that_are_likeliest_somewhere_and_follows_the_fr
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-def test_clips_become_a_film(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_animations_are_written_as_mp4(jhmdb_like: Path, tmp_path: Path) -> None:
     main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.mp4")])
     assert (tmp_path / "x.mp4").read_bytes()[4:8] == b"ftyp"
 
@@ -75,13 +75,13 @@ def test_clips_become_a_film(jhmdb_like: Path, tmp_path: Path) -> None:
     ("names", "output", "sentence"),
     [(["nobody"], "x.gif", "has 0 clips called nobody"), (["val0001"], "x.png", "animations are written as .gif")],
 )
-def test_what_cannot_be_animated_is_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
+def test_invalid_animations_are_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
     with pytest.raises(SystemExit, match=sentence):
         main(["animate", str(jhmdb_like), *names, str(tmp_path / output)])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pictures_have_y_down_and_show_3d_from_the_front() -> None:
+def test_drawings_have_y_down_and_show_3d_from_the_front() -> None:
     flat, deep = np.ones((4, 15, 2), np.float32), np.ones((4, 15, 3), np.float32)
     np.testing.assert_array_equal(front_view(flat), flat)
     np.testing.assert_array_equal(front_view(deep), flat * [1, -1])
@@ -92,7 +92,7 @@ def checkpoint(small_checkpoint: Path) -> Checkpoint:
     return load_checkpoint(small_checkpoint)
 
 
-def test_a_window_of_the_whole_clip_sees_what_evaluation_sees(checkpoint: Checkpoint, small: SkeletonData) -> None:
+def test_a_window_of_the_whole_clip_matches_evaluation(checkpoint: Checkpoint, small: SkeletonData) -> None:
     clip = small.splits["test"].clip(0)
     chances = sliding_probabilities(checkpoint, clip, small.layout, len(clip))
     whole = infer(checkpoint.network, *prepare([clip], small.layout, "bone", 16)).softmax(dim=1).numpy()
@@ -127,7 +127,7 @@ def test_a_checkpoint_of_another_skeleton_is_refused(jhmdb_like: Path, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_augmentation_makes_of_a_clip_is_shown(jhmdb_like: Path, tmp_path: Path, small: SkeletonData) -> None:
+def test_augmented_versions_of_a_clip_are_shown(jhmdb_like: Path, tmp_path: Path, small: SkeletonData) -> None:
     output = tmp_path / "x.gif"
     main(["animate", str(jhmdb_like), "val0001", str(output), "--augmentation", "mixed", "--epochs", "1"])
     assert output.read_bytes().startswith(b"GIF8")
@@ -155,9 +155,7 @@ def test_what_augmentation_makes_of_a_clip_is_shown(jhmdb_like: Path, tmp_path: 
         (["--augmentation", "strong", "--checkpoint"], "give only one"),
     ],
 )
-def test_augmentations_that_cannot_be_shown_are_refused(
-    jhmdb_like, small_checkpoint, tmp_path, arguments, sentence
-) -> None:
+def test_invalid_augmentations_are_refused(jhmdb_like, small_checkpoint, tmp_path, arguments, sentence) -> None:
     checkpoint = [str(small_checkpoint)] if "--checkpoint" in arguments else []
     with pytest.raises(SystemExit, match=sentence):
         main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.gif"), *arguments, *checkpoint])

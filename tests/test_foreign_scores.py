@@ -70,7 +70,7 @@ def test_columns_under_class_names_are_put_in_our_order(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_foreign(tmp_path / "x.csv", KNOWN).logits, LOGITS[:, [1, 2, 0]], rtol=1e-6)
 
 
-def test_probabilities_are_taken_as_their_logarithm_and_said_to_be(tmp_path: Path, caplog) -> None:
+def test_probabilities_are_converted_to_logarithms_and_logged(tmp_path: Path, caplog) -> None:
     chances = torch.from_numpy(LOGITS).softmax(dim=1).numpy()
     np.save(tmp_path / "x.npy", chances)
     with caplog.at_level(logging.INFO):
@@ -80,12 +80,12 @@ def test_probabilities_are_taken_as_their_logarithm_and_said_to_be(tmp_path: Pat
     assert "its rows have no names" in caplog.text
 
 
-def test_clips_of_other_splits_are_left_out_and_said(tmp_path: Path, caplog) -> None:
+def test_clips_of_other_splits_are_ignored_and_logged(tmp_path: Path, caplog) -> None:
     rows = {**dict(zip(NAMES, LOGITS, strict=True)), "another": LOGITS[0]}
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(rows))
     with caplog.at_level(logging.INFO):
         assert np.array_equal(read_foreign(tmp_path / "x.pkl", KNOWN).logits, LOGITS)
-    assert "1 clips that are not in the split are left out" in caplog.text
+    assert "1 clip outside the split ignored" in caplog.text
 
 
 class Attack:
@@ -96,12 +96,12 @@ class Attack:
 FAULTS = {
     "a.pkl": (lambda p: p.write_bytes(pickle.dumps(Attack())), "it names posix.system, which is not data"),
     "b.pkl": (lambda p: p.write_bytes(b"\x80\x04nothing"), "b.pkl is not a readable score file"),
-    "c.pkl": (lambda p: p.write_bytes(pickle.dumps(tables(other=lambda i: 1))), "a table for each clip without"),
+    "c.pkl": (lambda p: p.write_bytes(pickle.dumps(tables(other=lambda i: 1))), "a dict per clip with none of"),
     "d.pkl": (lambda p: p.write_bytes(pickle.dumps([1, 2, 3])), "does not hold a row of class scores per clip"),
     "e.pkl": (lambda p: p.write_bytes(pickle.dumps([LOGITS[0], LOGITS[1, :2]])), "all of one length"),
     "f.pkl": (lambda p: p.write_bytes(pickle.dumps({})), "does not hold a row"),
     "g.json": (lambda p: p.write_text("{"), "g.json is not a readable score file"),
-    "h.json": (lambda p: p.write_text(json.dumps(LOGITS[:5].tolist())), "has 5 rows without names, the split has 6 cl"),
+    "h.json": (lambda p: p.write_text(json.dumps(LOGITS[:5].tolist())), "has 5 rows without names, but the split has "),
     "i.json": (lambda p: p.write_text(json.dumps({n: [1, 2, 3] for n in NAMES[:5]})), "no scores for clip clip5 (1 su"),
     "j.json": (lambda p: p.write_text(json.dumps([[1, 2]] * 6)), "has 2 scores per clip, but there are 3 classes"),
     "k.json": (lambda p: p.write_text(json.dumps({n: [1, float("nan") if n == "clip1" else 2, 0] for n in NAMES})),
@@ -130,7 +130,7 @@ def test_score_files_that_cannot_be_read_end_in_one_sentence(name: str, tmp_path
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_our_scores_written_for_others_are_read_back(form: str, tmp_path: Path) -> None:
+def test_exported_scores_are_read_back(form: str, tmp_path: Path) -> None:
     write_scores(tmp_path / "scores_test.h5", Scores(NAMES, KNOWN.labels, LOGITS, KNOWN.classes))
     ended = in_process("mmn", "scores", str(tmp_path), "--to", form, cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -138,7 +138,7 @@ def test_our_scores_written_for_others_are_read_back(form: str, tmp_path: Path) 
     assert in_process("mmn", "scores", str(tmp_path), "--to", form, "--split", "val", cwd=tmp_path).returncode == 1
 
 
-def test_evaluation_adds_them_up_with_ours(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_evaluation_combines_foreign_scores_with_ours(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
     checkpoint = save_untrained(tmp_path / "net.ckpt", small, jhmdb_like)
 
     def evaluate(folder: str, *overrides: str):
@@ -156,7 +156,7 @@ def test_evaluation_adds_them_up_with_ours(jhmdb_like: Path, small: SkeletonData
     assert json.loads((tmp_path / "alone" / "metrics.json").read_text())["test"]["top1"] == 100, ended.stderr
     assert compute_metrics(both)["top1"] == 100
     for overrides, sentence in (
-        (["ckpt_path=other.pkl"], "does not say which clips it is of; give data.path="),
+        (["ckpt_path=other.pkl"], "does not record its clips' data file; give data.path="),
         (
             [f"ckpt_path=[{checkpoint},other.pkl]", "weights=auto"],
             "other.pkl has one split; give its val scores",

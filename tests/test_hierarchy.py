@@ -1,4 +1,4 @@
-"""A network of body groups beside one of actions."""
+"""Fusion of a network of actions with one of body groups."""
 
 import json
 from dataclasses import replace
@@ -18,7 +18,7 @@ ACTIONS = Classes(["nod", "wave", "clap"], [1, 0, 0], ["arms", "head"])
 
 
 def made(clips: int = 40) -> tuple[Scores, Scores]:
-    """Actions known a little, groups known well, in another order of clips and groups."""
+    """Scores of actions with little skill, and of groups with much, in another order of clips and groups."""
     rng = np.random.default_rng(0)
     labels, names = rng.integers(0, 3, clips), [f"clip{i}" for i in range(clips)]
     actions = Scores(names, labels, (rng.normal(0, 1, (clips, 3)) + np.eye(3)[labels]).astype(np.float32), ACTIONS)
@@ -48,7 +48,7 @@ def test_a_weighted_group_is_added_to_the_logarithm() -> None:
     assert losses[WEIGHTS.index(found)] == min(losses) < losses[0]
 
 
-def test_streams_that_are_no_actions_and_groups_are_refused() -> None:
+def test_streams_other_than_actions_and_groups_are_refused() -> None:
     actions, groups = made()
     assert actions_and_groups([groups, actions]) == (actions, groups)
     for streams in ([actions], [actions, actions], [groups, groups]):
@@ -56,11 +56,11 @@ def test_streams_that_are_no_actions_and_groups_are_refused() -> None:
             actions_and_groups(streams)
     with pytest.raises(UserError, match="has no scores for clip clip39"):
         with_groups(actions, replace(groups, names=["x", *groups.names[1:]]), 1.0)
-    with pytest.raises(UserError, match="can only be fitted on labelled clips"):
+    with pytest.raises(UserError, match="needs labelled clips to fit on"):
         find_weight(replace(actions, labels=np.full(40, -1)), groups)
 
 
-def test_evaluation_fuses_the_two_streams_and_says_how(tmp_path: Path) -> None:
+def test_evaluation_fuses_the_two_streams_and_records_how(tmp_path: Path) -> None:
     actions, groups = made()
     for name, scores in (("actions", actions), ("groups", groups)):
         write_scores(tmp_path / f"{name}.h5", scores)

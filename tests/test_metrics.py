@@ -1,4 +1,4 @@
-"""Metrics agree with scikit-learn, and the files hold what they promise."""
+"""Metrics agree with scikit-learn, and result files have the documented content."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def by_scikit_learn(labels: np.ndarray, logits: np.ndarray, classes: Classes) ->
 
 
 @pytest.mark.parametrize("clips", [1, 3, 50, 2000])
-def test_metrics_are_scikit_learns(clips: int) -> None:
+def test_metrics_match_scikit_learn(clips: int) -> None:
     rng = np.random.default_rng(clips)
     labels, logits = rng.integers(0, 52, clips), rng.normal(size=(clips, 52)).astype(np.float32)
     logits[np.arange(clips), labels] += 1.5
@@ -92,7 +92,7 @@ def scores(seed: int = 0, clips: int = 9, labelled: bool = True) -> Scores:
     return Scores([f"test{i:04d}" for i in range(clips)], labels, logits, MA52)
 
 
-def test_metrics_of_unlabelled_clips_are_their_number_alone() -> None:
+def test_metrics_of_unlabelled_clips_are_only_their_number() -> None:
     assert compute_metrics(scores(labelled=False)) == {"clips": 0}
 
 
@@ -109,7 +109,7 @@ def test_streams_are_matched_by_name() -> None:
         combine([a, a], [1, 1, 1])
 
 
-def test_weights_are_divided_by_their_sum_and_logits_or_probabilities_added() -> None:
+def test_weights_are_divided_by_their_sum() -> None:
     a, b = scores(), replace(scores(), logits=scores(seed=1).logits)
     share = combine([a, b], [0.6, 0.4])
     np.testing.assert_array_equal(combine([a, b], [6, 4]).logits, share.logits)
@@ -123,7 +123,7 @@ def test_weights_are_divided_by_their_sum_and_logits_or_probabilities_added() ->
             combine([a, b], weights)
 
 
-def test_of_equal_logits_the_lower_index_comes_first() -> None:
+def test_ties_go_to_the_lower_index() -> None:
     tied = torch.zeros(1, 300)
     tied[0, [7, 250]] = 1.0
     assert top_classes(tied, 4).tolist() == [[7, 250, 0, 1]]
@@ -165,7 +165,7 @@ def test_scores_hold_names_labels_logits_and_classes(tmp_path: Path) -> None:
         assert file.attrs["split"] == "test"
 
 
-def test_metrics_json_has_the_promised_metrics(tmp_path: Path) -> None:
+def test_metrics_json_has_the_documented_metrics(tmp_path: Path) -> None:
     write_json(tmp_path / "metrics.json", {"test": compute_metrics(scores())})
     content = json.loads((tmp_path / "metrics.json").read_text())["test"]
     four = ["action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro"]

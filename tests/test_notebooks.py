@@ -1,4 +1,4 @@
-"""The notebooks run from a clean kernel, and what is kept of their output is small."""
+"""The notebooks run in a clean kernel, and their stored outputs are small."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def test_there_are_two() -> None:
+def test_both_notebooks_are_found() -> None:
     assert [path.stem for path in NOTEBOOKS] == ["01_data", "02_read_a_run"]
 
 

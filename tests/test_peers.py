@@ -1,4 +1,4 @@
-"""The peer networks of examples/peers: shapes, graphs, and a step of training through their configs."""
+"""The peer networks in examples/peers: shapes, graphs, and a training step with their configs."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_peers_classify_joints(network: torch.nn.Module) -> None:
     torch.testing.assert_close(network(clips[1:2], torch.zeros(1, 32)), logits[1:2], rtol=1e-4, atol=1e-5)
 
 
-def test_distances_of_joints_do_not_depend_on_where_the_body_is() -> None:
+def test_joint_distances_do_not_depend_on_the_position_of_the_body() -> None:
     network = DDNet(5, 3, 2, 16, filters=8).eval()
     clips = torch.randn(2, 16, 5, 2)
     torch.testing.assert_close(network(clips + 4.0, torch.zeros(2, 16)), network(clips, torch.zeros(2, 16)))
@@ -37,7 +37,7 @@ def test_graphs_lead_to_the_centre_and_back_in_network_order() -> None:
 
 
 @pytest.mark.parametrize("model", ["ddnet model.filters=4", "ctrgcn model.width=8 model.layout=jhmdb"])
-def test_peers_train_by_the_short_recipe(model: str, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_peers_train_with_the_fast_recipe(model: str, jhmdb_like: Path, tmp_path: Path) -> None:
     name, *options = model.split()
     result = in_process(
         "train.py", "--config-dir", str(ROOT / "examples/peers/configs"), "experiment=jhmdb_joint", "recipe=fast",

@@ -1,4 +1,4 @@
-"""``mmn predict``: recordings in, a table of what is recognised out."""
+"""``mmn predict``: from recordings to a table of predictions."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ def save_arrays(path: Path, small: SkeletonData, count: int = 3, joints: list[in
 
 
 @pytest.mark.parametrize("ensemble", [False, True])
-def test_the_table_is_that_of_an_evaluation(
+def test_the_table_matches_that_of_an_evaluation(
     run: Path, small_checkpoint: Path, jhmdb_like: Path, tmp_path: Path, ensemble: bool
 ) -> None:
     paths = [str(run / "checkpoints" / "best.ckpt"), *([str(small_checkpoint)] if ensemble else [])]
@@ -93,12 +93,12 @@ def test_joints_are_found_by_name(small_checkpoint: Path, small: SkeletonData, t
         assert predict(tmp_path, small_checkpoint, f"{source}.npz", *more, "--output", f"{source}.csv").returncode == 0
     assert rows(tmp_path / "mine.csv") == rows(tmp_path / "theirs.csv")
     data = replace(small, layout=Layout.from_dict(layout, "mine"), splits={"test": small.splits["test"]})
-    write_data(tmp_path / "renamed.h5", data)  # other joints at the same places: names, not places, count
+    write_data(tmp_path / "renamed.h5", data)  # other joints at the same indices: joints are matched by name
     assert predict(tmp_path, small_checkpoint, "renamed.h5", "--output", "renamed.csv").returncode == 0
     assert rows(tmp_path / "renamed.csv")[:15] != rows(tmp_path / "theirs.csv")
 
 
-def test_missing_joints_are_filled_in_and_said(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_missing_joints_are_filled_in_and_reported(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
     clip = small.splits["test"].clip(0).copy()
     clip[3, 2] = np.nan
     np.savez(tmp_path / "gap.npz", clip=clip)
@@ -109,7 +109,7 @@ def test_missing_joints_are_filled_in_and_said(small_checkpoint: Path, small: Sk
     assert "--missing interpolate" in predict(tmp_path, small_checkpoint, "gap.npz", "--missing", "refuse").stderr
 
 
-def test_clips_of_one_name_are_told_apart(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_clips_with_the_same_name_are_renamed(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
     for name in ("a", "b"):
         save_arrays(tmp_path / f"{name}.npz", small, count=1)
     assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.csv", "--top", 1).returncode == 0
@@ -118,11 +118,11 @@ def test_clips_of_one_name_are_told_apart(small_checkpoint: Path, small: Skeleto
 
 
 class Stopped(Exception):
-    """A run that ends in the middle."""
+    """Simulates an interruption."""
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, clip: int) -> list[int]:
-    """Let ``Predictor`` fail at its N-th clip; returns the numbers of clips it is given from now on."""
+    """Make ``Predictor`` fail at the N-th clip; returns the number of clips of each call."""
     given: list[int] = []
     real = mmn.Predictor.logits
 
@@ -138,7 +138,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, clip: int) -> list[int]:
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
 @pytest.mark.parametrize("half", [b"", b'{"names": ["test/te'], ids=["whole", "half_a_line"])
-def test_a_stopped_run_continues(
+def test_an_interrupted_run_is_resumed(
     small_checkpoint: Path, small: SkeletonData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, half: bytes
 ) -> None:
     for name in ("a", "b"):
@@ -167,7 +167,7 @@ def test_a_stopped_run_continues(
     assert not record.exists()
 
 
-def test_another_command_starts_anew(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_a_different_command_starts_over(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
     save_arrays(tmp_path / "a.npz", small)
     (tmp_path / "b.npz").write_bytes(b"broken")
     assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.csv").returncode == 1
@@ -188,14 +188,14 @@ def test_another_command_starts_anew(small_checkpoint: Path, small: SkeletonData
         (["coco.npz", "--layout", "coco17"], "has no neck, belly, face, which the network needs"),
         (["deep.npz"], "was not trained on clips in 3D"),
         (["small.h5", "--split", "val"], "has no split val; it has test"),
-        (["few.npz", "--output", "p.txt"], "p.txt does not end in .csv, .jsonl or .json"),
+        (["few.npz", "--output", "p.txt"], "p.txt must end in .csv, .jsonl or .json"),
         (["few.npz", "--output", "folder.csv"], "folder.csv is a folder"),
         (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv.unfinished cannot be written"),
         (["few.npz", "table.csv", "--output", "table.csv"], "table.csv is one of the sources"),
         (["few.npz", "--top", "0"], "--top is 0"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_sentence(
+def test_user_errors_are_one_sentence(
     small_checkpoint: Path, small: SkeletonData, tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     save_arrays(tmp_path / "few.npz", small, joints=list(range(9)))
@@ -228,7 +228,7 @@ def test_only_networks_of_the_same_classes_make_an_ensemble(
 
 @pytest.fixture(scope="module")
 def ten_joints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A layout of as many joints as ``official_small.pt`` has."""
+    """A layout with as many joints as ``official_small.pt``."""
     joints = [f"j{i}" for i in range(10)]
     layout = {"joints": joints, "bones": [["j0", "j1"]], "parts": {"all": joints}, "centre": "j1"}
     path = tmp_path_factory.mktemp("layout") / "ten.yaml"
@@ -237,7 +237,7 @@ def ten_joints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_official_weights_are_told_what_they_see(ten_joints: Path, tmp_path: Path, named: bool) -> None:
+def test_official_weights_take_a_layout_and_modality(ten_joints: Path, tmp_path: Path, named: bool) -> None:
     layout = yaml.safe_load(ten_joints.read_text()) | ({"classes": list("abcdefg")} if named else {})
     (tmp_path / "ten.yaml").write_text(yaml.safe_dump(layout))
     clips = list(np.random.default_rng(0).normal(size=(3, 20, 10, 2)))
@@ -255,13 +255,13 @@ def test_official_weights_are_told_what_they_see(ten_joints: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({}, "holds official weights, which do not say what they see; give their layout and modality"),
-        ({"layout": "ten"}, "give their layout and modality"),
-        ({"layout": "jhmdb", "modality": "bone"}, "has 10 joints and the layout jhmdb has 15"),
+        ({}, "holds official weights, which do not record their layout and modality; give both"),
+        ({"layout": "ten"}, "give both"),
+        ({"layout": "jhmdb", "modality": "bone"}, "has 10 joints, but the layout jhmdb has 15"),
         ({"layout": "ten", "modality": "bones"}, "there is no modality 'bones'"),
     ],
 )
-def test_official_weights_without_what_they_see_are_refused(
+def test_official_weights_without_layout_or_modality_are_refused(
     ten_joints: Path, options: dict[str, str], sentence: str
 ) -> None:
     if options.get("layout") == "ten":
@@ -270,16 +270,16 @@ def test_official_weights_without_what_they_see_are_refused(
         mmn.Predictor(FIXTURES / "official_small.pt", **options)
 
 
-def test_a_modality_is_for_official_weights_alone(small_checkpoint: Path) -> None:
+def test_a_modality_is_only_for_official_weights(small_checkpoint: Path) -> None:
     with pytest.raises(UserError, match="records its modality; leave out modality joint"):
         mmn.Predictor(small_checkpoint, modality="joint")
 
 
-def test_no_clips_have_no_rows(small_checkpoint: Path) -> None:
+def test_no_clips_give_no_rows(small_checkpoint: Path) -> None:
     assert mmn.Predictor(small_checkpoint)([]).shape == (0, 14)
 
 
-def test_real_pickles_one_by_one_and_by_the_folder(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_official_pickles_are_read_one_by_one_or_as_a_folder(small_checkpoint: Path, tmp_path: Path) -> None:
     folder = reference("data/jhmdb/split1")
     done = predict(tmp_path, small_checkpoint, folder / "test_data.pkl", "--output", "p.csv", "--top", 1)
     assert (done.returncode, done.stdout, done.stderr) == (0, "p.csv: 176 clips\n", "")

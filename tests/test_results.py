@@ -61,7 +61,7 @@ def test_the_checkpoint_records_its_selection_and_temperature(run: Path, tmp_pat
 def test_an_ensemble_records_its_streams(run: Path, tmp_path: Path) -> None:
     best, last = run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt"
     ended = in_process("eval.py", f"ckpt_path=[{best},{last}]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path)
-    assert "on held-out folds of it" in ended.stdout
+    assert "on its held-out folds" in ended.stdout
     said = about(tmp_path / "out")
     assert [stream["network"] for stream in said["streams"]] == [
         network_digest(load_checkpoint(path).network) for path in (best, last)

@@ -1,4 +1,4 @@
-"""A network of body groups that sends each clip to the network of its group."""
+"""Routing: a network of body groups sends each clip to the network of its group."""
 
 import json
 from dataclasses import replace
@@ -37,7 +37,7 @@ GROUPS = scores(["legs", "head", "arms"], 0)
 ARMS, LEGS = scores(["clap", "wave"], 1, NAMES[::-1]), scores(["sit", "other", "kick"], 2)
 
 
-def test_a_group_shares_its_probability_as_its_own_network_says() -> None:
+def test_a_groups_probability_is_split_by_its_own_network() -> None:
     total = softmax(routed(CLIPS, [ARMS, GROUPS, LEGS]).logits)
     groups, arms, legs = softmax(GROUPS.logits), softmax(ARMS.logits[::-1].copy()), softmax(LEGS.logits[:, [0, 2]])
     expected = np.stack(
@@ -47,7 +47,7 @@ def test_a_group_shares_its_probability_as_its_own_network_says() -> None:
     np.testing.assert_allclose(total, expected, atol=1e-6)
 
 
-def test_the_network_with_the_fewest_classes_is_asked() -> None:
+def test_the_network_with_the_fewest_classes_is_used() -> None:
     whole = scores(ACTIONS.names, 3)
     both, alone = (routed(CLIPS, [GROUPS, *more]).logits for more in ([whole, ARMS], [whole]))
     np.testing.assert_allclose(both[:, [0, 3, 4]], alone[:, [0, 3, 4]])
@@ -67,7 +67,7 @@ def test_the_network_with_the_fewest_classes_is_asked() -> None:
         ),
     ],
 )
-def test_networks_that_do_not_belong_together_are_refused(streams: list[Scores], sentence: str) -> None:
+def test_mismatched_networks_are_refused(streams: list[Scores], sentence: str) -> None:
     with pytest.raises(UserError) as error:
         routed(CLIPS, streams)
     assert sentence in str(error.value)
@@ -86,7 +86,7 @@ def untrained(path: Path, data: SkeletonData, data_path: Path, view: View, seed:
     return str(path)
 
 
-def test_checkpoints_score_every_clip_each_for_its_classes(small: SkeletonData, tmp_path: Path) -> None:
+def test_each_checkpoint_scores_every_clip_for_its_own_classes(small: SkeletonData, tmp_path: Path) -> None:
     names = small.classes.names
     data = replace(small, classes=Classes(names, [0] * 5 + [1] * 8 + [2], ["arms", "legs", "rest"]))
     write_data(tmp_path / "x.h5", data)
@@ -116,7 +116,7 @@ def test_checkpoints_score_every_clip_each_for_its_classes(small: SkeletonData, 
     chances = softmax(found.logits)
     np.testing.assert_allclose(chances.sum(axis=1), 1, atol=1e-5)
     for overrides, sentence in (
-        ([f"ckpt_path=[{paths['arms']},{paths['legs']}]", "fusion=route"], "needs a network of groups, trained with"),
+        ([f"ckpt_path=[{paths['arms']},{paths['legs']}]", "fusion=route"], "needs a network of groups, but there is"),
         (["ckpt_path=[out/scores.h5,x.ckpt]", "fusion=route"], "give checkpoints, not out/scores.h5."),
     ):
         ended = evaluate(*overrides)

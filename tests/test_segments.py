@@ -1,4 +1,4 @@
-"""Long recordings: what is seen from when to when, and how well it was found."""
+"""Segments of long recordings, and their metrics."""
 
 import csv
 import json
@@ -24,12 +24,12 @@ ARM, HEAD = "arm <&>", "head"
 
 
 def recognise(clips: list[np.ndarray]) -> np.ndarray:
-    """Reads the classes' probabilities off a recording whose joints hold them: their mean over the window."""
+    """A stand-in for a network: the recording's joints hold class probabilities, which are averaged over the window."""
     return np.array([clip[:, :, 0].mean(axis=0) for clip in clips])
 
 
 def recording(frames: int, *actions: tuple[int, int, int]) -> np.ndarray:
-    """``(T, 3, 2)``, 1 where an action ``(class, first, last)`` is on; class 0 is on where no other is."""
+    """``(T, 3, 2)``, 1 during each action ``(class, first, last)``; class 0 fills the remaining frames."""
     on = np.zeros((frames, 3, 2), np.float32)
     for k, first, last in actions:
         on[first : last + 1, k] = 1
@@ -45,7 +45,7 @@ def found(clip: np.ndarray, **changed: float) -> list[Segment]:
 
 @pytest.mark.parametrize("stride", [1, 3, 8])
 @pytest.mark.parametrize("smooth", [0, 4])
-def test_actions_are_found_where_they_are(stride: int, smooth: float) -> None:
+def test_actions_are_found_at_their_frames(stride: int, smooth: float) -> None:
     first, second = found(recording(200, (1, 40, 79), (2, 120, 169)), stride=stride, smooth=smooth)
     assert (first.class_name, second.class_name) == (ARM, HEAD)
     assert [first.start, first.end, second.start, second.end] == pytest.approx([4.0, 8.0, 12.0, 17.0], abs=0.15)
@@ -64,15 +64,15 @@ def test_a_recording_shorter_than_the_window_is_one_window() -> None:
     assert runs(np.array([True, False, True, True])) == [(0, 0), (2, 3)]
 
 
-def test_smoothing_closes_gaps_of_a_moment() -> None:
+def test_smoothing_closes_short_gaps() -> None:
     clip = recording(200, (1, 40, 79), (1, 84, 120))
     assert len(found(clip, window=2)) == 2
     assert len(found(clip, window=2, smooth=8)) == 1
 
 
 @pytest.mark.parametrize("changed", [{"window": 1}, {"stride": 0}, {"smooth": -1}, {"smooth": float("nan")}])
-def test_sliding_that_makes_no_sense_is_refused(changed: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="make no sense"):
+def test_invalid_windows_are_refused(changed: dict[str, float]) -> None:
+    with pytest.raises(UserError, match="use a window of at least 2 frames"):
         found(recording(30), **changed)
 
 
@@ -87,9 +87,9 @@ A, B = Segment("r", 0, 10, "a", 0.9), Segment("r", 20, 30, "b", 0.8)
         ([A._replace(name="other"), B], [A, B], 0.5, 0.5, 0.5),
         ([A._replace(end=5)], [A], 1, 5 / 9, 1),  # overlap 0.5: found at 0.1 … 0.5
         ([A._replace(end=4)], [A], 0, 4 / 9, 0),
-        ([A, A._replace(probability=0.5)], [A], 1, 1, 2 / 3),  # found twice: the second is wrong, after all recall
-        ([A._replace(start=50, end=60, probability=0.95), A], [A], 0.5, 0.5, 2 / 3),  # a surer mistake before it
-        # a surer mistake before two: precision 1/2, then 2/3, and made never to rise, 2/3 from the start
+        ([A, A._replace(probability=0.5)], [A], 1, 1, 2 / 3),  # matched twice: the second is wrong, at full recall
+        ([A._replace(start=50, end=60, probability=0.95), A], [A], 0.5, 0.5, 2 / 3),  # after a more probable mistake
+        # a more probable mistake before two: precision 1/2, then 2/3; made non-increasing, 2/3 from the start
         (
             [A._replace(start=50, end=60, probability=0.95), A, A._replace(start=70, end=80, probability=0.7)],
             [A, A._replace(start=70, end=80)],
@@ -97,7 +97,7 @@ A, B = Segment("r", 0, 10, "a", 0.9), Segment("r", 20, 30, "b", 0.8)
         ),
         ([A._replace(class_name="b"), B], [A, B], 0.25, 0.25, 0.5),
         ([], [A], 0, 0, 0),
-        # of three true ones the first and third of three predicted find one: 1 · 1/3 + 2/3 · 1/3
+        # of three true segments, two are matched by the first and third prediction: 1 · 1/3 + 2/3 · 1/3
         (
             [A, A._replace(start=50, end=60, probability=0.8), A._replace(start=70, end=80, probability=0.7)],
             [A, A._replace(start=70, end=80), A._replace(start=90, end=99)],
@@ -105,7 +105,7 @@ A, B = Segment("r", 0, 10, "a", 0.9), Segment("r", 20, 30, "b", 0.8)
         ),
     ],
 )  # fmt: skip
-def test_average_precision_is_that_computed_by_hand(
+def test_average_precision_matches_values_computed_by_hand(
     predicted: list[Segment], true: list[Segment], at_half: float, mean: float, f1: float
 ) -> None:
     metrics = score_segments(predicted, true)
@@ -118,14 +118,14 @@ def mmn(folder: Path, *arguments: object) -> Ended:
 
 @pytest.fixture
 def long(small: SkeletonData, tmp_path: Path) -> Path:
-    """A recording of which the first 30 frames show nobody."""
+    """A recording with nobody in its first 30 frames."""
     clips = np.concatenate([small.splits["test"].clip(i) for i in range(8)])
     padded = np.concatenate([np.full((30, 15, 2), np.nan, np.float32), clips])
     np.savez(tmp_path / "long.npz", interview=padded)
     return tmp_path
 
 
-def test_a_long_recording_in_and_scored_segments_out(long: Path, small_checkpoint: Path) -> None:
+def test_segments_of_a_long_recording_are_written_and_scored(long: Path, small_checkpoint: Path) -> None:
     asked = "long.npz", "--window", 16, "--stride", 4, "--fps", 10, "--threshold", 0.05
     for form in ("csv", "json", "vtt"):
         done = mmn(long, "predict", small_checkpoint, *asked, "--segments", f"s.{form}")
@@ -144,7 +144,7 @@ def test_a_long_recording_in_and_scored_segments_out(long: Path, small_checkpoin
     assert json.loads(scored.stdout)["map"] == pytest.approx(1)
 
 
-def test_recordings_that_were_finished_are_not_looked_at_again(
+def test_finished_recordings_are_skipped(
     small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clips = {f"r{i}": small.splits["test"].clip(i) for i in range(2)}
@@ -164,7 +164,7 @@ def test_recordings_that_were_finished_are_not_looked_at_again(
     assert done.stdout == f"s.csv: {len(after.splitlines()) - 1} segments of 3 recordings\n"
 
 
-def test_progress_goes_through_a_long_recording(small: SkeletonData, small_checkpoint: Path) -> None:
+def test_progress_is_reported_within_a_long_recording(small: SkeletonData, small_checkpoint: Path) -> None:
     clip = np.concatenate([small.splits["test"].clip(0)] * 50)
     recording = predict.Recordings(Clips.from_arrays([clip]), small.layout, [np.arange(len(clip))])
     frames: list[int] = []
@@ -173,7 +173,7 @@ def test_progress_goes_through_a_long_recording(small: SkeletonData, small_check
     assert sum(frames) == pytest.approx(len(clip), abs=8)
 
 
-def test_subtitles_show_what_names_hold(tmp_path: Path) -> None:
+def test_subtitles_escape_class_names(tmp_path: Path) -> None:
     write_segments(tmp_path / "s.vtt", [Segment("r", 1.5, 3723.25, ARM, 0.926)])
     expected = "WEBVTT\n\n00:00:01.500 --> 01:02:03.250\narm &lt;&amp;&gt; 93%\n"
     assert (tmp_path / "s.vtt").read_text() == expected
@@ -194,7 +194,7 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--segments", "s.txt"], "s.txt does not end in"),
+        (["--segments", "s.txt"], "s.txt must end in"),
         (["--segments", "s.csv", "--output", "p.csv"], "give one of them"),
         (["--segments", "s.csv", "--threshold", "0"], "--threshold is 0"),
         (["--segments", "s.csv", "--window", "1"], "a window of 1 frames"),
@@ -202,7 +202,7 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
         (["long.npz", "--segments", "s.vtt"], "s.vtt belongs to one recording"),
     ],
 )
-def test_segments_that_cannot_be_are_said_in_a_sentence(
+def test_invalid_segment_requests_end_in_one_sentence(
     long: Path, small_checkpoint: Path, arguments: list[str], sentence: str
 ) -> None:
     done = mmn(long, "predict", small_checkpoint, "long.npz", *arguments)
@@ -214,14 +214,14 @@ def test_segments_that_cannot_be_are_said_in_a_sentence(
 @pytest.mark.parametrize(
     ("predicted", "true", "sentence"),
     [
-        ("name,start,end,class\nr,1,2,a", "name,start,end,class\nr,1,2,a", "start, end and probability have to be"),
+        ("name,start,end,class\nr,1,2,a", "name,start,end,class\nr,1,2,a", "start, end and probability must be"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,class\nr,1,a", "must name the columns"),
-        ("name,start,end,class,probability\nr,2,1,a,1", "name,start,end,class\nr,1,2,a", "line 2: 2 to 1, 1 is no"),
+        ("name,start,end,class,probability\nr,2,1,a,1", "name,start,end,class\nr,1,2,a", "line 2: a segment from 2"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\nr,1,2,", "line 2 has no class"),
-        ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\n", "there is no true segment"),
+        ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\n", "there are no true segments"),
     ],
 )
-def test_tables_that_are_none_are_said_in_a_sentence(tmp_path: Path, predicted: str, true: str, sentence: str) -> None:
+def test_invalid_segment_tables_end_in_one_sentence(tmp_path: Path, predicted: str, true: str, sentence: str) -> None:
     (tmp_path / "p.csv").write_text(predicted)
     (tmp_path / "t.csv").write_text(true)
     done = mmn(tmp_path, "score-segments", "p.csv", "t.csv")

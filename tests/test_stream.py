@@ -1,4 +1,4 @@
-"""What a loaded network says of its stream, and what is checked by it."""
+"""A loaded network's stream, and the checks based on it."""
 
 import itertools
 from dataclasses import replace
@@ -18,8 +18,8 @@ from mmn.inference.checkpoint import load_checkpoint
 from mmn.inference.prepare import check_modality
 from mmn.inference.stream import MMN_TARGET, Stream, with_stream
 
-CANNOT_BE_TOLD = {("bone", "bone_motion"), ("joint_motion", "bone_motion")}
-"""A network's modality and that of clips which, for all their zeros, could be of it."""
+AMBIGUOUS = {("bone", "bone_motion"), ("joint_motion", "bone_motion")}
+"""Pairs of a network's modality and a clip's that exact zeros cannot distinguish."""
 
 
 @pytest.fixture
@@ -34,21 +34,21 @@ def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: s
     preprocessing = Preprocessing(Modality(network, rule), 16)
     stream = Stream(preprocessing, load_layout("ma52"), small.classes, MMN_TARGET, {"num_frames": 16})
     prepared, _ = mmn.prepare(moving, "ma52", clips, num_frames=16, bone_rule=rule)
-    if network == clips or (network, clips) in CANNOT_BE_TOLD:
+    if network == clips or (network, clips) in AMBIGUOUS:
         check_modality(stream, prepared)
         return
-    with pytest.raises(mmn.UserError, match=f"the network takes {network}, but these clips seem to be {clips};"):
+    with pytest.raises(mmn.UserError, match=f"the network expects {network}, but these clips seem to be {clips};"):
         check_modality(stream, prepared)
 
 
-def test_clips_without_any_movement_are_of_every_modality(small: SkeletonData) -> None:
+def test_clips_without_movement_fit_every_modality(small: SkeletonData) -> None:
     still = [np.repeat(np.random.default_rng(0).normal(size=(1, 15, 2)), 9, axis=0)]
     for name in STREAMS:
         stream = Stream(Preprocessing(Modality(name), 16), small.layout, small.classes, MMN_TARGET, {"num_frames": 16})
         check_modality(stream, mmn.prepare(still, small.layout, name, num_frames=16)[0])
 
 
-def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Path, small: SkeletonData) -> None:
+def test_input_is_prepared_from_the_networks_stream(small_checkpoint: Path, small: SkeletonData) -> None:
     network = mmn.load_network(small_checkpoint)
     clips = [small.splits["test"].clip(i) for i in range(3)]
     prepared = mmn.prepare(clips, network=network)
@@ -57,7 +57,7 @@ def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Pat
     assert fused.stream is network.stream
     for net in (network, fused):
         mmn.infer(net, *prepared)
-        with pytest.raises(mmn.UserError, match="takes bone, but these clips seem to be joint"):
+        with pytest.raises(mmn.UserError, match="expects bone, but these clips seem to be joint"):
             mmn.infer(net, *mmn.prepare(clips, small.layout, "joint", num_frames=16))
     tree = with_stream(network, replace(network.stream, preprocessing=Preprocessing(Modality("bone", "tree"), 16)))
     assert torch.equal(
@@ -65,7 +65,7 @@ def test_what_a_network_sees_is_prepared_from_what_it_says(small_checkpoint: Pat
     )
 
 
-def test_what_contradicts_a_network_or_is_not_known_is_refused(small_checkpoint: Path) -> None:
+def test_options_that_contradict_a_network_are_refused(small_checkpoint: Path) -> None:
     clips = [np.zeros((4, 15, 2))]
     with pytest.raises(mmn.UserError, match="modality is already recorded in the network"):
         mmn.prepare(clips, modality="joint", network=mmn.load_network(small_checkpoint))
@@ -75,7 +75,7 @@ def test_what_contradicts_a_network_or_is_not_known_is_refused(small_checkpoint:
         mmn.prepare(clips, network=official)
 
 
-def test_a_stream_survives_being_written(small_checkpoint: Path) -> None:
+def test_a_stream_is_saved_and_restored(small_checkpoint: Path) -> None:
     stream = load_checkpoint(small_checkpoint).stream
     assert Stream.from_dict(stream.as_dict(), "here") == stream
     with pytest.raises(mmn.UserError, match="written by a newer mmn"):

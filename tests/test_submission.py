@@ -1,4 +1,4 @@
-"""The challenge file of a split without labels, and what is wrong with damaged ones."""
+"""Challenge files of an unlabelled split, and the faults of damaged ones."""
 
 import time
 import tracemalloc
@@ -32,14 +32,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_evaluation_writes_has_no_fault(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_written_by_evaluation_has_no_faults(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("prediction.zip", "prediction.csv"):
         main(["check-submission", str(folder / name), str(folder / "x.h5")])
         assert "is complete: 104 clips" in capsys.readouterr().out
 
 
 def lines(change) -> object:
-    """A damage of the list of lines."""
+    """Apply ``change`` to the list of lines."""
 
     def damage(text: str) -> str:
         rows = text.splitlines()
@@ -69,7 +69,7 @@ DAMAGES = {
     "an index with a leading zero": (cell(2, 1, "03"), "action_pred_1 is '03'"),
     "an index of many digits": (cell(2, 1, "9" * 5_000), "action_pred_1 is '9999"),
     "an index in spaces": (cell(2, 1, " 3"), "action_pred_1 is ' 3'"),
-    "a terminal's commands": (cell(1, 0, "\x1b[2J.mp4"), "clip [2J.mp4 is not in split test"),
+    "terminal escape codes": (cell(1, 0, "\x1b[2J.mp4"), "clip [2J.mp4 is not in split test"),
     "a body out of range": (cell(2, 6, "7"), "body_pred_1 is '7', not an index from 0 to 6"),
     "a body of another action": (lines(lambda rows: rows.__setitem__(4, wrong_body(rows[4]))), "belongs to"),
     "an action twice": (lines(lambda rows: rows.__setitem__(4, repeated(rows[4]))), "an action is predicted twice"),
@@ -120,7 +120,7 @@ ENTRY = b"PK\x01\x02"  # of the archive's directory
         lambda data: data.replace(b"test0001", b"test000x", 1),  # stored, so that its checksum is wrong
         lambda data: patched(data, 8, b"\x01\x00"),  # encrypted
         lambda data: patched(data, 10, b"\x63\x00"),  # an unknown compression
-        lambda data: patched(data, 42, b"\x09\x00"),  # another place
+        lambda data: patched(data, 42, b"\x09\x00"),  # another offset
     ],
 )
 def test_archives_that_cannot_be_unpacked_are_faults(damage, folder: Path, tmp_path: Path) -> None:
@@ -148,10 +148,10 @@ def test_an_archive_that_unpacks_to_gigabytes_is_not_unpacked(folder: Path, tmp_
     assert peak < 10_000_000
 
 
-def test_the_time_grows_with_the_clips_alone(folder: Path, tmp_path: Path) -> None:
+def test_time_grows_linearly_with_the_clips(folder: Path, tmp_path: Path) -> None:
     data = read_data(folder / "x.h5")
     names = [f"clip{i:06d}" for i in range(20_000)]
-    clips = replace(data.splits["test"], names=names)  # names are all that is looked at
+    clips = replace(data.splits["test"], names=names)  # only names are read
     head, row = (folder / "prediction.csv").read_text().splitlines()[:2]
     rest = row.partition(",")[2]
     (tmp_path / "p.csv").write_text("\n".join([head, *(f"{name}.mp4,{rest}" for name in names)]) + "\n")

@@ -30,7 +30,7 @@ def loss(streams: list[Scores], weights: list[float], average: str) -> float:
     return compute_metrics(combine(streams, weights, average))["loss"]
 
 
-def test_each_stream_gets_its_temperature_and_its_scale_then_matters_no_more() -> None:
+def test_each_stream_gets_a_temperature_that_cancels_its_scale() -> None:
     alone = find_weights([stream(0, scale=5.0, clips=4000)], weights=[1.0], temperatures=True)
     assert alone.temperatures == pytest.approx([5.0], rel=0.1)
     assert (alone.gain, alone.weights, alone.temperature) == (0, [1.0], pytest.approx(1.0, abs=0.01))
@@ -40,11 +40,11 @@ def test_each_stream_gets_its_temperature_and_its_scale_then_matters_no_more() -
     fits = [find_weights(some, temperatures=True) for some in (streams, loud)]
     assert fits[0].weights == pytest.approx(fits[1].weights, abs=1e-3)
     assert 10 * fits[0].temperatures[2] == pytest.approx(fits[1].temperatures[2], rel=1e-3)
-    assert fits[1].gain > 2  # the loud one alone counts without temperatures
+    assert fits[1].gain > 2  # without temperatures, the stream of large logits dominates
     assert find_weights(streams, weights=[0.5, 0.3, 0.2], temperatures=True).weights == [0.5, 0.3, 0.2]
 
 
-def test_weights_of_probabilities_are_those_of_their_mean() -> None:
+def test_weights_of_probabilities_minimise_the_loss_of_their_mean() -> None:
     streams = [stream(0, skill=2.5, clips=2000), stream(1, skill=1.0, clips=2000)]
     fitted = find_weights(streams, average="probabilities")
     assert fitted.step == 1.0
@@ -53,7 +53,7 @@ def test_weights_of_probabilities_are_those_of_their_mean() -> None:
     assert fitted.weights[0] == pytest.approx(best, abs=0.01)
 
 
-def test_the_gain_is_that_of_clips_that_were_not_fitted_on() -> None:
+def test_the_gain_is_measured_on_held_out_clips() -> None:
     noise = [stream(seed, skill=0.1, clips=60) for seed in range(12)]
     fitted = find_weights(noise, temperatures=True)
     plain = compute_metrics(combine(noise))["top1"]
@@ -82,7 +82,7 @@ def test_evaluation_fits_streams_of_any_origin_on_val(tmp_path: Path) -> None:
     both = ["ckpt_path=[ours/scores_test.h5,theirs_test.pkl]", "val_path=[null,theirs_val.pkl]"]
     ended = evaluate(*both, "temperature=auto", "weights=auto")
     assert ended.returncode == 0, ended.stderr
-    assert "found on the val split, 300 clips; on held-out folds of it, Top-1 +" in ended.stdout
+    assert "fitted on 300 clips of the val split; on its held-out folds, Top-1 +" in ended.stdout
     about = json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]
     assert about["streams"][1]["divided_by"] == pytest.approx(8.0, rel=0.3)
     fitted = find_weights([stream(0, clips=300), stream(1, 8.0, 1.5, clips=300)], temperatures=True)

@@ -87,14 +87,14 @@ def test_ensembles_mix_checkpoints_and_scores_with_weights_fitted_on_val(run: Pa
         "eval.py", f"ckpt_path=[{best},{tmp_path}/scores_test.h5]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
-    assert "weights found on the val split" in result.stdout
+    assert "clips of the val split" in result.stdout
     combined = json.loads((tmp_path / "out" / "metrics.json").read_text())["test"]
     alone = json.loads((run / "metrics.json").read_text())["test"]
     assert {k: v for k, v in combined.items() if k != "loss"} == {k: v for k, v in alone.items() if k != "loss"}
     assert combined["loss"] == pytest.approx(alone["loss"], abs=1e-5)
     assert set(json.loads((tmp_path / "out" / "analysis.json").read_text())) >= {"intervals_95", "ece", "classes"}
     wrong = in_process("eval.py", f"ckpt_path={run}/scores_val.h5", "hydra.run.dir=out", cwd=tmp_path)
-    assert "is of split val; give scores of test" in wrong.stderr
+    assert "holds scores of split val; give scores of test" in wrong.stderr
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Clips of none of the classes: told by how unlikely the likeliest class is."""
+"""Clips of unknown classes, detected by low confidence."""
 
 import csv
 from pathlib import Path
@@ -18,7 +18,7 @@ from mmn.inference.checkpoint import load_checkpoint
 
 
 def scores(*likeliest: float, labels: list[int] | None = None) -> Scores:
-    """Clips of two classes, the likelier of these probabilities."""
+    """Scores of clips with two classes, the more likely of which has these probabilities."""
     chances = np.array(likeliest)
     logits = np.log(np.stack([chances, 1 - chances], axis=1)).astype(np.float32)
     names = [str(i) for i in range(len(chances))]
@@ -85,7 +85,7 @@ def test_unlikely_clips_are_none_of_these(run: Path, jhmdb_like: Path, small: Sk
     assert f": {NONE_OF_THESE}\n    " in printed
 
 
-def test_a_coverage_is_the_threshold_of_segments(run: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_coverage_sets_the_threshold_of_segments(run: Path, small: SkeletonData, tmp_path: Path) -> None:
     best = run / "checkpoints" / "best.ckpt"
     np.savez(tmp_path / "long.npz", long=np.concatenate([small.splits["test"].clip(i) for i in range(6)]))
     threshold = mmn.Predictor(best).threshold(0.8)
@@ -97,7 +97,7 @@ def test_a_coverage_is_the_threshold_of_segments(run: Path, small: SkeletonData,
 
 
 @pytest.mark.parametrize("coverage", [0, -1, 1.1, float("nan")])
-def test_a_coverage_is_a_share(run: Path, coverage: float) -> None:
+def test_a_coverage_out_of_range_is_refused(run: Path, coverage: float) -> None:
     with pytest.raises(UserError, match="it is a share of clips, above 0 and at most 1"):
         mmn.Predictor(run / "checkpoints" / "best.ckpt").threshold(coverage)
 

@@ -42,7 +42,7 @@ def evaluate(cfg: DictConfig, request: EvaluationRequest | None = None) -> dict[
         ``{split: {metric: value}}``, as in ``metrics.json``.
 
     Raises:
-        UserError: a checkpoint, file or split that is missing or does not fit.
+        UserError: a checkpoint, file or split is missing or does not fit.
     """
     request = request or read_request(cfg)
     with same_job_in_every_process():

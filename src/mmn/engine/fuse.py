@@ -1,4 +1,4 @@
-"""Several streams as one: what is to be fitted on the val split, their sum or another fusion, and its record."""
+"""Fuse several streams: fit weights and temperatures on the val split, sum or combine the streams, record how."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Fused(NamedTuple):
-    """The result, the streams that it is the weighted sum of, their weights, and the network of groups, if any."""
+    """The result, the streams it is the weighted sum of, their weights, and the network of groups, if any."""
 
     total: Scores
     streams: list[Scores]
@@ -31,10 +31,10 @@ class Fused(NamedTuple):
 
 
 def val_paths(request: EvaluationRequest) -> list[str]:
-    """Checkpoints and scores of the val split, one per stream.
+    """Checkpoints or val scores to fit on, one per stream.
 
     Raises:
-        UserError: a file of scores of the test split, without one of the val split.
+        UserError: a stream is a file of test scores, and its val scores are not given.
     """
     return [_val_path(path, given) for path, given in zip(request.paths, request.val_paths, strict=True)]
 
@@ -43,12 +43,12 @@ def _val_path(path: str, given: str | None) -> str:
     if given is not None:
         return given
     if Path(path).suffix in SUFFIXES:
-        raise UserError(f"auto is fitted to the val split, and {path} has one split; give its val scores as val_path=.")
+        raise UserError(f"auto is fitted to the val split, but {path} has one split; give its val scores as val_path=.")
     if not path.endswith(".h5"):
         return path
     scores = Path(path).with_name("scores_val.h5")
     if not scores.exists():
-        raise UserError(f"auto is fitted to the val split, and there is no {scores}; give the checkpoint or val_path=.")
+        raise UserError(f"auto is fitted to the val split, but there is no {scores}; give the checkpoint or val_path=.")
     return str(scores)
 
 
@@ -58,16 +58,16 @@ def fuse(
     request: EvaluationRequest,
     clips: Mapping[str, Scores],
 ) -> Fused:
-    """Streams as the request says.
+    """Fuse streams as requested.
 
     Args:
         streams: scores of the split to report.
-        judged: scores of the val split by the same streams, if the request fits something to it.
+        judged: scores of the val split by the same streams, if the request fits anything to it.
         request: fusion, weights and temperatures.
         clips: clips and actions of both splits, without scores, for ``fusion=route``.
 
     Raises:
-        UserError: streams that do not belong together, or no labelled clips to fit on.
+        UserError: the streams do not match, or there are no labelled clips to fit on.
     """
     if request.fusion != "sum":
         total, groups = _by_group(streams, judged, request, clips)
@@ -77,7 +77,7 @@ def fuse(
         return _sum(streams, request.weights, request, {"weights_from": "the command"})
     temperatures = request.temperature == "auto"
     fitted = find_weights(judged, weights=request.weights, temperatures=temperatures, average=request.average)
-    _say(fitted, request)
+    _log_fit(fitted, request)
     how: dict[str, Any] = {
         "weights_from": "val" if request.weights == "auto" else "the command",
         "temperature": fitted.temperature,
@@ -87,7 +87,7 @@ def fuse(
         "loss_gain": fitted.loss_gain,
     }
     if temperatures:
-        streams = [_cooled(*pair) for pair in zip(streams, fitted.temperatures, strict=True)]
+        streams = [_divided(*pair) for pair in zip(streams, fitted.temperatures, strict=True)]
     return _sum(streams, fitted.weights, request, how)
 
 
@@ -99,21 +99,21 @@ def _sum(streams: Sequence[Scores], weights: list[float], request: EvaluationReq
     return Fused(replace(total, source=replace(total.source, record=record)), list(streams), weights)
 
 
-def _say(fitted: FittedWeights, request: EvaluationRequest) -> None:
+def _log_fit(fitted: FittedWeights, request: EvaluationRequest) -> None:
     found = []
     if request.temperature == "auto":
         found.append("temperatures " + ", ".join(f"{value:.2f}" for value in fitted.temperatures))
     if request.weights == "auto":
         found.append("weights " + ", ".join(f"{value:.2f}" for value in fitted.weights))
     log.info(
-        "%s, found on the val split, %d clips; on held-out folds of it, Top-1 %+.2f points and loss %+.3f against %s",
+        "%s, fitted on %d clips of the val split; on its held-out folds, Top-1 %+.2f points and loss %+.3f against %s",
         " and ".join(found), fitted.clips, fitted.gain, -fitted.loss_gain,
         "equal weights" if request.weights == "auto" else "no temperature",
     )  # fmt: skip
 
 
-def _cooled(scores: Scores, temperature: float) -> Scores:
-    """Logits over a temperature, which is recorded."""
+def _divided(scores: Scores, temperature: float) -> Scores:
+    """Divide logits by a temperature, which is recorded."""
     record = {**scores.source.record, "divided_by": temperature, "temperature": 1.0}
     logits = (scores.logits / temperature).astype(np.float32)
     return replace(scores, logits=logits, source=replace(scores.source, record=record))
@@ -125,12 +125,12 @@ def _by_group(
     request: EvaluationRequest,
     clips: Mapping[str, Scores],
 ) -> tuple[Scores, Scores]:
-    """A network of body groups and networks of actions as one, and the former."""
+    """Fuse a network of body groups with networks of actions; returns the result and the scores of the groups."""
     if request.temperature == "auto":
         temperatures = [fit_temperature(one) for one in judged]
-        log.info("temperatures found on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
+        log.info("temperatures fitted on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
         streams, judged = (
-            [_cooled(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, judged)
+            [_divided(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, judged)
         )
     how: dict[str, Any] = {"fusion": request.fusion}
     if request.fusion == "route":
@@ -145,14 +145,14 @@ def _by_group(
         total = with_groups(actions, groups, weight)
         val = with_groups(*actions_and_groups(judged), weight) if judged else None
         how["group_weight"] = weight
-        _say_group_weight(total, actions, weight)
+        _log_group_weight(total, actions, weight)
     if val is not None:
         how["temperature"] = fit_temperature(val)
     record = of_streams([stream.source.record for stream in streams], [], **how)
     return replace(total, source=replace(total.source, record=record)), groups
 
 
-def _say_group_weight(total: Scores, actions: Scores, weight: float | None) -> None:
+def _log_group_weight(total: Scores, actions: Scores, weight: float | None) -> None:
     if (total.labels >= 0).any():
         log.info(
             "with the network of groups%s: Top-1 %.2f %%, %.2f %% without",

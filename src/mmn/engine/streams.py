@@ -38,7 +38,7 @@ def score_streams(
     """Scores of a split by each of several checkpoints and scores files, ours or of other projects.
 
     Raises:
-        UserError: a file that is missing, of another kind, or does not fit the data.
+        UserError: a file is missing, of another kind, or does not fit the data.
     """
     own = {path: score_stream(path, split, cfg, request, trainer) for path in paths if not _is_foreign(path)}
     if len(own) == len(set(paths)):
@@ -48,19 +48,19 @@ def score_streams(
 
 
 def clips_to_route(request: EvaluationRequest, split: str, cfg: DictConfig) -> Scores:
-    """The clips and actions of those groups that the network of groups knows, without scores.
+    """The clips and actions of the groups that the network of groups knows, without scores.
 
     Raises:
-        UserError: scores instead of a checkpoint, or no network of groups.
+        UserError: a path is not a checkpoint, or none is a network of groups.
     """
     for path in request.paths:
         if _is_foreign(path) or path.endswith(".h5"):
-            raise UserError(f"fusion=route needs every network's scores of every clip; give checkpoints, not {path}.")
+            raise UserError(f"fusion=route scores every clip with every network; give checkpoints, not {path}.")
     for path in request.paths:
         stream = load_checkpoint(path, named_networks(cfg.model)).stream
         if stream and stream.view.target == "group":
             return _clips_of(request, split, stream)
-    raise UserError("fusion=route needs a network of groups, trained with data.target=group, and there is none.")
+    raise UserError("fusion=route needs a network of groups, but there is none; train one with data.target=group.")
 
 
 def _is_foreign(path: str) -> bool:
@@ -71,18 +71,18 @@ def _clips_of(request: EvaluationRequest, split: str, stream: Stream | None = No
     """The clips and classes of the data files, without scores.
 
     Args:
-        request: its files.
-        split: of each file.
-        stream: whose file and classes are meant, in place of all of a file that the request names.
+        request: names the data files.
+        split: the split of each file.
+        stream: if given, provides the default data file and the classes to keep.
 
     Raises:
-        UserError: no data file, or one without this split.
+        UserError: there is no data file, or it has no such split.
     """
     parts = {}
     for name, path in request.files.items():
         file = path or (stream and stream.data_path)
         if not file:
-            raise UserError(f"{request.paths[0]} does not say which clips it is of; give data.path= as well.")
+            raise UserError(f"{request.paths[0]} does not record its clips' data file; give data.path= as well.")
         data = read_data(file, [split])
         if split not in data.splits:
             raise UserError(f"{file} has no split {split}; give another split= or file.")
@@ -99,7 +99,7 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
     """Scores of a checkpoint on a split of all files, averaged over test-time views; or those in a scores file.
 
     Raises:
-        UserError: a file that is missing, of another kind, or does not fit the data.
+        UserError: a file is missing, of another kind, or does not fit the data.
     """
     if path.endswith(".h5"):
         return read_scores(Path(path), split)
@@ -142,9 +142,9 @@ def _score(
 def _datamodule(
     path: str, file: str | None, checkpoint: Checkpoint, cfg: DictConfig, every_clip: bool
 ) -> SkeletonDataModule:
-    """The data a checkpoint was trained on; for official weights, from modality and recipe.
+    """The data to score with a checkpoint; for official weights, from the modality and recipe of the config.
 
-    With ``every_clip``, clips of classes that the network does not know are there too, without a label.
+    With ``every_clip``, clips of classes that the network does not know are included, unlabelled.
     """
     stream = checkpoint.stream
     requested = cfg.get("modality")

@@ -60,23 +60,23 @@ def calibration(scores: Scores, bins: int = BINS, seed: int = 0) -> dict[str, An
 def _accuracies(
     confidence: NDArray[np.float64], index: NDArray[np.int64], clips: NDArray[np.int64], seed: int
 ) -> NDArray[np.float64]:
-    """The accuracy of each bin ``(sets, bins)`` if every clip is right with its own confidence."""
+    """Simulated accuracy of each bin ``(sets, bins)``: every clip is right with the probability of its confidence."""
     rng = np.random.default_rng(seed)
     inside = np.eye(len(clips))[index]
     return np.stack([(rng.uniform(size=len(confidence)) < confidence) @ inside for _ in range(_SETS)]) / clips
 
 
 def fit_temperature(scores: Scores) -> float:
-    """The temperature of least cross entropy (Guo et al., ICML 2017); Top-1 is unchanged.
+    """The temperature that minimises cross entropy (Guo et al., ICML 2017); Top-1 is unchanged.
 
-    Fit it on clips that were not trained on, such as val. Between 0.05 and 20, and 1 if no clip is labelled.
+    Fit it on clips that were not used in training, such as val. It is limited to 0.05–20, and 1 if no clip is labelled.
     """
     known = scores.labels >= 0
     return temperature_of(scores.logits[known].astype(np.float64), scores.labels[known]) if known.any() else 1.0
 
 
 def temperature_of(logits: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """The same for ``logits (N, K)`` and their ``labels (N,)``."""
+    """``fit_temperature`` for ``logits (N, K)`` and ``labels (N,)``."""
     from scipy.optimize import minimize_scalar
 
     def loss(log_temperature: float) -> float:

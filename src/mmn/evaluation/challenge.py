@@ -1,4 +1,4 @@
-"""The MA-52 challenge file: the five best actions of each clip and the body groups they belong to."""
+"""The MA-52 challenge file: the five best actions and body groups of each clip."""
 
 import csv
 import io
@@ -16,13 +16,13 @@ PLACES = 5
 
 
 def header(actions: int, bodies: int) -> list[str]:
-    """``vid``, then so many ranked actions and body groups."""
+    """``vid``, then one column per ranked action and body group."""
     counts = {"action": actions, "body": bodies}
     return ["vid", *(f"{kind}_pred_{i}" for kind, count in counts.items() for i in range(1, count + 1))]
 
 
 def video(name: str) -> str:
-    """A clip's name in the file."""
+    """A clip's name in the challenge file."""
     return cell(f"{name.removesuffix('.mp4')}.mp4")
 
 

@@ -1,4 +1,4 @@
-"""Faults of an MA-52 challenge file, before the server finds them."""
+"""Check an MA-52 challenge file before it is submitted."""
 
 import csv
 import io
@@ -19,16 +19,19 @@ _INDEX = re.compile("0|[1-9][0-9]{0,5}", re.ASCII)
 
 
 def check_submission(path: Path, data: SkeletonData, split: str = "test", own_groups: bool = False) -> list[str]:
-    """Every fault of ``prediction.zip`` (or ``.csv``) against the clips and classes of a data file, one sentence each.
+    """Check ``prediction.zip`` (or ``.csv``) against the clips and classes of a data file.
 
     Args:
-        path: the file.
-        data: what it is for.
-        split: of ``data``.
+        path: the file to check.
+        data: content of the data file.
+        split: the split that was predicted.
         own_groups: whether groups are ranked on their own, instead of being those of the ranked actions.
 
+    Returns:
+        One sentence per fault.
+
     Raises:
-        UserError: no such file, or a data file without that split or without body groups.
+        UserError: the file is missing, or the data file has no such split or no body groups.
     """
     if split not in data.splits or not data.classes.group_names:
         raise UserError(f"{data.name} has no split {split} or no body groups; give the challenge's own data file.")
@@ -55,7 +58,7 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test", own_gr
 
 
 def shown(text: str) -> str:
-    """Text of the file for a message: short, without control characters."""
+    """Text from the file for a message: shortened, without control characters."""
     return plain(text if len(text) <= 80 else f"{text[:80]}…")
 
 
@@ -63,7 +66,7 @@ def _rows(path: Path, limit: int) -> list[list[str]]:
     """The CSV's rows.
 
     Raises:
-        UserError: a file that cannot be read, an archive without only prediction.csv, or more than ``limit`` bytes.
+        UserError: the file cannot be read, is an archive of anything but prediction.csv, or exceeds ``limit`` bytes.
     """
     if path.suffix == ".csv":
         text = read_text(path, "CSV file", limit)

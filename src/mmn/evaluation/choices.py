@@ -1,12 +1,12 @@
-"""What an evaluation may choose between."""
+"""Choices of an evaluation."""
 
 from typing import Literal
 
 Average = Literal["logits", "probabilities"]
-"""What a mean of streams is of; probabilities are the softmax of logits."""
+"""What is averaged over streams; probabilities are the softmax of logits."""
 
 Fusion = Literal["sum", "hierarchy", "route"]
-"""How streams become one: a weighted mean; actions and their groups; groups, each with a network of its actions."""
+"""How streams are fused: a weighted mean; actions with their groups; or groups, each with a network for its actions."""
 
 GroupColumns = Literal["action", "marginal", "network"]
 """How the challenge file ranks body groups: as those of the ranked actions, by the sum of their actions' probabilities,

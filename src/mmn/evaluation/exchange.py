@@ -10,7 +10,7 @@ from mmn.evaluation.scores import Scores
 
 
 def exchange_test(pair: list[Scores], draws: int = DRAWS, seed: int = 0) -> dict[str, float]:
-    """P values for every metric of two results, by exchanging their answers at random for each clip or group.
+    """P values for every metric of two results, by exchanging their predictions at random for each clip or group.
 
     If the two were equivalent, every exchange would be as likely as the observation; exact for any metric.
     """
@@ -32,7 +32,7 @@ def _p_values(
     first: ClassCounts | None, second: ClassCounts | None, groups: NDArray[np.int64], swapped: NDArray[np.float64],
     names: tuple[str, str],
 ) -> dict[str, float]:  # fmt: skip
-    """P of accuracy and of macro F1, by the two names."""
+    """P values of accuracy and of macro F1, under the two names."""
     if first is None or second is None:
         return {}
     share, macro = _differences(first, second, groups, swapped)
@@ -42,7 +42,7 @@ def _p_values(
 def _f1_mean(
     counts: list[tuple[ClassCounts, ClassCounts | None]], groups: NDArray[np.int64], swapped: NDArray[np.float64]
 ) -> dict[str, float]:
-    """P of the mean of the four F1."""
+    """P value of the mean of the four F1."""
     if counts[0][1] is None or counts[1][1] is None:
         return {}
     parts = [
@@ -54,13 +54,13 @@ def _f1_mean(
 
 
 Exchange = tuple[float, NDArray[np.float64]]
-"""The observed difference, and those with answers exchanged ``(draws,)``."""
+"""The observed difference, and those after exchanges ``(draws,)``."""
 
 
 def _differences(
     first: ClassCounts, second: ClassCounts, groups: NDArray[np.int64], swapped: NDArray[np.float64]
 ) -> tuple[Exchange, Exchange]:
-    """Of accuracy, and of macro F1."""
+    """Differences of accuracy and of macro F1."""
     true = first.true.sum(axis=0)
 
     def exchanged(part: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

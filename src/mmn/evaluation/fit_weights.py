@@ -1,4 +1,4 @@
-"""Ensemble weights and temperatures of several streams, fitted on clips other than the reported ones."""
+"""Ensemble weights and temperatures, fitted on clips other than those of the reported metrics."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -22,11 +22,11 @@ class FittedWeights(NamedTuple):
 
     Attributes:
         weights: one for each stream, summing to 1.
-        temperatures: what each stream's logits are divided by; 1 unless they were to be fitted.
-        temperature: of the weighted mean, which calibrates it.
-        step: 0 for equal weights to 1 for those of least loss.
-        gain: Top-1 in points over equal (or the given) weights without temperatures, on held-out folds.
-        loss_gain: how much lower the cross entropy is, in nats, likewise.
+        temperatures: the divisor of each stream's logits; 1 unless fitted.
+        temperature: the temperature that calibrates the weighted mean.
+        step: from 0 for equal weights to 1 for those of least loss.
+        gain: gain in Top-1, in points, over equal (or given) weights without temperatures, on held-out folds.
+        loss_gain: decrease of the cross entropy, in nats, likewise.
         clips: number of clips fitted on.
     """
 
@@ -66,21 +66,21 @@ def find_weights(
     average: Average = "logits",
     seed: int = 0,
 ) -> FittedWeights:
-    """Fit weights on the clips the streams were scored on: validation clips, never those to be reported.
+    """Fit weights on the clips the streams were scored on: validation clips, never those of the reported metrics.
 
-    The weights of least cross entropy are found, a convex problem, and shrunk towards equal ones as far as held-out
-    folds favour it. Logits of different scale are alike to it: each stream is divided by a temperature of its own,
-    which becomes part of the weights unless ``temperatures`` asks for it separately.
+    The weights that minimise cross entropy, a convex problem, are shrunk towards equal ones by an amount chosen on
+    held-out folds. The scale of a stream's logits has no effect: each stream is divided by a temperature of its own,
+    which becomes part of its weight unless ``temperatures`` is set.
 
     Args:
         streams: scores of the same clips.
-        weights: given ones, summing to 1, if only temperatures are to be fitted.
+        weights: given weights, summing to 1, if only temperatures are fitted.
         temperatures: whether to fit a temperature per stream.
         average: what the ensemble averages.
         seed: of the folds.
 
     Raises:
-        UserError: streams of different clips, or no labelled clips.
+        UserError: the streams are of different clips, or no clip is labelled.
     """
     logits, labels = aligned(streams)  # (S, N, K), (N,)
     known = labels >= 0
@@ -122,7 +122,7 @@ def _held_out(
 ) -> NDArray[np.float64]:
     """Each clip's ensemble logits, with weights fitted on the other folds.
 
-    A mean of logits is calibrated, as its scale depends on the weights; a mean of probabilities has none.
+    A mean of logits is calibrated, since its scale depends on the weights; a mean of probabilities needs none.
     """
     total = np.empty(logits.shape[1:])
     for number in np.unique(fold):
@@ -136,7 +136,7 @@ def _held_out(
 
 
 def _step(losses: NDArray[np.float64]) -> int:
-    """The step nearest to equal weights whose held-out loss is within one standard error of the least."""
+    """The step closest to equal weights whose held-out loss is within one standard error of the lowest."""
     means = losses.mean(axis=1)
     best = int(means.argmin())
     for step in range(best):
@@ -167,7 +167,7 @@ def _fit(logits: NDArray[np.float64], labels: NDArray[np.int64], step: float, ho
 
 
 def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64], average: Average) -> NDArray[np.float64]:
-    """Non-negative coefficients of least cross entropy, normalised to sum to 1."""
+    """Non-negative coefficients that minimise cross entropy, normalised to sum to 1."""
     from scipy.optimize import minimize
 
     clips = np.arange(len(labels))
@@ -180,7 +180,7 @@ def _least_loss(logits: NDArray[np.float64], labels: NDArray[np.int64], average:
         return float(value), np.einsum("snk,nk->s", logits, chances) / len(labels)
 
     def loss_of_probabilities(coefficients: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        """With the sum of the coefficients added, which is 1 at the minimum."""
+        """The cross entropy plus the sum of the coefficients, which is 1 at the minimum."""
         mixed = np.maximum(coefficients @ own, 1e-300)
         return float(coefficients.sum() - np.log(mixed).mean()), 1 - (own / mixed).mean(axis=1)
 

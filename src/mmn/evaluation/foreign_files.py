@@ -43,8 +43,8 @@ class Rows:
 def read_rows(path: Path) -> Rows:
     """Read a score file, executing nothing in it.
 
-    JSON and pickles hold rows in the order of the clips (the official test script, PYSKL), a table name → row (CTR-GCN,
-    ST-GCN), or a table per clip (MMAction2). ``.npz`` holds ``names`` and ``scores``, or one array per clip; ``.npy``
+    JSON and pickles hold rows in the order of the clips (the official test script, PYSKL), a dict name → row (CTR-GCN,
+    ST-GCN), or a dict per clip (MMAction2). ``.npz`` holds ``names`` and ``scores``, or one array per clip; ``.npy``
     only rows; CSV a name and K numbers per line, under the class names if it has a header.
 
     Raises:
@@ -59,7 +59,7 @@ def read_rows(path: Path) -> Rows:
         with from_outside(path, kind):
             rows = _arrays(path)
     else:
-        with from_outside(path, kind, "nothing of it was executed"), path.open("rb") as file:
+        with from_outside(path, kind, "nothing in it was executed"), path.open("rb") as file:
             rows = _rows(_ScoreUnpickler(file, encoding="latin1").load(), path)
     if rows.values.ndim != 2 or 0 in rows.values.shape:
         raise UserError(
@@ -97,7 +97,7 @@ def _rows(content: Any, path: Path) -> Rows:
 
 
 def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
-    """Rows of a list with one table per clip."""
+    """Rows of a list with one dict per clip."""
 
     def column(keys: Sequence[str]) -> list[Any] | None:
         key = next((key for key in keys if all(key in row for row in content)), None)
@@ -106,7 +106,7 @@ def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
     scores, names, labels = column(_SCORE_KEYS), column(_NAME_KEYS), column(_LABEL_KEYS)
     if scores is None:
         raise UserError(
-            f"{path} has a table for each clip without {', '.join(_SCORE_KEYS)}; name its scores by one of them."
+            f"{path} has a dict per clip with none of {', '.join(_SCORE_KEYS)}; use one of these keys for the scores."
         )
     scores = [row.get("item", next(iter(row.values()))) if isinstance(row, Mapping) and row else row for row in scores]
     numbers = None if labels is None else np.asarray([np.asarray(label).ravel()[:1] for label in labels])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mmn.errors import UserError
 from mmn.evaluation.foreign_files import Rows, read_rows
 from mmn.evaluation.scores import Scores, Source, check_scores
+from mmn.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +61,8 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     if rows.names is None:
         if len(rows.values) != len(known.names):
             raise UserError(
-                f"{path} has {len(rows.values)} rows without names, the split has {len(known.names)} clips; they are "
-                "matched by order only if the counts agree."
+                f"{path} has {len(rows.values)} rows without names, but the split has {len(known.names)} clips; give "
+                "one row per clip, or name the rows."
             )
         log.info("%s: its rows have no names and are matched by the order of the file's clips", path)
         return np.arange(len(rows.values))
@@ -70,11 +71,9 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     order = [place.get(name, bare.get(_bare(name), -1)) for name in known.names]
     if -1 in order:
         lost = [name for name, index in zip(known.names, order, strict=True) if index < 0]
-        raise UserError(
-            f"{path} has no scores for clip {lost[0]} ({len(lost)} such); give the scores of the same split."
-        )
+        raise UserError(f"{path} has no scores for clip {lost[0]} ({len(lost)} such); give scores of the same split.")
     if extra := len(rows.names) - len(order):
-        log.info("%s: %d clips that are not in the split are left out", path, extra)
+        log.info("%s: %s outside the split ignored", path, counted(extra, "clip"))
     return np.array(order, np.int64)
 
 

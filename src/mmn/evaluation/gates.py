@@ -1,4 +1,4 @@
-"""What a network's gates attend to: its branches over joints and time, and its temporal scales."""
+"""Gate weights of a network: for its branches, over joints and time, and for its temporal scales."""
 
 from dataclasses import dataclass
 

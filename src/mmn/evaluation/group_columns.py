@@ -1,4 +1,4 @@
-"""Body groups of a challenge file, ranked in one of three ways, and how right each way is."""
+"""Body groups of a challenge file, ranked in one of three ways, and the metrics of each way."""
 
 from dataclasses import replace
 
@@ -14,11 +14,11 @@ from mmn.evaluation.scores import Scores, compute_metrics
 
 
 def group_scores(scores: Scores, columns: GroupColumns, network: Scores | None = None) -> Scores:
-    """Scores of the groups instead of the actions.
+    """Scores of the body groups, from scores of the actions.
 
     Args:
-        scores: of actions that have groups; calibrated, for the sum of probabilities.
-        columns: how groups are ranked; by ``action``, only the first place is meant.
+        scores: of actions with groups; calibrated, if probabilities are summed.
+        columns: how groups are ranked; with ``action``, only the first place is meaningful.
         network: scores by a network of the groups, for ``network``.
     """
     classes, group = scores.classes, np.array(scores.classes.group_of_class)
@@ -36,11 +36,11 @@ def group_scores(scores: Scores, columns: GroupColumns, network: Scores | None =
 
 
 def group_metrics(scores: Scores, network: Scores | None = None) -> dict[str, dict[str, float]]:
-    """Body F1, and F1 mean, in percent, for each way that is possible; empty without groups or labels.
+    """Body F1 and F1 mean in percent for each possible way of ranking; empty without groups or labels.
 
     Args:
         scores: as for ``group_scores``.
-        network: scores by a network of the groups, if there is one.
+        network: scores by a network of the groups, if any.
     """
     known = labelled(scores)
     if not known.names or not known.classes.group_names:

@@ -1,4 +1,4 @@
-"""A table written while it is computed, which the same command continues after it was stopped."""
+"""A table that is written incrementally and can be resumed."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,11 +10,11 @@ from mmn.evaluation.row_file import Row, header, lines, write_rows
 from mmn.files import replacing
 
 LINES = (".csv", ".jsonl")
-"""Forms that can grow."""
+"""Formats that can be appended to."""
 
 
 class GrowingTable:
-    """Rows of finished clips, in the order in which they were finished; see ``growing_table``."""
+    """Rows of finished clips, in the order of completion; see ``growing_table``."""
 
     def __init__(self, path: Path, columns: list[str], record: BinaryIO) -> None:
         self.done: set[str] = set()
@@ -23,22 +23,22 @@ class GrowingTable:
         self._file: BinaryIO | None = None
 
     def add(self, names: Iterable[str], rows: Sequence[Row]) -> None:
-        """Add the rows of clips that are finished; a clip may have none."""
+        """Append the rows of finished clips; a clip may have none."""
         self._record.write(_line({"names": sorted(names), "rows": list(rows)}))
         self.restore(names, rows)
 
     def restore(self, names: Iterable[str], rows: Sequence[Row]) -> None:
-        """The same for rows that the record has already."""
+        """Append rows that are already in the record."""
         self.done.update(names)
         self.rows += rows
         form = self._path.suffix.lower()
         if form not in LINES:
             return
         text = lines(form, self._columns, list(rows))
-        if self._file is None:  # only now, so that a run that finishes nothing leaves what was there
+        if self._file is None:  # only now, so that a run that finishes no clip keeps the existing file
             self._file = self._path.open("wb", buffering=0)
             text = header(form, self._columns) + text
-        self._file.write(text.encode())  # in one piece, so that a killed process leaves no half line
+        self._file.write(text.encode())  # in one call, so that a killed process leaves no partial line
 
     def close(self) -> None:
         """Close the file."""
@@ -48,22 +48,22 @@ class GrowingTable:
 
 @contextmanager
 def growing_table(path: Path, columns: list[str], request: dict[str, Any]) -> Iterator[GrowingTable]:
-    """Write a table as its rows come: CSV and JSON lines are always up to date, JSON is whole or not there.
+    """Write a table incrementally: CSV and JSON lines are always up to date, JSON is written at the end.
 
-    Until the table is whole, ``PATH.unfinished`` records what was asked and what is finished. If it is there and the
-    same is asked again, the table starts with all that was finished; if something else is asked, it starts anew.
+    Until the table is complete, ``PATH.unfinished`` records the request and the finished rows. A later call with the
+    same request restores them; one with another request starts over.
 
     Args:
-        path: its ending says the form; see ``row_file.FORMS``.
-        columns: names of the columns, in their order.
-        request: all that rows depend on, as JSON has it.
+        path: its suffix determines the format; see ``row_file.FORMS``.
+        columns: column names, in order.
+        request: everything that the rows depend on, as JSON-compatible values.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: the file cannot be written.
     """
     record = path.with_name(f"{path.name}.unfinished")
     finished = _finished(record, request)
-    with replacing(record) as part:  # says in a sentence what is wrong with the place
+    with replacing(record) as part:  # reports an unwritable folder in one sentence
         part.write_bytes(b"".join(map(_line, [request, *finished])))
     with record.open("ab", buffering=0) as log:
         table = GrowingTable(path, columns, log)
@@ -81,7 +81,7 @@ def growing_table(path: Path, columns: list[str], request: dict[str, Any]) -> It
 
 
 def _finished(record: Path, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """What a stopped run of the same request finished, up to the first line that is not whole."""
+    """Entries of an interrupted run with the same request, up to the first incomplete line."""
     if not record.is_file():
         return []
     written, *entries = record.read_bytes().split(b"\n")

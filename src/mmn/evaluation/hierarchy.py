@@ -11,7 +11,7 @@ from mmn.evaluation.matched import matched
 from mmn.evaluation.scores import Scores, compute_metrics
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0)
-"""Candidates for the group's weight; the smallest wins a tie."""
+"""Candidates for the weight of the groups; the smallest wins a tie."""
 
 
 def actions_and_groups(streams: Sequence[Scores]) -> tuple[Scores, Scores]:
@@ -39,7 +39,7 @@ def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores
         weight: λ of log p(action) + λ · log p(its group); None for log p(group) + log p(action | group).
 
     Raises:
-        UserError: scores of different clips.
+        UserError: the scores are of different clips.
     """
     names = actions.classes.group_names
     of_class = np.array(actions.classes.group_of_class)
@@ -55,11 +55,11 @@ def with_groups(actions: Scores, groups: Scores, weight: float | None) -> Scores
 
 
 def find_weight(actions: Scores, groups: Scores) -> float:
-    """The λ of least cross entropy on these clips, which must not be those to be reported.
+    """The λ that minimises cross entropy on these clips, which must not be those of the reported metrics.
 
     Raises:
-        UserError: if no clip is labelled.
+        UserError: no clip is labelled.
     """
     if not (actions.labels >= 0).any():
-        raise UserError("the group's weight can only be fitted on labelled clips; set group_weight to a number.")
+        raise UserError("group_weight=auto needs labelled clips to fit on; set group_weight to a number.")
     return min(WEIGHTS, key=lambda weight: compute_metrics(with_groups(actions, groups, weight))["loss"])

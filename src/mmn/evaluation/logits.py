@@ -20,7 +20,7 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Their logarithms, likewise."""
+    """Logarithms of the probabilities over the last axis, in double precision."""
     return torch.from_numpy(logits).double().log_softmax(dim=-1).numpy()
 
 

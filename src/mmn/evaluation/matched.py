@@ -1,4 +1,4 @@
-"""Scores by networks of different classes, matched to the same clips."""
+"""Match scores of networks with different classes to the same clips."""
 
 from collections.abc import Sequence
 

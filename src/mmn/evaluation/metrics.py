@@ -9,7 +9,7 @@ from mmn.data.format.classes import Classes
 
 
 class ClassCounts(NamedTuple):
-    """Clips of each class, clips predicted as it, and those that are both, each ``(..., K)``."""
+    """Clips, predictions and correct predictions of each class, each ``(..., K)``."""
 
     true: NDArray[np.float64]
     taken: NDArray[np.float64]
@@ -22,7 +22,7 @@ def f1_macro(counts: ClassCounts, present: bool = False) -> NDArray[np.float64]:
     As scikit-learn computes it from the two lists of labels: a class seen in neither is left out.
 
     Args:
-        counts: of the clips.
+        counts: per class.
         present: average over the classes that were true at least once instead.
     """
     total = counts.true + counts.taken

@@ -19,11 +19,11 @@ PLACES = 5
 COLUMNS = ["name", "place", "class", "index", "probability"]
 
 NONE_OF_THESE = "none of these"
-"""The class of a clip whose likeliest class is too unlikely; its index is ``UNKNOWN``."""
+"""The class of a clip without a likely class; its index is ``UNKNOWN``."""
 
 
 class Guess(NamedTuple):
-    """One of a clip's most likely classes; place 1 is the most likely, ``probability`` 0–1, None if none is known."""
+    """One of a clip's most likely classes; place 1 is the most likely, ``probability`` is 0–1 or None if unknown."""
 
     name: str
     place: int
@@ -32,7 +32,7 @@ class Guess(NamedTuple):
     probability: float | None
 
     def as_row(self) -> dict[str, Any]:
-        """What a table says of it, in ``COLUMNS``."""
+        """The guess as a table row with ``COLUMNS``."""
         probability = None if self.probability is None else round(self.probability, 6)
         return dict(zip(COLUMNS, (*self[:-1], probability), strict=True))
 
@@ -40,7 +40,7 @@ class Guess(NamedTuple):
 def likeliest(scores: Scores, places: int = PLACES, threshold: float = 0.0) -> list[Guess]:
     """The most likely classes of every clip; the lower index wins a tie.
 
-    Where none reaches the threshold, ``NONE_OF_THESE`` has the first place and the classes follow.
+    If none reaches the threshold, ``NONE_OF_THESE`` takes the first place, before the classes.
     """
     chances = probabilities(scores)
     best = top_classes(torch.from_numpy(scores.logits), places).tolist()
@@ -54,9 +54,9 @@ def likeliest(scores: Scores, places: int = PLACES, threshold: float = 0.0) -> l
 
 
 def calibrated(scores: Scores) -> Scores:
-    """The scores over the temperature that suited the val split; for streams that have only their own, over the mean.
+    """Divide scores by the temperature fitted on the val split; an ensemble without one, by the mean of its streams'.
 
-    Scores of which no temperature is recorded, such as those of other projects, count as calibrated.
+    Scores without a recorded temperature, such as those of other projects, are assumed to be calibrated.
     """
     record = scores.source.record
     streams, weights = (None, None) if record.get("temperature") else (record.get("streams"), record.get("weights"))
@@ -66,5 +66,5 @@ def calibrated(scores: Scores) -> Scores:
 
 
 def write_probabilities(path: Path, scores: Scores) -> None:
-    """Write them as CSV with the columns ``name,place,class,index,probability``."""
+    """Write the most likely classes as CSV with the columns ``name,place,class,index,probability``."""
     write_rows(path, COLUMNS, [guess.as_row() for guess in likeliest(scores)])

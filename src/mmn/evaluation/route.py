@@ -14,15 +14,15 @@ from mmn.evaluation.scores import Scores
 def routed(clips: Scores, streams: Sequence[Scores]) -> Scores:
     """Scores log p(group) + log p(action | group), the latter by the network of the group.
 
-    The network of a group is the one with the fewest classes of those that know all its actions; a group of one action
-    needs none. What a network says of other actions is left out.
+    The network of a group is the one with the fewest classes among those that know all its actions; a group of one
+    action needs none. Scores of actions outside the group are ignored.
 
     Args:
         clips: names, labels and classes of the clips; their logits are not read.
         streams: scores by a network of groups, and by networks of actions.
 
     Raises:
-        UserError: no network of groups, or several; no network for a group; scores of other clips.
+        UserError: no network of groups, or several; no network for a group; scores of different clips.
     """
     groups, networks = groups_and_networks(clips, streams)
     log_group = log_softmax(matched(groups, clips, clips.classes.group_names))

@@ -1,4 +1,4 @@
-"""Tables in a file: CSV, JSON lines or JSON."""
+"""Table files: CSV, JSON lines or JSON."""
 
 import csv
 import io
@@ -14,26 +14,26 @@ from mmn.text import cell
 FORMS = (".csv", ".jsonl", ".json")
 
 Row = Mapping[str, Any]
-"""A value for each column; numbers rounded as they are to be read."""
+"""A value for each column; numbers are already rounded for display."""
 
 
 def check_form(path: Path, forms: tuple[str, ...] = FORMS) -> None:
-    """Refuse a path that is of none of these forms, or cannot be written to.
+    """Check that a path has one of these suffixes and is not a folder.
 
     Raises:
-        UserError: naming the forms there are.
+        UserError: naming the valid suffixes.
     """
     if path.suffix.lower() not in forms:
-        raise UserError(f"{path} does not end in {', '.join(forms[:-1])} or {forms[-1]}, which says what to write.")
+        raise UserError(f"{path} must end in {', '.join(forms[:-1])} or {forms[-1]}, which determines the format.")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give a file to write.")
 
 
 def write_rows(path: Path, columns: list[str], rows: list[Row]) -> None:
-    """Write a whole table at once, or nothing.
+    """Write a complete table atomically.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: the file cannot be written.
     """
     if path.suffix.lower() == ".json":
         write_json(path, rows)
@@ -44,12 +44,12 @@ def write_rows(path: Path, columns: list[str], rows: list[Row]) -> None:
 
 
 def header(form: str, columns: list[str]) -> str:
-    """The line before the rows of a file that ends in ``form``; empty where there is none."""
+    """The header line of a file with the suffix ``form``; empty if the format has none."""
     return ",".join(columns) + "\n" if form == ".csv" else ""
 
 
 def lines(form: str, columns: list[str], rows: list[Row]) -> str:
-    """Rows as lines of CSV, or of JSON."""
+    """Rows as CSV or JSON lines."""
     if form != ".csv":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     text = io.StringIO()

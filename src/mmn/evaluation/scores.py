@@ -33,9 +33,9 @@ class Source:
     """Where scores come from.
 
     Attributes:
-        checkpoints: of the networks.
-        data: the file.
-        split: of that file.
+        checkpoints: paths of the networks' checkpoints.
+        data: path of the data file.
+        split: the scored split.
         view: the part of the file that was used.
         record: provenance as plain values: ``about`` in ``metrics.json``.
     """
@@ -161,9 +161,9 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         )
         source = Source(checkpoints, data, of, _view(view, path), _record(file))
         if split is not None and source.split not in ("", split):
-            raise UserError(f"{path} is of split {source.split}; give scores of {split}, or split=.")
+            raise UserError(f"{path} holds scores of split {source.split}; give scores of {split}, or change split=.")
         if is_intact(file) is False:
-            raise UserError(f"{path} is not what was written, its digest differs; {advice}.")
+            raise UserError(f"{path} was changed after it was written (its digest differs); {advice}.")
 
         def strings(name: str) -> list[str]:
             return [value.decode() for value in texts(file[name])]
@@ -191,7 +191,7 @@ def _view(text: str, path: Path) -> View:
     try:
         return View(**json.loads(text))
     except (ValueError, TypeError, UserError):
-        raise UserError(f"{path} is of a view that this mmn does not know; update mmn.") from None
+        raise UserError(f"{path} has a view that this version of mmn does not know; update mmn.") from None
 
 
 def _record(file: h5py.File) -> dict[str, Any]:
@@ -204,7 +204,7 @@ def _record(file: h5py.File) -> dict[str, Any]:
 
 
 def check_scores(scores: Scores, where: str) -> None:
-    """Refuse scores that metrics cannot be computed from.
+    """Check that metrics can be computed from scores.
 
     Raises:
         UserError: naming the clip.

@@ -1,4 +1,4 @@
-"""Segments in the forms that annotators and players open: CSV, JSON, WebVTT subtitles, ELAN."""
+"""Segment files for annotation tools and video players: CSV, JSON, WebVTT subtitles, ELAN."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,27 +13,27 @@ from mmn.text import plain
 
 FORMS = (*TABLES, ".vtt", ".eaf")
 OF_ONE_RECORDING = (".vtt", ".eaf")
-"""Forms that lie beside one video."""
+"""Formats that describe a single video."""
 
 
 def check_segment_form(path: Path) -> None:
-    """Refuse ELAN's form where its library is not installed.
+    """Check that the library for ELAN files is installed, if it is needed.
 
     Raises:
-        UserError: saying how to install it.
+        UserError: it is not; the message says how to install it.
     """
     if path.suffix.lower() == ".eaf":
         try:
             import pympi  # noqa: F401
         except ImportError:
-            raise UserError("ELAN files are written by pympi; install it with pip install 'mmn[elan]'.") from None
+            raise UserError("ELAN files need pympi, which is not installed; pip install 'mmn[elan]'.") from None
 
 
 def write_segments(path: Path, segments: Sequence[Segment]) -> None:
-    """Write them whole or not at all, in the form that the file's ending says.
+    """Write segments atomically, in the format of the file's suffix.
 
     Raises:
-        UserError: a file that cannot be written.
+        UserError: the file cannot be written.
     """
     form = path.suffix.lower()
     if form == ".vtt":
@@ -61,12 +61,12 @@ def _clock(seconds: float) -> str:
 
 
 def _text(name: str) -> str:
-    """A name as a subtitle has it, where ``<`` and ``&`` would start markup."""
+    """A name escaped for a subtitle, in which ``<`` and ``&`` would start markup."""
     return plain(name).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _elan(segments: Sequence[Segment]) -> bytes:
-    """A tier for each class, since annotations of a tier cannot overlap."""
+    """One tier per class, since annotations in a tier cannot overlap."""
     from pympi.Elan import Eaf, to_eaf
 
     document = Eaf(author="mmn")
@@ -77,7 +77,7 @@ def _elan(segments: Sequence[Segment]) -> bytes:
             document.add_tier(name)
         start = round(1000 * segment.start)
         document.add_annotation(name, start, max(start + 1, round(1000 * segment.end)), name)
-    with TemporaryDirectory() as folder:  # the library renames what is there already
+    with TemporaryDirectory() as folder:  # the library renames existing files
         path = Path(folder) / "segments.eaf"
         to_eaf(str(path), document)
         return path.read_bytes()

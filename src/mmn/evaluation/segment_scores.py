@@ -1,4 +1,4 @@
-"""How well segments of long recordings were found: mean average precision by temporal overlap, and F1."""
+"""Metrics of segments in long recordings: mean average precision at several overlaps, and F1."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,29 +10,29 @@ from mmn.errors import UserError
 from mmn.evaluation.segments import Segment
 
 OVERLAPS = tuple(tenth / 10 for tenth in range(1, 10))
-"""Intersection over union from which a segment counts as found."""
+"""Intersections over union from which a segment counts as found."""
 
 
 def score_segments(predicted: Sequence[Segment], true: Sequence[Segment]) -> dict[str, Any]:
-    """Average precision as temporal action detection defines it, 0–1.
+    """Average precision as defined in temporal action detection, 0–1.
 
-    Of one class the predicted segments of all recordings are taken by their probability, the surest first; each finds
-    the true segment that it overlaps most of those not yet found. Average precision is the area under precision by
-    recall, precision being made never to rise with recall.
+    The predicted segments of a class, from all recordings, are matched in order of decreasing probability, each with
+    the unmatched true segment of largest overlap. Average precision is the area under the precision–recall curve, with
+    precision made non-increasing in recall.
 
     Args:
         predicted: with probabilities.
-        true: the annotation; classes that it does not have are left out of the mean.
+        true: the annotation; classes that it lacks are excluded from the mean.
 
     Returns:
-        ``map``, the mean over ``OVERLAPS``; ``map@0.1`` … ``map@0.9``; ``f1@0.5``, of all segments together;
-        ``classes`` → their average precision, the mean over ``OVERLAPS``; and how many segments there are.
+        ``map``, the mean over ``OVERLAPS``; ``map@0.1`` … ``map@0.9``; ``f1@0.5`` over all segments; ``classes`` →
+        average precision of each, the mean over ``OVERLAPS``; and the numbers of ``predicted`` and ``true`` segments.
 
     Raises:
-        UserError: no true segment.
+        UserError: there are no true segments.
     """
     if not true:
-        raise UserError("there is no true segment to score against; give a table that has some.")
+        raise UserError("there are no true segments to score against; give a table that has some.")
     classes = sorted({segment.class_name for segment in true})
     hits = {
         name: np.array([_hits(_of(predicted, name), _of(true, name), overlap) for overlap in OVERLAPS])
@@ -52,12 +52,12 @@ def score_segments(predicted: Sequence[Segment], true: Sequence[Segment]) -> dic
 
 
 def _of(segments: Sequence[Segment], class_name: str) -> list[Segment]:
-    """Those of a class, the surest first."""
+    """The segments of a class, most probable first."""
     return sorted((s for s in segments if s.class_name == class_name), key=lambda s: -s.probability)
 
 
 def _hits(predicted: Sequence[Segment], true: Sequence[Segment], overlap: float) -> NDArray[np.bool_]:
-    """Which predicted segments find a true one that none before them has found."""
+    """Which predicted segments match a true one that no earlier prediction matched."""
     left = list(true)
     hits = np.zeros(len(predicted), np.bool_)
     for i, segment in enumerate(predicted):
@@ -69,7 +69,7 @@ def _hits(predicted: Sequence[Segment], true: Sequence[Segment], overlap: float)
 
 
 def _overlap(a: Segment, b: Segment) -> float:
-    """Intersection over union of two segments of a recording; 0 for those of two."""
+    """Intersection over union of two segments; 0 if they are in different recordings."""
     shared = min(a.end, b.end) - max(a.start, b.start)
     if a.name != b.name or shared <= 0:
         return 0.0

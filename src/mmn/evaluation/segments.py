@@ -1,4 +1,4 @@
-"""Stretches of long recordings in which an action is seen."""
+"""Segments of long recordings in which an action is recognised."""
 
 import math
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ COLUMNS = ["name", "start", "end", "class", "probability"]
 
 
 class Segment(NamedTuple):
-    """One stretch of a recording, in seconds from its start; ``probability`` 0–1 is the mean over its frames."""
+    """One segment of a recording, in seconds from its start; ``probability`` 0–1 is the mean over its frames."""
 
     name: str
     start: float
@@ -25,7 +25,7 @@ class Segment(NamedTuple):
     probability: float
 
     def as_row(self) -> dict[str, Any]:
-        """What a table says of it, in ``COLUMNS``."""
+        """The segment as a table row with ``COLUMNS``."""
         rounded = round(self.start, 3), round(self.end, 3), self.class_name, round(self.probability, 6)
         return dict(zip(COLUMNS, (self.name, *rounded), strict=True))
 
@@ -39,16 +39,16 @@ def segments_in(
     threshold: float,
     background: int | None = None,
 ) -> list[Segment]:
-    """Where each class is likelier than a threshold, by their starts; those of different classes may overlap.
+    """Segments in which a class's probability reaches the threshold, sorted by start; classes may overlap.
 
     Args:
-        name: the recording's.
-        probabilities: ``(T, K)`` of its frames.
-        frames: ``(T,)`` their numbers, the first frame of the recording being 0.
+        name: name of the recording.
+        probabilities: ``(T, K)``, per frame.
+        frames: ``(T,)`` frame numbers, 0 for the recording's first frame.
         classes: K names.
-        fps: frames a second.
-        threshold: 0–1.
-        background: the class that stands for no action; None where there is none.
+        fps: frames per second.
+        threshold: minimum probability, 0–1.
+        background: index of the class that means no action, if any.
     """
     step = int(frames[1] - frames[0]) if len(frames) > 1 else 1
     found = []
@@ -64,10 +64,10 @@ def read_segments(path: Path, scored: bool) -> list[Segment]:
 
     Args:
         path: the file.
-        scored: whether they have to have a probability; otherwise it is taken for 1.
+        scored: whether a probability is required; it defaults to 1 otherwise.
 
     Raises:
-        UserError: a file that cannot be read, lacks a column, or has a row that means nothing.
+        UserError: the file cannot be read, lacks a column, or has an invalid row.
     """
     rows = read_table(path, ("name", "start", "end"))
     return [_segment(cells, scored, f"{path}, line {number}") for number, cells in rows]
@@ -80,9 +80,12 @@ def _segment(cells: dict[str, str], scored: bool, where: str) -> Segment:
         probability = float(cells["probability"]) if scored else 1.0
     except (KeyError, ValueError):
         needed = "start, end and probability" if scored else "start and end"
-        raise UserError(f"{where}: {needed} have to be numbers, with a point for decimals.") from None
+        raise UserError(f"{where}: {needed} must be numbers, with a decimal point.") from None
     if not cells["name"] or not label:
         raise UserError(f"{where} has no {'class' if cells['name'] else 'name'}; each segment needs one.")
     if not (0 <= start < end and math.isfinite(end) and math.isfinite(probability)):
-        raise UserError(f"{where}: {start:g} to {end:g}, {probability:g} is no segment; its end comes after its start.")
+        raise UserError(
+            f"{where}: a segment from {start:g} to {end:g} with probability {probability:g} is not valid; the end must "
+            "come after the start, and the probability be from 0 to 1."
+        )
     return Segment(cells["name"], start, end, label, probability)

@@ -18,8 +18,8 @@ def write_scores_as(path: Path, scores: Scores, form: str) -> None:
     Args:
         path: the file.
         scores: of a split.
-        form: ``json``: rows in the order of the clips, as the official test script; ``pkl``: name → row, as ST-GCN and
-            CTR-GCN; ``npz``: ``names``, ``scores``, ``labels``, ``classes``; ``csv``: a row per clip.
+        form: ``json``: rows in the order of the clips, as in the official test script; ``pkl``: name → row, as in
+            ST-GCN and CTR-GCN; ``npz``: ``names``, ``scores``, ``labels``, ``classes``; ``csv``: a row per clip.
     """
     with replacing(path) as part:
         FORMS[form](part, scores)

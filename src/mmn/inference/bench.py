@@ -17,7 +17,7 @@ from mmn.inference.stream import Stream
 
 
 def bench(checkpoint: Checkpoint, device: str, batch: int, repeats: int, precision: str = "32") -> dict[str, float]:
-    """Measure a network on random clips, on the path of evaluation and prediction.
+    """Measure a network on random clips, by the code path of evaluation and prediction.
 
     Args:
         checkpoint: the network and its stream.
@@ -98,5 +98,5 @@ def _milliseconds(network: nn.Module, clips: Tensor, times: Tensor, repeats: int
 def _peak_memory(device: str) -> float:
     if device == "cuda":
         return torch.cuda.max_memory_allocated() / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10  # of ru_maxrss in a megabyte
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss units per megabyte
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit

@@ -20,7 +20,7 @@ from mmn.model.sizes import check_state
 from mmn.outside import from_outside
 
 KEY = "mmn"
-"""The keys of a Lightning checkpoint's stream and its run's settings."""
+"""Key of the stream and the run's settings in a Lightning checkpoint."""
 
 Maker = Callable[..., nn.Module]
 """Makes a network from ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` and its own arguments."""
@@ -37,8 +37,8 @@ _NETWORK = "network."  # the network's prefix in the LightningModule's state dic
 class Checkpoint:
     """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones).
 
-    ``chosen`` holds, after training, the ``epoch``, what it was ``selected_on``, and the ``temperature`` fitted on
-    val; ``confidences`` the percentiles, from the 0th to the 100th, of the likeliest class's probability on val.
+    After training, ``chosen`` holds the ``epoch``, the metric it was ``selected_on``, and the ``temperature`` fitted on
+    val; ``confidences`` holds percentiles, 0th to 100th, of the most likely class's probability on val.
     """
 
     network: nn.Module
@@ -52,7 +52,7 @@ class Checkpoint:
         return float(self.chosen.get("temperature") or 1.0)
 
     def threshold(self, coverage: float) -> float | None:
-        """The probability that the likeliest class has on that share of val clips; None if it was not recorded."""
+        """The probability that this share of val clips reaches for its most likely class; None if not recorded."""
         if self.confidences is None:
             return None
         return float(np.interp(100 * (1 - coverage), np.arange(len(self.confidences)), self.confidences))
@@ -70,8 +70,8 @@ def load_checkpoint(
 
     Args:
         path: the file.
-        network: makes a network other than ``MMN``: a class, a factory, or several by the names that
-            checkpoints give them. The class a checkpoint names is never imported from it alone.
+        network: makes a network other than ``MMN``: a class, a factory, or a dict of these by the names that
+            checkpoints give them. The class named in a checkpoint is never imported by that name alone.
         overrides: arguments of the network that do not change the weights' shapes.
 
     Raises:
@@ -89,7 +89,7 @@ def load_checkpoint(
         make = _maker(stream.target, network, path)
         if make is MMN:
             with from_outside(Path(path), "checkpoint", "train it again"):
-                check_state(stream.arguments, state, str(path))  # before a network of any size is made
+                check_state(stream.arguments, state, str(path))  # before a network of any size is built
                 made: nn.Module = MMN(**stream.arguments)
         else:
             made = make(**stream.arguments)
@@ -107,7 +107,7 @@ def load_checkpoint(
 
 
 def load_network(path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any) -> nn.Module:
-    """The network of a checkpoint, in evaluation mode, its ``stream`` beside it; see ``load_checkpoint``."""
+    """The network of a checkpoint, in evaluation mode, with its ``stream`` as an attribute; see ``load_checkpoint``."""
     return load_checkpoint(path, network, **overrides).network
 
 
@@ -137,10 +137,10 @@ def _read_stream(content: dict[str, Any], where: str) -> Stream:
 
 
 def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, where: str | Path) -> None:
-    """Refuse data with another skeleton or other classes than the checkpoint's.
+    """Check that data have the checkpoint's skeleton and classes.
 
     Args:
-        path: the checkpoint's, for the error.
+        path: the checkpoint's path, for error messages.
         checkpoint: the checkpoint to evaluate.
         data: the content of ``where``.
         where: the data file.
@@ -160,7 +160,7 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
             )
     if stream and (stream.layout.order != data.layout.order or stream.layout.joints != data.layout.joints):
         raise UserError(
-            f"{path} was trained on another skeleton layout than that of {where}; give the file it was trained for."
+            f"{path} was trained on a different skeleton layout from that of {where}; give the file it was trained for."
         )
     if stream and stream.classes.names != data.classes.names:
         raise UserError(f"{path} has other classes than {where}; compare their names.")

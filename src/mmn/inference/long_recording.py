@@ -1,4 +1,4 @@
-"""A long recording looked at through a window that slides over it."""
+"""Class probabilities of a long recording, from a sliding window."""
 
 from collections.abc import Callable, Sequence
 
@@ -19,23 +19,23 @@ def frame_probabilities(
 ) -> NDArray[np.float64]:
     """Class probabilities ``(T, K)`` of every frame of ``clip (T, V, C)``.
 
-    A window's probabilities are those of its middle; between two middles they change linearly, before the first and
-    after the last they stay.
+    Each window's probabilities are assigned to its middle frame, and interpolated linearly between the middles; they
+    are constant before the first and after the last.
 
     Args:
-        recognise: what judges a window as if it were a clip of its own.
-        clip: the recording; one shorter than the window is one window.
-        window: frames.
-        stride: frames from one window to the next.
-        smooth: standard deviation of the Gaussian that probabilities are then smoothed with, in frames; 0 for none.
+        recognise: classifies windows as if each were a clip of its own.
+        clip: the recording; if shorter than the window, it forms a single window.
+        window: length in frames.
+        stride: frames between the starts of successive windows.
+        smooth: standard deviation in frames of the Gaussian that smooths the probabilities; 0 for none.
 
     Raises:
-        UserError: no frames to a window or stride, or a negative width.
+        UserError: an invalid window, stride or smoothing.
     """
     if window < 2 or stride < 1 or not 0 <= smooth < np.inf:
         raise UserError(
-            f"a window of {window} frames, a stride of {stride} and smoothing over {smooth:g} make no sense; a window "
-            "has 2 frames or more, a stride 1, smoothing 0."
+            f"a window of {window} frames, a stride of {stride} and smoothing of {smooth:g} are not valid; use a "
+            "window of at least 2 frames, a stride of at least 1 and smoothing of at least 0."
         )
     starts = window_starts(len(clip), window, stride)
     spans = [clip[start : start + window] for start in starts]
@@ -53,6 +53,6 @@ def window_starts(frames: int, window: int, stride: int) -> NDArray[np.int64]:
 
 
 def runs(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and last frame of each stretch of ``(T,)`` that is true."""
+    """First and last frame of each run of True in ``(T,)``."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], above, [False]]).astype(np.int8)))
     return [(int(start), int(end) - 1) for start, end in edges.reshape(-1, 2)]

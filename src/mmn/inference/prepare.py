@@ -30,8 +30,8 @@ def prepare(
 
     Args:
         clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
-        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``; with ``network`` the clips' own,
-            from which the network's joints are taken.
+        layout: a named one (``ma52`` by default), a YAML file, or a ``Layout``; with ``network``, the layout of the
+            clips, from which the network's joints are selected.
         modality: ``joint`` (the default), ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``.
         num_frames: frames T sampled from each clip; 64 by default.
         bone_rule: ``official`` (the default) or ``tree``, for bones.
@@ -66,12 +66,12 @@ def prepare(
 
 
 def check_modality(stream: Stream, clips: Tensor) -> None:
-    """Refuse prepared ``clips (B, T, V, C)`` whose exact zeros show that they are of another modality.
+    """Check that the exact zeros of prepared ``clips (B, T, V, C)`` agree with the stream's modality.
 
-    Motion is zero in the last frame, and bones at joints that start none; joints have neither.
+    Motion is zero in the last frame, and bones are zero at joints that start none; joints have neither.
 
     Raises:
-        UserError: naming what they seem to be.
+        UserError: naming the apparent modality.
     """
     name, order = stream.modality.name, np.array(stream.layout.order)
     if name not in STREAMS or stream.modality.motion == "neighbour":
@@ -89,6 +89,6 @@ def check_modality(stream: Stream, clips: Tensor) -> None:
         return
     seems = ("bone" if bones else "joint") + ("_motion" if motion else "")
     raise UserError(
-        f"the network takes {name}, but these clips seem to be {seems}; prepare them with "
+        f"the network expects {name}, but these clips seem to be {seems}; prepare them with "
         "mmn.prepare(clips, network=network)."
     )

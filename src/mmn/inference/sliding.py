@@ -1,4 +1,4 @@
-"""Predictions over time: class probabilities of a window sliding over a clip's frames."""
+"""Class probabilities over time, from a window sliding over a clip's frames."""
 
 import numpy as np
 import torch
@@ -24,13 +24,13 @@ def sliding_probabilities(
     Every window is prepared like a clip of its own; windows at the ends are shifted inwards.
 
     Args:
-        checkpoint: one with a stream, that is, not official weights.
+        checkpoint: one with a stream (not official weights).
         clip: joints in the layout's order.
-        layout: the clip's.
-        window: frames; 1 to T.
+        layout: the layout of the clip.
+        window: length in frames, 1 to T.
 
     Raises:
-        UserError: a window longer than the clip, official weights, or arrays of another skeleton.
+        UserError: the window is longer than the clip, the weights are official, or the skeleton is another.
     """
     if checkpoint.stream is None:
         raise UserError("official weights do not record their modality; give a checkpoint of train.py.")

@@ -47,7 +47,7 @@ class Stream:
 
     @property
     def modality(self) -> Modality:
-        """What the network sees of a clip."""
+        """The modality of the network's input."""
         return self.preprocessing.modality
 
     @property
@@ -71,7 +71,7 @@ class Stream:
         """Indices of the network's joints in another layout, by name.
 
         Raises:
-            UserError: naming those that it has not.
+            UserError: naming those that are missing.
         """
         if lost := [joint for joint in self.layout.joints if joint not in layout.joints]:
             raise UserError(
@@ -88,7 +88,7 @@ class Stream:
             path: another file; None for the training file.
 
         Raises:
-            UserError: a missing file, or one that is not ours.
+            UserError: the file is missing, or not an mmn data file.
         """
         own = Path(self.data_path)
         if path is None or Path(path).resolve() == own.resolve():

@@ -27,7 +27,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except pickle.UnpicklingError:
             raise UserError(
-                f"{path} holds more than weights and plain values, or is damaged; nothing of it was executed. "
+                f"{path} holds more than weights and plain values, or is damaged; nothing in it was executed. "
                 "Save the state dict alone, or get the file again."
             ) from None
     if not isinstance(content, dict):
@@ -41,8 +41,7 @@ def _verify(path: Path) -> None:
             raise UserError(f"{path} unpacks to more than a file of its size should; get it again.")
         if damaged := archive.testzip():
             raise UserError(
-                f"{path} is damaged, the checksum of {damaged} is wrong; get it again, or use another checkpoint of "
-                "the run."
+                f"{path} is damaged (wrong checksum of {damaged}); get it again, or use another checkpoint of the run."
             )
 
 

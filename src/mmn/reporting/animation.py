@@ -24,7 +24,7 @@ class Shown(NamedTuple):
     """A clip to show.
 
     Attributes:
-        title: written above.
+        title: shown above.
         keypoints: ``(T, V, C)``.
         filled: joints that were filled in ``(T, V)``; drawn hollow.
         prediction: a network's prediction, frame by frame; drawn below.
@@ -64,7 +64,7 @@ def find_clip(data: SkeletonData, name: str) -> Shown:
     )
 
 
-@rc_context({"text.parse_math": False})  # a $ in a name is a $
+@rc_context({"text.parse_math": False})  # a $ in a name is not maths
 def animate(clips: Sequence[Shown], layout: Layout, path: Path, frames_per_second: int = 15) -> None:
     """Write an animation of clips side by side; a shorter one freezes at its end.
 

@@ -24,7 +24,7 @@ def read_metrics(path: Path) -> dict[str, tuple[list[int], list[float]]]:
 def named_curves(
     columns: dict[str, tuple[list[int], list[float]]], judged: str
 ) -> dict[str, tuple[list[int], list[float]]]:
-    """The columns by the names they are drawn with.
+    """The columns under the names they are drawn with.
 
     Args:
         columns: of ``metrics.csv``; its ``val/…`` is the validation split.

@@ -23,7 +23,7 @@ def log_results(logger: WandbLogger, scores: dict[str, Scores], data: SkeletonDa
     Args:
         logger: the run.
         scores: by split, ``val`` before ``test``; the first is shown in detail.
-        data: where the clips are.
+        data: the data file's content.
         worst: number of worst clips to animate.
     """
     if not scores:

@@ -26,7 +26,7 @@ class Run:
         metrics: split → metric → value.
         about: how the epoch was selected, and the last epoch's metrics; see ``metrics.json``.
         data: the file it was trained on, and its fold.
-        fold: ``data.folds`` and ``data.fold``; None where the run has no folds.
+        fold: ``data.folds`` and ``data.fold``; None without folds.
     """
 
     folder: Path

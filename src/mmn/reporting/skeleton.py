@@ -68,7 +68,7 @@ class SkeletonArtist:
         self.note.set_text(note)
 
 
-@rc_context({"text.parse_math": False})  # a $ in a name is a $
+@rc_context({"text.parse_math": False})  # a $ in a name is not maths
 def draw_layout(layout: Layout, clip: NDArray[np.float32], path: Path) -> None:
     """Plot a layout, joints numbered and parts named, on the first frame of a clip ``(T, V, C)``."""
     figure = Figure(figsize=(8, 9), layout="constrained")

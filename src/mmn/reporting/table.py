@@ -73,7 +73,7 @@ def print_by_group(found: Mapping[str, Any]) -> None:
 
 
 def print_group_columns(metrics: Mapping[str, Mapping[str, float]]) -> None:
-    """Print one line on how right the challenge file's groups are, ranked in each possible way, if labels are known."""
+    """Print one line with the body F1 of the challenge file for each way of ranking groups, if labels are known."""
     if metrics:
         ways = ", ".join(f"groups={way} {values['body_f1_macro']:.2f} %" for way, values in metrics.items())
         print(f"body F1 macro of the challenge file: {ways}")
