@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from conftest import reference
 
+from mmn.data.format.classes import load_classes
 from mmn.data.format.hdf5 import read_data
 from mmn.data.sources.convert import convert
 from mmn.errors import UserError
@@ -62,8 +63,12 @@ def test_missing_test_labels_are_unknown_and_missing_training_labels_refused(tmp
 
 def test_class_names_can_be_given(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("one\ntwo\nthree\n")
-    data = convert(write_pickles(tmp_path / "source"), tmp_path / "x.h5", "jhmdb", classes=tmp_path / "names.txt")
+    source = write_pickles(tmp_path / "source")
+    data = convert(source, tmp_path / "x.h5", "jhmdb", classes=tmp_path / "names.txt")
     assert data.classes.names == ["one", "two", "three"]
+    assert convert(source, tmp_path / "y.h5", "jhmdb", classes="ma52").classes == load_classes("ma52")
+    with pytest.raises(UserError, match="--classes is coco17, a layout without class names"):
+        convert(source, tmp_path / "z.h5", "jhmdb", classes="coco17")
 
 
 class Hostile:

@@ -26,8 +26,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Also removes temporary files that killed processes left in the folder.
 
     Raises:
-        UserError: the folder cannot be written to, or the disk is full.
+        UserError: a folder instead of a file, a folder that cannot be written to, or a full disk.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give the path of a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_abandoned(path.parent)

@@ -38,7 +38,9 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     labels.add_argument("--rest", help="keep what lies between segments as this class", metavar="NAME")
     labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
     labels.add_argument(
-        "--classes", help="a text file with one class name per line, instead of the layout's", metavar="F"
+        "--classes",
+        help="a text file with one class name per line, or a layout, instead of --layout's",
+        metavar="F",
     )
 
 

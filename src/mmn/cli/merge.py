@@ -53,7 +53,15 @@ def _read_map(path: Path) -> dict[tuple[str, str], str]:
                 raise UserError(
                     f"{path} has the columns {', '.join(reader.fieldnames or [])}; it needs source,class,name."
                 )
-            rows = [{key: (row[key] or "").strip() for key in ("source", "class", "name")} for row in reader]
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error):
         raise UserError(f"{path} cannot be read; --map takes a CSV file with the columns source,class,name.") from None
-    return {(row["source"], row["class"]): row["name"] for row in rows}
+    names: dict[tuple[str, str], str] = {}
+    for line, row in enumerate(rows, start=2):
+        cells = [row[key] for key in ("source", "class", "name")]
+        if None in cells:
+            raise UserError(f"{path}, row {line} has fewer than three cells; end it with a comma to leave a class out.")
+        source, old, new = (cell.strip() for cell in cells)
+        if names.setdefault((source, old), new) != new:
+            raise UserError(f"{path} renames {old} of {source} to {names[source, old]} and to {new}; choose one.")
+    return names

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from mmn.errors import UserError
+
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
@@ -22,6 +24,8 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.data.format.summary import in_a_line
     from mmn.data.view.split import split_clips
 
+    if options.output.resolve() == options.file.resolve():
+        raise UserError(f"{options.output} is the file to split; write to another.")
     data = split_clips(read_data(options.file), options.by, options.test, options.val, options.seed)
     write_data(options.output, data)
     print(f"{options.output}: {in_a_line(data)}")

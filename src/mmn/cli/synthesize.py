@@ -9,7 +9,8 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("synthesize", help="synthetic micro-actions → one HDF5 file", description=__doc__)
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--layout", default="ma52", help="ma52, imigue, jhmdb, or a layout's YAML file")
+    parser.add_argument("--layout", default="ma52", help="ma52, imigue, jhmdb, or another layout's name or YAML file")
+    parser.add_argument("--classes", help="the layout whose classes are meant (default: --layout)", metavar="LAYOUT")
     parser.add_argument("--clips-per-class", type=int, default=24, help="training clips of each class")
     parser.add_argument("--val-per-class", type=int, default=6, help="validation clips of each class")
     parser.add_argument("--test-per-class", type=int, default=6, help="test clips of each class")
@@ -30,6 +31,7 @@ def _run(options: argparse.Namespace) -> None:
     data = synthesize(
         options.output,
         options.layout,
+        classes=options.classes,
         clips_per_class=options.clips_per_class,
         val_per_class=options.val_per_class,
         test_per_class=options.test_per_class,

@@ -65,6 +65,8 @@ def read_rows(path: Path) -> Rows:
         raise UserError(
             f"{path} holds scores of shape {rows.values.shape}; it should hold one row of class scores per clip."
         )
+    if rows.names is not None and len(rows.names) != len(rows.values):
+        raise UserError(f"{path} has {len(rows.names)} names for {len(rows.values)} rows of scores; write it again.")
     wrong = np.flatnonzero(~np.isfinite(rows.values).all(axis=1))
     if len(wrong):
         clip = rows.names[wrong[0]] if rows.names else f"row {wrong[0]}"
@@ -119,10 +121,10 @@ def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
 
 def _matrix(rows: Any, path: Path) -> NDArray[np.float64]:
     try:
-        flat = [np.asarray(row, np.float64).squeeze() for row in rows]
-        if not flat or any(row.ndim != 1 or len(row) != len(flat[0]) for row in flat):
+        flat = [np.asarray(row).squeeze() for row in rows]
+        if not flat or any(row.ndim != 1 or len(row) != len(flat[0]) or row.dtype.kind not in "fiub" for row in flat):
             raise ValueError
-        return np.stack(flat)
+        return np.stack(flat).astype(np.float64)
     except (TypeError, ValueError, RuntimeError):
         raise UserError(
             f"{path} does not hold a row of class scores per clip, all of one length; give the scores of every class."

@@ -1,7 +1,6 @@
 """Scores of other projects as a stream: their clips and classes matched to those of the split."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -66,7 +65,10 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
             )
         log.info("%s: its rows have no names and are matched by the order of the file's clips", path)
         return np.arange(len(rows.values))
-    place = _places(rows.names)
+    place = {name: index for index, name in enumerate(rows.names)}
+    for index, name in enumerate(rows.names):  # copies are harmless: distributed test scripts repeat clips
+        if not np.array_equal(rows.values[index], rows.values[place[name]]):
+            raise UserError(f"{path} has two different rows of scores for clip {name}; write it again.")
     bare = {_bare(name): index for name, index in place.items()} if len({*map(_bare, place)}) == len(place) else {}
     order = [place.get(name, bare.get(_bare(name), -1)) for name in known.names]
     if -1 in order:
@@ -75,11 +77,6 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     if extra := len(rows.names) - len(order):
         log.info("%s: %s outside the split ignored", path, counted(extra, "clip"))
     return np.array(order, np.int64)
-
-
-def _places(names: Sequence[str]) -> dict[str, int]:
-    """The index of each name; the last one of duplicates."""
-    return {name: index for index, name in enumerate(names)}
 
 
 def _bare(name: str) -> str:

@@ -23,7 +23,7 @@ class ConvertOptions:
         labels: a CSV file of ``name,label,split[,group]``, list files as ``train=a.txt,val=b.txt``, or segments of long
             recordings (see ``labels.segments``), for sources without labels of their own; None for no labels.
         labels_from: index of the first class, 0 or 1; None for 0, refusing labels that look one-based.
-        classes: a text file with one class name per line, instead of the layout's names.
+        classes: a text file with one class name per line, or a layout, instead of the layout's names.
         splits: our split → its name in the source, for sources with their own split names.
         channels: the values of a point in arrays, ``xy``, ``xyz``, ``xys`` or ``xyzs`` (s = score); None to detect.
         picture: width and height in pixels, for coordinates normalised by the picture size.

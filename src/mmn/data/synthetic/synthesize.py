@@ -55,6 +55,7 @@ def synthesize(
     output: str | Path,
     layout: str | Path = "ma52",
     *,
+    classes: str | Path | None = None,
     clips_per_class: int = 24,
     val_per_class: int = 6,
     test_per_class: int = 6,
@@ -66,11 +67,12 @@ def synthesize(
     imbalance: float = 1.0,
     seed: int = 1,
 ) -> SkeletonData:
-    """Write a synthetic data set with the classes of ``layout``.
+    """Write a synthetic data set.
 
     Args:
         output: the HDF5 file.
-        layout: ``ma52``, ``imigue``, ``jhmdb``, or a YAML file with class names.
+        layout: a built-in layout or a YAML file.
+        classes: the layout whose classes are meant; None for ``layout`` itself.
         clips_per_class: training clips per class; if classes are imbalanced, of the most frequent one.
         val_per_class: the same for validation clips.
         test_per_class: the same for test clips.
@@ -95,12 +97,12 @@ def synthesize(
         )
     if not 0.0 <= occlusion <= 0.5 or imbalance < 1.0:
         raise UserError(f"occlusion is {occlusion} and imbalance {imbalance}; use 0 to 0.5 and at least 1.")
-    skeleton, classes = load_layout(layout), load_classes(layout)
-    if classes is None:
-        raise UserError(f"the layout {layout} has no class names, which synthetic data needs; add classes to it.")
+    skeleton, known = load_layout(layout), load_classes(classes or layout)
+    if known is None:
+        raise UserError(f"the layout {classes or layout} has no class names, which synthetic data needs; name another.")
     rng = np.random.default_rng(seed)
     pose = rest_pose(skeleton, rng)
-    actions = [_action(skeleton, rng) for _ in classes.names]
+    actions = [_action(skeleton, rng) for _ in known.names]
     scene = Scene(frames, amplitude, sway, noise, occlusion)
     frequency = imbalance ** -np.random.default_rng([seed, len(SPLITS)]).permutation(np.linspace(0, 1, len(actions)))
     splits = {
@@ -110,7 +112,7 @@ def synthesize(
     }
     if occlusion:
         splits = {split: fill_missing(clips, skeleton, split) for split, clips in splits.items()}
-    data = SkeletonData(Path(output).stem, f"synthetic micro-actions, seed {seed}", skeleton, classes, splits)
+    data = SkeletonData(Path(output).stem, f"synthetic micro-actions, seed {seed}", skeleton, known, splits)
     write_data(output, data)
     return data
 

@@ -27,8 +27,10 @@ def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int)
     if by not in ("group", "clip"):
         raise UserError(f"--by is {by}; use group or clip.")
     shares = {"train": 1 - test - val, "val": val, "test": test}
-    if min(test, val) < 0 or test + val == 0 or shares["train"] < 1e-9:
+    if not (min(test, val) >= 0 and test + val > 0 and shares["train"] >= 1e-9):
         raise UserError(f"--test is {test:g} and --val {val:g}; use shares of at least 0 whose sum is below 1.")
+    if seed < 0:
+        raise UserError(f"--seed is {seed}; use a whole number of at least 0.")
     clips = join(data.splits)
     if by == "group" and clips.groups is None:
         raise UserError("--by group needs the group of each clip, but the file has none; use --by clip.")

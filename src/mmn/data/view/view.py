@@ -8,15 +8,14 @@ import numpy as np
 
 from mmn.data.format.classes import Classes
 from mmn.data.format.selection import join, keep_joints
-from mmn.data.format.skeletons import SPLITS, SkeletonData
+from mmn.data.format.skeletons import SkeletonData
+from mmn.data.view.check import check_view
 from mmn.data.view.classes import Relabelling, kept, meant, merged, to_groups
 from mmn.data.view.draw import draw
 from mmn.data.view.folds import hold_out
 from mmn.data.view.joints import chosen_joints, reduce_layout
 from mmn.data.view.names import some
 from mmn.errors import UserError
-
-TARGETS = ("action", "group")
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class View:
             value = getattr(self, field.name)
             one = field.name in ("joints", "classes", "train_splits") and isinstance(value, str | int)
             object.__setattr__(self, field.name, [value] if one else _plain(value))
-        _check(self)
+        check_view(self)
 
     @property
     def without_judge(self) -> bool:
@@ -187,48 +186,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, Sequence) else value
-
-
-def _check(view: View) -> None:
-    """Refuse views that no data set can have.
-
-    Raises:
-        UserError: naming the key, its value and valid ones.
-    """
-    for key, value in (("joints", view.joints), ("classes", view.classes), ("train_splits", view.train_splits)):
-        if value is not None and (not isinstance(value, list) or not value):
-            raise UserError(f"data.{key} is {value!r}; give a list of names, such as data.{key}=[…].")
-    if view.merge is not None and not (
-        isinstance(view.merge, dict) and all(isinstance(members, list) for members in view.merge.values())
-    ):
-        raise UserError(f"data.merge is {view.merge!r}; give a table of new class: [classes], such as {{a: [b, c]}}.")
-    if view.target not in TARGETS:
-        raise UserError(f"data.target is {view.target}; use {' or '.join(TARGETS)}.")
-    splits = view.train_splits
-    if len(set(splits)) != len(splits) or not set(splits) <= set(SPLITS):
-        raise UserError(f"data.train_splits is {splits}; use one or more of {', '.join(SPLITS)}.")
-    for key, low, high in (("train_fraction", 0, 1), ("rest_ratio", 0, np.inf)):
-        value = getattr(view, key)
-        if value is not None and not (_is_number(value) and low < value <= high):
-            raise UserError(
-                f"data.{key} is {value}; use a number above 0" + (f" and at most {high}." if high == 1 else ".")
-            )
-    for key in ("clips_per_class", "min_clips"):
-        value = getattr(view, key)
-        if value is not None and not (_is_number(value) and value == int(value) and value >= 1):
-            raise UserError(f"data.{key} is {value}; use a whole number of at least 1.")
-    if view.rest is not None and view.classes is None and view.min_clips is None:
-        raise UserError(
-            f"data.rest={view.rest} would be empty; select the classes to keep with data.classes or data.min_clips."
-        )
-    if view.rest_ratio is not None and view.rest is None:
-        raise UserError(
-            f"data.rest_ratio={view.rest_ratio} limits data.rest, which is not set; set data.rest to a name."
-        )
-    if (view.folds is None) != (view.fold is None):
-        given, other = ("fold", "folds") if view.folds is None else ("folds", "fold")
-        raise UserError(f"data.{given} needs data.{other}; data.folds=5 data.fold=0, for example, is the first of 5.")
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -28,7 +28,7 @@ Column = tuple[str, ...]
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
     """One clip per file."""
-    recordings = recordings_of_files(source, (".csv", ".h5"), _recordings)
+    recordings = recordings_of_files(source, (".csv", ".h5"), _recordings, options.labels)
     first = next(recordings)
     assert first.estimator is not None
     layout = own_layout(list(first.estimator.points), (), first.points)

@@ -39,11 +39,11 @@ def files_below(source: Path, pattern: str) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(source).parts))
 
 
-def clip_files(source: Path, suffixes: tuple[str, ...]) -> list[ClipFile]:
+def clip_files(source: Path, suffixes: tuple[str, ...], labels: str | Path | None = None) -> list[ClipFile]:
     """The clip files of a source: the file itself, or the files of a folder and of its subfolders.
 
     Folders named after a split (``train``, or a name ending in it) are splits, with files or folders in them. Other
-    folders are clips if each has one file in it, and classes otherwise.
+    folders are clips if each has one file in it, and classes otherwise. The file of ``labels`` may lie among them.
 
     Raises:
         UserError: there is no file with one of the suffixes.
@@ -51,6 +51,7 @@ def clip_files(source: Path, suffixes: tuple[str, ...]) -> list[ClipFile]:
     if source.is_file():
         return [ClipFile(source.stem, source)]
     paths = [p for depth in ("*", "*/*", "*/*/*") for suffix in suffixes for p in files_below(source, depth + suffix)]
+    paths = [path for path in paths if labels is None or path.resolve() != Path(labels).resolve()]
     if not paths:
         raise UserError(
             f"{source} holds no {' or '.join(suffixes)} files; put one file per clip there, or one folder per clip."
@@ -70,7 +71,10 @@ def clip_files(source: Path, suffixes: tuple[str, ...]) -> list[ClipFile]:
 
 
 def recordings_of_files(
-    source: Path, suffixes: tuple[str, ...], read: Callable[[str, Path], Iterable[Recording]]
+    source: Path,
+    suffixes: tuple[str, ...],
+    read: Callable[[str, Path], Iterable[Recording]],
+    labels: str | Path | None = None,
 ) -> Iterator[Recording]:
     """Read the recordings of all files of a source lazily, with the class and split named by their folders.
 
@@ -78,8 +82,9 @@ def recordings_of_files(
         source: a file or folder.
         suffixes: suffixes of the files to read.
         read: clip name and file → recordings in the file.
+        labels: see ``clip_files``.
     """
-    for file in clip_files(source, suffixes):
+    for file in clip_files(source, suffixes, labels):
         with blamed(file.path, "recording", "write it again"):
             for recording in read(file.name, file.path):
                 label = file.label if recording.label is None else recording.label

@@ -37,7 +37,8 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
     def read_file(name: str, path: Path) -> Iterator[Recording]:
         return _recordings(name, path, options.channels)
 
-    return Parsed("MediaPipe landmarks", recordings_of_files(source, (".json", ".jsonl", ".csv"), read_file))
+    suffixes = (".json", ".jsonl", ".csv")
+    return Parsed("MediaPipe landmarks", recordings_of_files(source, suffixes, read_file, options.labels))
 
 
 def is_mediapipe(content: Any) -> bool:

@@ -21,8 +21,8 @@ _ADVICE = "export it from SLEAP again"
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
     """One clip per file."""
-    bones = _bones(clip_files(source, _SUFFIXES)[0].path)
-    recordings = recordings_of_files(source, _SUFFIXES, _recordings)
+    bones = _bones(clip_files(source, _SUFFIXES, options.labels)[0].path)
+    recordings = recordings_of_files(source, _SUFFIXES, _recordings, options.labels)
     first = next(recordings)
     assert first.estimator is not None
     layout = own_layout(list(first.estimator.points), bones, first.points)
