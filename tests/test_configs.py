@@ -76,8 +76,9 @@ def test_the_default_is_the_demo() -> None:
 
 
 def commands_shown() -> list[str]:
-    """Every train.py and eval.py command in the READMEs and the scripts' docstrings."""
-    texts = [(ROOT / name).read_text() for name in ("README.md", "examples/own_parts/README.md", "train.py", "eval.py")]
+    """Every train.py and eval.py command in the documentation and the scripts' docstrings."""
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("examples/*/README.md")]
+    texts = [path.read_text() for path in (*documents, ROOT / "train.py", ROOT / "eval.py")]
     lines = [line.split("  #")[0].strip() for text in texts for line in text.splitlines()]
     return sorted({line for line in lines if line.startswith(("python train.py", "python eval.py"))})
 
