@@ -116,7 +116,7 @@ def run(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an evaluation leaves: scores, and a checkpoint and data that are still there."""
+    """The output of an evaluation: scores, with their checkpoint and data."""
     folder = tmp_path_factory.mktemp("evaluation")
     data = synthesize(folder / "x.h5", "jhmdb", clips_per_class=2, val_per_class=0, test_per_class=4, frames=(8, 20))
     save_untrained(folder / "net.ckpt", data, folder / "x.h5")

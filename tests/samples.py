@@ -1,4 +1,4 @@
-"""Samples and given draws, for tests of augmentations."""
+"""Samples and fixed draws for tests of augmentations."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ from mmn.data.pipeline.augment import Sample, Step
 from mmn.data.pipeline.draws import Draws
 
 CLIPS = 4000
-"""Enough for frequencies of what is drawn."""
+"""Enough to estimate frequencies."""
 
 LAYOUT = load_layout("jhmdb")
 
 
 @dataclass(frozen=True)
 class Given(Draws):
-    """Draws that are given, the same for every purpose."""
+    """Fixed draws, the same for every purpose."""
 
     values: tuple[float, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Augmentations: what exactly they make of given draws, how often, and nothing else changed."""
+"""Augmentations: exact results for given draws, frequencies, and no side effects."""
 
 import math
 
@@ -23,7 +23,7 @@ def random_clips(count: int = 50, coordinates: int = 2) -> Tensor:
 
 
 @pytest.mark.parametrize(("choice", "axis"), [(0.0, 0), (0.34, 1), (0.99, 2)])
-def test_zero_axis_zeroes_the_axis_that_is_drawn(choice: float, axis: int) -> None:
+def test_zero_axis_zeroes_the_drawn_axis(choice: float, axis: int) -> None:
     expected = torch.ones(1, 4, 15, 3)
     expected[..., axis] = 0
     assert torch.equal(apply(ZeroAxis(0.5), torch.ones(1, 4, 15, 3), given(0.49, choice)), expected)
@@ -41,20 +41,20 @@ def test_zero_axis_zeroes_the_axis_that_is_drawn(choice: float, axis: int) -> No
         ((0.2, 0.0, 0.0), {}, 64, range(0)),
     ],
 )
-def test_zero_frames_zeroes_the_block_that_is_drawn(draws, options, frames: int, zeroed: range) -> None:
+def test_zero_frames_zeroes_the_drawn_block(draws, options, frames: int, zeroed: range) -> None:
     clips = apply(ZeroFrames(0.2, **options), torch.ones(1, frames, 3, 2), given(*draws))
     assert (clips[0] == 0).all(dim=(1, 2)).nonzero()[:, 0].tolist() == list(zeroed)
     assert (clips[0] == 1).all(dim=(1, 2)).sum() == frames - len(zeroed)
 
 
-def test_how_often_and_how_long_frames_are_zeroed() -> None:
+def test_frequency_and_length_of_zeroed_blocks() -> None:
     zeroed = (apply(ZeroFrames(0.2), torch.ones(CLIPS, 64, 3, 2)) == 0).all(dim=(2, 3))  # (B, T)
     lengths = zeroed.sum(dim=1)
     assert (lengths > 0).float().mean().item() == pytest.approx(0.2, abs=0.03)
     assert set(lengths.tolist()) == {0, *range(4, 17)}
 
 
-def test_a_clip_is_turned_about_its_bodys_centre_scaled_and_shifted_as_drawn() -> None:
+def test_clips_are_rotated_about_the_body_centre_scaled_and_shifted_as_drawn() -> None:
     clips = random_clips(1)
     step = RotateScaleShift(1.0, degrees=30, scale=0.2, shift=0.1)
     moved = apply(step, clips, given(0.0, 1.0, 1.0, 0.5, 0.5, 1.0, 0.0))
@@ -68,7 +68,7 @@ def test_a_clip_is_turned_about_its_bodys_centre_scaled_and_shifted_as_drawn() -
 
 
 @pytest.mark.parametrize(("axis", "kept"), [("view", 2), ("vertical", 1)])
-def test_3d_clips_turn_about_the_axis_chosen(axis: str, kept: int) -> None:
+def test_3d_clips_rotate_about_the_given_axis(axis: str, kept: int) -> None:
     clips = random_clips(1, 3)
     turned = apply(RotateScaleShift(1.0, 90, 0.0, 0.0, axis), clips, given(0.0, 1.0, *[0.5] * 6))
     centre = clips.mean(dim=(1, 2), keepdim=True)
@@ -78,7 +78,7 @@ def test_3d_clips_turn_about_the_axis_chosen(axis: str, kept: int) -> None:
     torch.testing.assert_close((turned - centre)[..., other], (clips - centre)[..., one])
 
 
-def test_3d_clips_turn_about_any_axis_and_keep_their_shape() -> None:
+def test_3d_clips_rotate_about_random_axes_and_keep_their_shape() -> None:
     clips = random_clips(300, 3)
     turned = apply(RotateScaleShift(1.0, 60, 0.0, 0.0, "any"), clips)
     torch.testing.assert_close((turned[:, :, 0] - turned[:, :, 1]).norm(dim=-1),
@@ -90,7 +90,7 @@ def test_3d_clips_turn_about_any_axis_and_keep_their_shape() -> None:
         RotateScaleShift(1.0, axis="up")
 
 
-def test_a_clip_is_sheared_by_what_is_drawn_and_its_centre_stays() -> None:
+def test_clips_are_sheared_as_drawn_about_their_centre() -> None:
     clips = random_clips(1)
     leaning = apply(Shear(1.0, 0.3), clips, given(0.0, 0.9, 1.0, 0.0, 0.9))
     matrix = torch.tensor([[1.0, 0.3], [-0.3, 1.0]])
@@ -100,7 +100,7 @@ def test_a_clip_is_sheared_by_what_is_drawn_and_its_centre_stays() -> None:
     torch.testing.assert_close((leaning - centre)[..., 0], (clips - centre)[..., 0] + 0.3 * (clips - centre)[..., 1])
 
 
-def test_noise_is_as_large_as_said_and_a_frames_own() -> None:
+def test_noise_has_the_given_size_and_is_equal_for_repeated_frames() -> None:
     clips = 100 * random_clips(200)
     frames = torch.arange(16).repeat_interleave(2)[:16].expand(200, -1)  # every frame twice
     noisy = JointNoise(1.0, 0.02)(sample_of(clips)._replace(frames=frames), drawn(200), 1, LAYOUT).clips
@@ -113,7 +113,7 @@ def test_noise_is_as_large_as_said_and_a_frames_own() -> None:
     assert 70 < half.sum() < 130
 
 
-def test_mirror_swaps_left_and_right_and_twice_is_nothing() -> None:
+def test_mirror_swaps_left_and_right_and_is_its_own_inverse() -> None:
     clips = random_clips()
     mirrored = apply(Mirror(1.0), clips)
     left, right = LAYOUT.flip_pairs[0]
@@ -123,7 +123,7 @@ def test_mirror_swaps_left_and_right_and_twice_is_nothing() -> None:
     assert torch.equal(apply(Mirror(0.5), clips[:1], given(0.5)), clips[:1])
 
 
-def test_sided_classes_swap_with_their_pair_or_are_not_mirrored() -> None:
+def test_sided_classes_swap_with_their_counterpart_or_are_not_mirrored() -> None:
     names = ["wave left hand", "Wave right hand", "kick_left", "brightly", "nod"]
     classes = Classes(names, [], [])
     assert classes.mirrored == [1, 0, -1, 3, 4]
@@ -135,7 +135,7 @@ def test_sided_classes_swap_with_their_pair_or_are_not_mirrored() -> None:
     assert not torch.equal(mirrored.clips[3], clips[3])
 
 
-def test_a_layout_says_which_classes_swap(tmp_path) -> None:
+def test_a_layout_may_define_mirror_images_of_classes(tmp_path) -> None:
     path = tmp_path / "own.yaml"
     path.write_text(
         "classes: [clockwise, anticlockwise, salute, nod]\nflip_classes: [[clockwise, anticlockwise], [salute]]"
@@ -152,7 +152,7 @@ def test_a_layout_without_sides_is_not_mirrored() -> None:
         Mirror(0.5)(sample_of(random_clips()), drawn(50), 1, plain)
 
 
-def test_joints_are_lost_as_drawn_and_told_not_moved() -> None:
+def test_lost_joints_are_marked_as_drawn_and_not_moved() -> None:
     clips = random_clips(1)
     sample = DropJoints(0.5, share=0.2)(sample_of(clips), given(0.4, 0.1, 0.3, 0.19, *[0.2] * 12), 1, LAYOUT)
     assert sample.lost[0].nonzero()[:, 0].tolist() == [0, 2]
@@ -167,7 +167,7 @@ def test_joints_are_lost_as_drawn_and_told_not_moved() -> None:
 def test_streams_are_dropped_as_drawn_and_one_is_always_kept() -> None:
     sample = sample_of(torch.ones(1, 2, 3, 5))._replace(widths=(2, 1, 2))
     dropped = DropStreams(0.5)(sample, given(0.4, 0.4, 0.4, 0.6, 0.6), 1, LAYOUT).clips
-    assert dropped[0, 0, 0].tolist() == [1, 1, 1, 0, 0]  # the second is kept without its coin
+    assert dropped[0, 0, 0].tolist() == [1, 1, 1, 0, 0]  # the second is always kept
     many = sample_of(torch.ones(CLIPS, 1, 1, 4))._replace(widths=(1, 1, 1, 1))
     kept = DropStreams(1.0)(many, drawn(CLIPS), 1, LAYOUT).clips.sum(dim=(1, 2, 3))
     assert set(kept.tolist()) == {1, 2, 3, 4}
@@ -176,7 +176,7 @@ def test_streams_are_dropped_as_drawn_and_one_is_always_kept() -> None:
         DropStreams(1.0)(sample._replace(widths=(5,)), drawn(1), 1, LAYOUT)
 
 
-def test_parts_are_mixed_as_drawn_and_labels_shared_by_joints() -> None:
+def test_parts_are_mixed_as_drawn_and_labels_in_proportion_to_joints() -> None:
     own, other = torch.zeros(1, 2, 15, 2), torch.ones(1, 2, 15, 2)
     draws = given(0.7, 0.1, 0.4, 0.6, 0.6, 0.6, 0.4)  # partner, chance, then the five parts
     mixed, share = MixParts(0.2)(own, other, draws, -1, LAYOUT)
@@ -190,7 +190,7 @@ def test_parts_are_mixed_as_drawn_and_labels_shared_by_joints() -> None:
 @pytest.mark.parametrize(
     "make", [ZeroAxis, ZeroFrames, RotateScaleShift, Shear, JointNoise, Mirror, OfficialJitterFrames]
 )
-def test_every_augmentation_leaves_its_input_alone_and_does_nothing_at_p_0(make) -> None:
+def test_augmentations_do_not_modify_their_input_and_do_nothing_at_p_0(make) -> None:
     clips = random_clips()
     before = clips.clone()
     changed = apply(make(1.0), clips)
@@ -199,7 +199,7 @@ def test_every_augmentation_leaves_its_input_alone_and_does_nothing_at_p_0(make)
     assert torch.equal(apply(make(0.0), clips), clips)
 
 
-def test_steps_are_told_apart_by_their_purpose_and_come_in_their_stage() -> None:
+def test_steps_have_distinct_purposes_and_run_in_their_stage() -> None:
     asked = []
 
     class Own:
@@ -219,6 +219,6 @@ def test_steps_are_told_apart_by_their_purpose_and_come_in_their_stage() -> None
 
 
 @pytest.mark.parametrize("make", [lambda: ZeroAxis(1.5), lambda: ZeroFrames(0.2, 5, 4), lambda: Mirror(-0.1)])
-def test_impossible_augmentations_are_refused(make) -> None:
+def test_invalid_augmentations_are_refused(make) -> None:
     with pytest.raises(UserError):
         make()

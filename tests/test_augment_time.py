@@ -1,4 +1,4 @@
-"""Augmentations of time: reversed and warped clips."""
+"""Augmentations of time: reversal, speed changes and jitter."""
 
 import math
 
@@ -15,11 +15,11 @@ def moments(frames: Tensor, length: int) -> Moments:
     return Moments(frames.double(), torch.full((count,), length), torch.zeros(count, dtype=torch.bool))
 
 
-def test_reversed_clips_run_backwards_with_the_times_of_the_reversed_clip() -> None:
+def test_reversed_clips_have_the_frame_times_of_the_reversed_clip() -> None:
     before = moments(torch.tensor([[0, 3, 9]]), 10)
     after = ReverseTime(1.0)(before, drawn(1), 1)
     assert after.frames.tolist() == [[9, 3, 0]]
-    torch.testing.assert_close(after.times, torch.tensor([[-1.0, 0.2, 0.8]]))  # frames 0, 6 and 9 of it
+    torch.testing.assert_close(after.times, torch.tensor([[-1.0, 0.2, 0.8]]))  # its frames 0, 6 and 9
     torch.testing.assert_close(before.times, torch.tensor([[-1.0, -0.4, 0.8]]))
     again = ReverseTime(1.0)(after, drawn(1), 1)
     assert again.frames.tolist() == before.frames.tolist()
@@ -42,7 +42,7 @@ def test_jittered_clips_change_speed_smoothly_and_never_run_backwards() -> None:
     assert torch.equal(JitterFrames(1.0, 0.0)(moments(even, 100), drawn(500), 1).frames.round(), even.double())
 
 
-def test_officially_jittered_frames_come_from_at_most_reach_frames_away() -> None:
+def test_official_jitter_moves_frames_by_at_most_reach() -> None:
     frame = torch.arange(16.0).view(1, 16, 1, 1).expand(CLIPS, 16, 15, 2)
     distance = apply(OfficialJitterFrames(1.0, reach=3), frame) - frame
     assert set(distance.flatten().tolist()) == set(range(-3, 4))

@@ -1,4 +1,4 @@
-"""Batches depend on seed and epoch alone: not on workers, processes or batch size."""
+"""Batches depend only on seed and epoch, not on workers, processes or batch size."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def equal(a, b) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_any_number_of_workers_gives_the_same_batches(jhmdb_like, workers: int) -> None:
+def test_batches_do_not_depend_on_the_number_of_workers(jhmdb_like, workers: int) -> None:
     for a, b in zip(epochs(jhmdb_like), epochs(jhmdb_like, num_workers=workers), strict=True):
         assert equal(a, b)
 
@@ -61,8 +61,8 @@ def test_the_order_depends_on_seed_and_epoch() -> None:
     assert all(sorted(one) == list(range(64)) for one in orders)
 
 
-def test_some_training_clips_stand_for_all_and_more_contain_fewer() -> None:
-    labels = np.tile(np.arange(14), 50)  # as a file sorted in cycles of its classes
+def test_subsets_are_stratified_and_nested() -> None:
+    labels = np.tile(np.arange(14), 50)  # like a file that cycles through its classes
     labels[:140] = 0
     counts = np.bincount(labels)
     chosen = [set(nested_subset(labels, count, seed=1).tolist()) for count in (14, 101, 350)]
@@ -76,7 +76,7 @@ def test_some_training_clips_stand_for_all_and_more_contain_fewer() -> None:
         nested_subset(labels, 0, 1)
 
 
-def test_only_the_clips_asked_for_are_trained_on(jhmdb_like) -> None:
+def test_training_uses_only_the_requested_clips(jhmdb_like) -> None:
     loader = datamodule(jhmdb_like, max_train_clips=20, batch_size=4).loader("train", training=True)
     seen = torch.cat([batch.indices for batch in loader])
     assert len(set(seen.tolist())) == 20
@@ -84,7 +84,7 @@ def test_only_the_clips_asked_for_are_trained_on(jhmdb_like) -> None:
 
 
 @pytest.mark.parametrize(("balance", "expected"), [(0.0, [90, 9, 1]), (0.5, [69, 22, 7]), (1.0, [33, 33, 33])])
-def test_classes_are_evened_out_as_far_as_asked(balance: float, expected: list[int]) -> None:
+def test_classes_are_balanced_to_the_given_degree(balance: float, expected: list[int]) -> None:
     labels = np.repeat([0, 1, 2], [90, 9, 1])
     weights = balanced(labels, balance)
     sampler = BatchSampler(torch.arange(100), 10, shuffle_seed=1, weights=weights)
@@ -99,7 +99,7 @@ def test_classes_are_evened_out_as_far_as_asked(balance: float, expected: list[i
     np.testing.assert_allclose(np.mean(counts, axis=0), expected, atol=1.5)
 
 
-def test_the_datamodule_balances_training_alone(jhmdb_like) -> None:
+def test_the_datamodule_balances_only_training(jhmdb_like) -> None:
     module = datamodule(jhmdb_like, balance=0.5)
     weights = module.loader("train", training=True).sampler.weights
     counts = module.clips_per_class
@@ -113,7 +113,7 @@ def test_the_datamodule_balances_training_alone(jhmdb_like) -> None:
         datamodule(jhmdb_like, balance=2)
 
 
-def test_a_clip_is_drawn_alike_in_batches_of_any_size(jhmdb_like) -> None:
+def test_random_draws_of_a_clip_do_not_depend_on_its_batch(jhmdb_like) -> None:
     fetch = datamodule(jhmdb_like).loader("train", training=True).dataset.fetcher.fetch
     together = fetch(torch.arange(10), epoch=5)
     for i in range(10):
@@ -122,7 +122,7 @@ def test_a_clip_is_drawn_alike_in_batches_of_any_size(jhmdb_like) -> None:
 
 
 @pytest.mark.parametrize("world_size", [1, 2, 3])
-def test_processes_share_the_global_batches_of_one(world_size: int) -> None:
+def test_processes_share_the_global_batches(world_size: int) -> None:
     clips = torch.arange(50)
     one = BatchSampler(clips, 12, shuffle_seed=1)
     ranks = [BatchSampler(clips, 12 // world_size, 1, rank, world_size) for rank in range(world_size)]
@@ -134,7 +134,7 @@ def test_processes_share_the_global_batches_of_one(world_size: int) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9])
-def test_evaluation_sees_every_clip_once_on_two_processes_of_equal_length(count: int) -> None:
+def test_evaluation_sees_every_clip_once_on_two_processes_with_equal_batches(count: int) -> None:
     ranks = [BatchSampler(torch.arange(count), 2, None, rank, 2) for rank in range(2)]
     seen = [torch.cat([clips for _, clips in rank]) for rank in ranks]
     assert len(list(ranks[0])) == len(list(ranks[1])) == len(ranks[0])
@@ -169,7 +169,7 @@ def test_draws_are_uniform_and_independent() -> None:
         assert abs(np.corrcoef(draws.ravel(), other_use.ravel())[0, 1]) < 0.02
 
 
-def test_draws_of_a_frame_are_its_own_and_its_clips() -> None:
+def test_draws_per_frame_depend_on_the_frame_and_its_clip() -> None:
     frames = torch.tensor([[0, 3, 3], [0, 3, 5]])
     draws = Draws(1, 0, torch.tensor([7, 8])).uniform_per_frame(2, frames, 4)
     assert torch.equal(draws[0, 1], draws[0, 2])

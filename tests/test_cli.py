@@ -126,13 +126,13 @@ def test_inspect_finds_a_subject_in_two_splits(small: SkeletonData, tmp_path: Pa
     assert "s4 is in train and test" in capsys.readouterr().out
 
 
-def test_inspect_fails_on_what_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_fails_on_files_that_training_would_refuse(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.h5").write_bytes(b"nothing")
     with pytest.raises(SystemExit, match="not a readable HDF5 file"):
         main(["inspect", str(tmp_path / "x.h5")])
 
 
-def test_convert_ends_in_one_sentence_and_status_1(tmp_path: Path) -> None:
+def test_convert_errors_end_in_a_one_line_message_and_status_1(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-m", "mmn.cli.main", "convert", "nothing", "x.h5", "--layout", "ma52"],
         capture_output=True, text=True, cwd=tmp_path,
@@ -143,13 +143,13 @@ def test_convert_ends_in_one_sentence_and_status_1(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [[], ["convert"], ["nothing"]])
-def test_a_wrong_command_line_exits_with_status_2(command: list[str]) -> None:
+def test_an_invalid_command_line_exits_with_status_2(command: list[str]) -> None:
     with pytest.raises(SystemExit) as error:
         main(command)
     assert error.value.code == 2
 
 
-def test_a_command_ended_by_sigterm_says_so_in_its_status() -> None:
+def test_a_command_ended_by_sigterm_exits_with_status_143() -> None:
     with pytest.raises(SystemExit) as stop, one_sentence():
         raise SIGTERMException
     assert stop.value.code == 128 + 15

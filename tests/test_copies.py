@@ -1,4 +1,4 @@
-"""Near-duplicate clips are found, however they were changed, and different clips are not."""
+"""Near-duplicate clips are found, whatever was changed, and different clips are not."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +44,7 @@ def test_a_changed_copy_in_another_split_is_found(small: SkeletonData, how: str)
     assert ("mirrored" in found.how, "reversed" in found.how) == (how == "mirrored", how == "reversed")
 
 
-def test_one_clip_with_two_labels_is_found_once_in_one_split_and_in_two(small: SkeletonData) -> None:
+def test_a_clip_with_two_labels_in_one_split_is_found_once(small: SkeletonData) -> None:
     train = small.splits["train"]
     again = Clips.from_arrays(
         [*(train.clip(i) for i in range(20)), train.clip(3) * 2],

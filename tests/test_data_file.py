@@ -1,4 +1,4 @@
-"""The HDF5 file: written whole, read checked."""
+"""The HDF5 file: atomic writing, and checks on reading."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -41,7 +41,7 @@ def same(a: SkeletonData, b: SkeletonData) -> bool:
     layout=st.sampled_from(NAMED),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_what_is_written_is_read(
+def test_data_survives_a_round_trip(
     tmp_path_factory, lengths, coordinates, groups, filled, subjects, layout, seed
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def test_what_is_written_is_read(
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_named_layouts_hold_together(name: str) -> None:
+def test_named_layouts_are_consistent(name: str) -> None:
     layout, classes = load_layout(name), load_classes(name)
     assert (layout.num_joints, len(classes.names)) == {"ma52": (44, 52), "imigue": (22, 32), "jhmdb": (15, 14)}[name]
     assert Layout.from_dict(layout.as_dict(), "a test") == layout
@@ -84,7 +84,7 @@ def test_the_official_bone_rule_leaves_16_ma52_and_12_imigue_joints_without_a_bo
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_the_tree_rule_gives_every_joint_but_the_centre_a_bone_towards_it(name: str) -> None:
+def test_the_tree_rule_gives_all_joints_but_the_centre_a_bone_towards_it(name: str) -> None:
     layout = load_layout(name)
     end = layout.bone_end("tree")
     pairs = {frozenset(bone) for bone in layout.bones}
@@ -137,8 +137,8 @@ DAMAGES = {
     "mixed coordinates": (put("val/keypoints", lambda f: np.zeros((f["val/offsets"][-1], 15, 3))), "another split"),
     "offsets short": (put("train/offsets", np.arange(3)), "train/offsets is int64 of shape"),
     "offsets as floats": (put("train/offsets", np.zeros(57)), "train/offsets is float64"),
-    "offsets out of order": (assign("train/offsets", 1, 10_000), "offsets do not rise"),
-    "offsets not from 0": (assign("train/offsets", 0, 1), "offsets do not rise"),
+    "offsets out of order": (assign("train/offsets", 1, 10_000), "offsets do not increase"),
+    "offsets not from 0": (assign("train/offsets", 0, 1), "offsets do not increase"),
     "an empty clip": (lambda f: assign("train/offsets", 1, 0)(f), "clip train0000 has no frames"),
     "names missing": (put("train/names", None), "train/names is missing"),
     "names as numbers": (put("train/names", np.arange(56)), "train/names is missing or not a list of names"),
@@ -171,19 +171,19 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_refused_in_one_sentence(damage: str, jhmdb_like: Path, tmp_path: Path) -> None:
-    change, sentence = DAMAGES[damage]
+def test_a_damaged_file_is_refused_with_a_one_line_message(damage: str, jhmdb_like: Path, tmp_path: Path) -> None:
+    change, message = DAMAGES[damage]
     path = tmp_path / "damaged.h5"
     path.write_bytes(jhmdb_like.read_bytes())
     edit(path, change)
-    with pytest.raises(UserError, match=sentence) as error:
+    with pytest.raises(UserError, match=message) as error:
         read_data(path)
     assert "damaged.h5" in str(error.value)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("content", [b"", b"not HDF5", None])
-def test_what_is_no_hdf5_file_is_refused(content, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_files_of_another_format_are_refused(content, jhmdb_like: Path, tmp_path: Path) -> None:
     path = tmp_path / "broken.h5"
     path.write_bytes(jhmdb_like.read_bytes()[:5000] if content is None else content)
     with pytest.raises(UserError, match="not a readable HDF5 file"):
@@ -202,7 +202,7 @@ def test_refused_data_leaves_no_file(small: SkeletonData, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failure_while_writing_keeps_the_old_file(small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
+def test_a_failure_while_writing_keeps_the_existing_file(small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "x.h5"
     write_data(path, small)
     before = path.read_bytes()
@@ -214,7 +214,7 @@ def test_a_failure_while_writing_keeps_the_old_file(small: SkeletonData, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         (lambda y: y.pop("centre"), r"lacks \['centre'\]"),
         (lambda y: y.update(joint=1), r"unknown keys \['joint'\]"),
@@ -228,19 +228,19 @@ def test_a_failure_while_writing_keeps_the_old_file(small: SkeletonData, tmp_pat
         (lambda y: y["flip_pairs"].append(["left_hip", "neck"]), "joint left_hip in several flip_pairs"),
     ],
 )
-def test_a_layout_that_does_not_hold_together_is_refused(change, sentence: str) -> None:
+def test_an_inconsistent_layout_is_refused(change, message: str) -> None:
     plain = load_layout("jhmdb").as_dict()
     change(plain)
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=message):
         Layout.from_dict(plain, "a test")
 
 
-def test_layouts_come_from_yaml_files_too(tmp_path: Path) -> None:
+def test_layouts_are_read_from_yaml_files(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("joints: [a, b]\nbones: [[b, a]]\nparts: {all: [b, a]}\ncentre: a\nclasses: [x, y]\n")
     assert load_layout(path).order == [1, 0]
     assert load_classes(path).names == ["x", "y"]
-    for text, sentence in (("joints: [", "not YAML"), ("[]", "not a table"), (None, "there is no layout")):
+    for text, message in (("joints: [", "not YAML"), ("[]", "not a table"), (None, "there is no layout")):
         path.unlink() if text is None else path.write_text(text)
-        with pytest.raises(UserError, match=sentence):
+        with pytest.raises(UserError, match=message):
             load_layout(path)

@@ -27,7 +27,7 @@ from mmn.reporting.compare_folds import compare_folds
 
 @pytest.fixture(scope="module")
 def subjects(small: SkeletonData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small file with seven subjects in training, one clip of every class each half the time."""
+    """The small file with seven subjects in its train split."""
     train = small.splits["train"]
     grouped = replace(train, groups=[f"s{i % 7}" for i in range(len(train))])
     path = tmp_path_factory.mktemp("subjects") / "x.h5"
@@ -40,7 +40,7 @@ def clips_of(labels: list[int], groups: list[str] | None = None) -> Clips:
     return Clips.from_arrays(arrays, labels, groups=groups)
 
 
-def test_folds_are_a_partition_with_the_classes_in_equal_shares() -> None:
+def test_folds_are_a_partition_stratified_by_class() -> None:
     labels = [0] * 40 + [1] * 20 + [2] * 10
     place, names = fold_of_clips(clips_of(labels), 5, seed=1)
     assert names == ["0", "1", "2", "3", "4"]
@@ -52,7 +52,7 @@ def test_folds_are_a_partition_with_the_classes_in_equal_shares() -> None:
     assert not np.array_equal(place, other)
 
 
-def test_no_group_is_in_two_folds_and_classes_are_spread() -> None:
+def test_no_group_is_in_two_folds_and_classes_are_balanced() -> None:
     rng = np.random.default_rng(0)
     groups = [f"s{i}" for i in range(20) for _ in range(12)]
     labels = [int(label) for _ in range(20) for label in rng.permutation(12) % 3]
@@ -62,7 +62,7 @@ def test_no_group_is_in_two_folds_and_classes_are_spread() -> None:
     assert [np.bincount(np.array(labels)[place == f]).tolist() for f in range(5)] == [[16, 16, 16]] * 5
 
 
-def test_leaving_one_group_out_holds_out_each_in_turn(subjects: Path) -> None:
+def test_folds_by_group_hold_out_each_group_in_turn(subjects: Path) -> None:
     data = read_data(subjects)
     held = [View(folds="groups", fold=fold).apply(data, "x") for fold in range(7)]
     assert [set(one.splits["val"].groups) for one in held] == [{f"s{fold}"} for fold in range(7)]
@@ -72,7 +72,7 @@ def test_leaving_one_group_out_holds_out_each_in_turn(subjects: Path) -> None:
     assert sorted(n for one in held for n in one.splits["val"].names) == sorted(data.splits["train"].names)
 
 
-def test_the_test_split_is_untouched_and_the_val_split_is_the_fold(small: SkeletonData) -> None:
+def test_the_fold_becomes_the_val_split_and_test_is_unchanged(small: SkeletonData) -> None:
     view = View(folds=4, fold=1).apply(small, "x")
     assert view.splits["test"] is small.splits["test"]
     assert set(view.splits["val"].names) <= set(small.splits["train"].names)
@@ -80,7 +80,7 @@ def test_the_test_split_is_untouched_and_the_val_split_is_the_fold(small: Skelet
     assert len(both.splits["train"]) + len(both.splits["val"]) == 56 + 28
 
 
-def test_clips_taken_and_joined_from_a_file_are_those_in_memory(subjects: Path) -> None:
+def test_selected_and_joined_clips_are_the_same_lazily_and_in_memory(subjects: Path) -> None:
     view = View(train_splits=["val", "train"], folds=3, fold=2)
     in_memory, in_file = (view.apply(read_data(subjects, memory_limit=m), "x").splits["train"] for m in (1e9, 0))
     assert not isinstance(in_file.keypoints, np.ndarray)
@@ -93,7 +93,7 @@ def test_clips_taken_and_joined_from_a_file_are_those_in_memory(subjects: Path) 
         assert np.array_equal(one.keypoints[8], other.keypoints[8])
 
 
-def test_joined_clips_keep_their_names_apart_and_their_groups() -> None:
+def test_joined_clips_have_unique_names_and_keep_their_groups() -> None:
     a, b = clips_of([0, 1], ["s0", "s1"]), clips_of([1, 0, 0])
     joined = join({"train": replace(a, filled=np.ones((4, 3), bool)), "val": b})
     assert joined.names == ["clip0000", "clip0001", "val/clip0000", "val/clip0001", "clip0002"]
@@ -103,7 +103,7 @@ def test_joined_clips_keep_their_names_apart_and_their_groups() -> None:
 
 
 @pytest.mark.parametrize(
-    ("view", "sentence"),
+    ("view", "message"),
     [
         ({"folds": 5}, "data.folds needs data.fold;"),
         ({"fold": 0}, "data.fold needs data.folds;"),
@@ -116,24 +116,24 @@ def test_joined_clips_keep_their_names_apart_and_their_groups() -> None:
         ({"train_splits": ["train", "dev"]}, "use one or more of train, val, test"),
     ],
 )
-def test_folds_that_cannot_be_made_are_refused(view, sentence: str, subjects: Path) -> None:
-    with pytest.raises(UserError, match=sentence):
+def test_impossible_folds_are_refused(view, message: str, subjects: Path) -> None:
+    with pytest.raises(UserError, match=message):
         View(**view).apply(read_data(subjects), "x.h5")
 
 
 def test_folds_need_enough_clips_groups_and_splits(small: SkeletonData) -> None:
     with pytest.raises(UserError, match=r"data.folds=3 is more than the 2 groups"):
         fold_of_clips(clips_of([0, 0, 0, 1], ["a", "a", "b", "b"]), 3, seed=1)
-    for view, sentence in (
+    for view, message in (
         (View(folds="groups", fold=0), "the file has none"),
         (View(train_splits=["train", "val"]), "x.h5 has no split val to train on; it has train, test"),
     ):
         data = replace(small, splits={s: c for s, c in small.splits.items() if s != "val"})
-        with pytest.raises(UserError, match=sentence):
+        with pytest.raises(UserError, match=message):
             view.apply(data, "x.h5")
 
 
-def test_a_run_on_a_fold_is_judged_on_it_and_says_so(subjects: Path, tmp_path: Path) -> None:
+def test_a_run_on_a_fold_is_evaluated_on_it_and_logs_it(subjects: Path, tmp_path: Path) -> None:
     options = ("trainer.max_epochs=1", "data.folds=3", "data.fold=1")
     ended = train(tmp_path / "run", subjects, *options)
     assert ended.returncode == 0, ended.stderr
@@ -148,7 +148,7 @@ def test_a_run_on_a_fold_is_judged_on_it_and_says_so(subjects: Path, tmp_path: P
 
 
 def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: float = 0.0) -> None:
-    """What runs over folds of twelve clips leave, their scores drawn."""
+    """Write the outputs of runs over folds of twelve clips, with random scores."""
     names = [f"clip{i:02d}" for i in range(12)]
     labels, classes = np.arange(12) % 3, Classes(["a", "b", "c"], [], [])
     for seed in range(seeds):
@@ -169,7 +169,7 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(said))
 
 
-def test_the_scores_of_all_folds_are_one_metric(tmp_path: Path) -> None:
+def test_metrics_are_computed_on_the_pooled_scores_of_all_folds(tmp_path: Path) -> None:
     sweep(tmp_path / "a", seeds=2, better=0.5)
     sweep(tmp_path / "b", folds=3)
     comparison = compare_folds(tmp_path / "a", "top1", tmp_path / "a")
@@ -219,7 +219,7 @@ def test_results_on_the_same_clips_are_trainings_and_those_on_others_are_folds(t
         trainings([replace(runs[0][0], source=of_three), runs[0][1]])
 
 
-def test_folds_that_are_not_complete_are_named_and_left_out(tmp_path: Path) -> None:
+def test_incomplete_folds_are_named_and_left_out(tmp_path: Path) -> None:
     sweep(tmp_path, "optimizer.lr=0.1", folds=3, seeds=2)
     shutil.rmtree(tmp_path / "1-0")
     comparison = compare_folds(tmp_path)
@@ -232,7 +232,7 @@ def test_folds_that_are_not_complete_are_named_and_left_out(tmp_path: Path) -> N
         pooled([read_scores(tmp_path / "0-0" / "scores_val.h5")] * 2)
 
 
-def test_training_on_val_too_judges_no_epoch_and_keeps_the_last(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_training_on_val_as_well_skips_validation_and_keeps_the_last_epoch(jhmdb_like: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     ended = train(run, jhmdb_like, "trainer.max_epochs=2", "data.train_splits=[train,val]")
     assert ended.returncode == 0, ended.stderr

@@ -1,4 +1,4 @@
-"""Which frames are sampled, and their times."""
+"""Sampling of frames, and frame times."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from mmn.data.pipeline.frames import Sampling, evaluation_frames, frame_times, t
 
 
 @pytest.mark.parametrize("count", [64, 50])  # 49 · (1 / 49) is less than 1
-def test_evaluation_frames_are_numpys_linspace_truncated(count: int) -> None:
+def test_evaluation_frames_are_a_truncated_linspace(count: int) -> None:
     lengths = torch.arange(1, 3000)
     frames = evaluation_frames(lengths, count).numpy()
     for length in lengths.tolist():
@@ -31,7 +31,7 @@ def test_frame_times_run_from_minus_one_towards_one() -> None:
     torch.testing.assert_close(times, torch.tensor([[-1.0, 0.0, 0.8]]))
 
 
-def test_strata_show_one_frame_of_each_of_equal_parts() -> None:
+def test_strata_sample_one_frame_of_each_equal_part() -> None:
     lengths = torch.tensor([40, 3])
     strata = Sampling("strata")
     assert strata.evaluation(lengths, 4).tolist() == [[5, 15, 25, 35], [0, 1, 1, 2]]
@@ -41,7 +41,7 @@ def test_strata_show_one_frame_of_each_of_equal_parts() -> None:
     assert frames[:, 1].max() == 2
 
 
-def test_warps_are_smooth_and_spread_over_the_clip() -> None:
+def test_warps_are_smooth_and_cover_the_clip() -> None:
     lengths = torch.full((500,), 101)
     even = Sampling("warp").evaluation(lengths[:1], 41)
     torch.testing.assert_close(even[0], torch.linspace(0, 100, 41, dtype=torch.float64))
@@ -51,7 +51,7 @@ def test_warps_are_smooth_and_spread_over_the_clip() -> None:
     assert (frames <= 100).all()
     assert steps.min() > 0
     assert (steps[:, 1:] / steps[:, :-1]).log().abs().max() < 0.5
-    assert steps.std(dim=1).median() > 0.3  # 2.5 frames a step
+    assert steps.std(dim=1).median() > 0.3  # 2.5 frames per step
     assert frames[:, 0].max() > 2
     plain = Sampling("warp", 0.0).training(lengths, 40, Draws(1, 0, torch.arange(500)), 0)
     torch.testing.assert_close(plain.diff(dim=1), torch.full((500, 39), 2.5, dtype=torch.float64))

@@ -37,7 +37,7 @@ def second() -> SkeletonData:
     return SkeletonData("b", "made", layout, classes, {"train": clips([0, 1, 2], 3, 10), "val": clips([1, 2], 3, 13)})
 
 
-def test_joints_and_classes_are_matched_by_name_and_splits_and_groups_kept() -> None:
+def test_merging_matches_joints_and_classes_by_name_and_keeps_splits_and_groups() -> None:
     merged = merge({"a": first(), "b": second()}, "both")
     data = merged.data
     assert data.layout == Layout(["hip", "hand"], [(1, 0)], {"leg": [0], "arm": [1]}, 0, [])
@@ -54,7 +54,7 @@ def test_joints_and_classes_are_matched_by_name_and_splits_and_groups_kept() -> 
     assert merged.notes == ["joints of a left out: knee", "joints of b left out: head"]
 
 
-def test_common_classes_and_a_map_of_names_leave_clips_out_and_say_so() -> None:
+def test_common_classes_and_a_map_leave_clips_out_with_notes() -> None:
     merged = merge({"a": first(), "b": second()}, "both", "common", {("b", "sit down"): "sit", ("a", "left wave"): ""})
     assert merged.data.classes.names == ["sit", "right wave"]
     assert merged.data.classes.mirrored == [0, -1]
@@ -65,12 +65,12 @@ def test_common_classes_and_a_map_of_names_leave_clips_out_and_say_so() -> None:
     ]
 
 
-def test_what_is_mirrored_to_what_is_kept() -> None:
+def test_merging_keeps_mirror_images() -> None:
     told = replace(first(), classes=replace(first().classes, flips=[-1, 2, 1]))
     assert merge({"a": told, "b": second()}, "both").data.classes.mirrored == [-1, 2, 1, 3, 4]
 
 
-def test_the_commands_write_what_can_be_trained_on(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_the_commands_write_valid_files(jhmdb_like: Path, tmp_path: Path) -> None:
     write_data(tmp_path / "a.h5", first())
     write_data(tmp_path / "b.h5", second())
     (tmp_path / "names.csv").write_text("source,class,name\nb,sit down,sit\n")
@@ -88,7 +88,7 @@ def test_the_commands_write_what_can_be_trained_on(jhmdb_like: Path, tmp_path: P
     }
 
 
-def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
+def test_groups_are_not_divided_and_splits_have_their_shares() -> None:
     rng = np.random.default_rng(0)
     groups = [f"s{i}" for i in range(25) for _ in range(8)]
     of = [int(label) for _ in range(25) for label in rng.permutation([0, 0, 0, 0, 1, 1, 1, 2])]
@@ -103,7 +103,7 @@ def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "message"),
     [
         (("merge", "c.h5", "a.h5"), "merging needs at least two data sets"),
         (("merge", "c.h5", "a.h5", "a.h5"), "two files are called a"),
@@ -125,14 +125,16 @@ def test_no_group_is_in_two_splits_and_each_has_its_share() -> None:
         (("split", "b.h5", "c.h5", "--by", "clip", "--val", "0.01"), "5 clips are too few for a val split of 0.01"),
         (
             ("inspect", "b.h5", "--view", "upper"),
-            "there is no view upper; give KEY=VALUE, a YAML file, or one of groups",
+            "unknown view upper; give KEY=VALUE, a YAML file, or one of groups",
         ),
         (("inspect", "b.h5", "--view", "joint=[hip]"), "--view has no key joint; it has joints"),
         (("inspect", "b.h5", "--view", "classes=[sit"), "--view classes=[sit cannot be read; quote it whole"),
         (("inspect", "b.h5", "--view", "list.yaml"), "list.yaml is not a view; write a table"),
     ],
 )
-def test_what_cannot_be_merged_split_or_viewed_ends_in_one_sentence(arguments, sentence: str, tmp_path: Path) -> None:
+def test_invalid_merge_split_and_view_commands_end_in_a_one_line_message(
+    arguments, message: str, tmp_path: Path
+) -> None:
     write_data(tmp_path / "a.h5", first())
     write_data(tmp_path / "b.h5", second())
     write_data(tmp_path / "other.h5", replace(first(), layout=replace(first().layout, joints=["x", "y", "z"])))
@@ -145,12 +147,12 @@ def test_what_cannot_be_merged_split_or_viewed_ends_in_one_sentence(arguments, s
     before = set(tmp_path.iterdir())
     ended = in_process("mmn", *arguments, cwd=tmp_path)
     assert ended.returncode == 1
-    assert sentence in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert set(tmp_path.iterdir()) == before
 
 
-def test_inspect_shows_what_a_view_leaves(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_inspect_shows_a_view(jhmdb_like: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("joints: [left_arm]\nclasses: [wave]\n")
     words = ("inspect", str(jhmdb_like), "--view", "mine.yaml", "data.classes=[wave,'sit']", "rest=other")
     ended = in_process("mmn", *words, cwd=tmp_path)

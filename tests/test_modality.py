@@ -1,4 +1,4 @@
-"""Joints, bones and motion, as the network sees them."""
+"""Modalities: joints, bones and motion."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def fetch(clip: np.ndarray, modality: Modality, *steps, count: int = 8, mix=None
 
 
 def moving(frames: int) -> np.ndarray:
-    """Joints that move one unit a frame along x, in a box of 100 × 200."""
+    """Joints that move one unit per frame along x, in a box of 100 × 200."""
     clip = RNG.uniform(10, 40, (1, 15, 2)).repeat(frames, axis=0)
     clip[:, 0], clip[:, 1] = (0, 0), (100, 200)
     clip[:, 2:, 0] += np.arange(frames)[:, None]
@@ -36,7 +36,7 @@ def moving(frames: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("motion", "expected"), [("official", 3.0), ("per_time", 1.0), ("neighbour", 1.0)])
-def test_motion_is_between_samples_or_a_frame(motion: str, expected: float) -> None:
+def test_motion_is_per_sample_or_per_recorded_frame(motion: str, expected: float) -> None:
     layout = load_layout("jhmdb")
     place = layout.order.index(5)
     moved = fetch(moving(22), Modality("joint_motion", motion=motion), normalisation="aspect").clips[0, :, place, 0]
@@ -46,14 +46,14 @@ def test_motion_is_between_samples_or_a_frame(motion: str, expected: float) -> N
     torch.testing.assert_close(backwards.clips[0, :-1, place, 0] * 100, torch.full((7,), -expected), atol=1e-3, rtol=0)
 
 
-def test_repeated_frames_have_no_motion_but_that_of_their_neighbours() -> None:
+def test_repeated_frames_have_motion_only_between_neighbours() -> None:
     place = load_layout("jhmdb").order.index(5)
     for motion, expected in (("official", {0.0, 1.0}), ("per_time", {0.0, 1.0}), ("neighbour", {1.0})):
         moved = fetch(moving(4), Modality("joint_motion", motion=motion), normalisation="aspect").clips[0, :, place, 0]
         assert set((moved * 100).round().abs().tolist()[:-1]) == expected
 
 
-def test_frames_between_frames_are_interpolated() -> None:
+def test_fractional_frames_are_interpolated() -> None:
     place = load_layout("jhmdb").order.index(5)
     batch = fetch(moving(4), Modality("joint"), normalisation="aspect", sampling=Sampling("warp"))
     torch.testing.assert_close(batch.clips[0, :, place, 0].diff() * 100, torch.full((7,), 3 / 7), atol=1e-3, rtol=0)
@@ -61,7 +61,7 @@ def test_frames_between_frames_are_interpolated() -> None:
     assert (fetch(moving(1), Modality("all", motion="neighbour"), sampling=Sampling("warp")).clips[..., 4:] == 0).all()
 
 
-def test_motion_reaches_as_far_as_asked() -> None:
+def test_motion_is_taken_over_the_given_spans() -> None:
     place = load_layout("jhmdb").order.index(5)
     moved = fetch(moving(8), Modality("joint_motion", spans=[1, 3]), normalisation="aspect").clips[0, :, place] * 100
     torch.testing.assert_close(moved[:, 0], torch.tensor([1.0] * 7 + [0.0]), atol=1e-3, rtol=0)
@@ -73,7 +73,7 @@ def test_motion_reaches_as_far_as_asked() -> None:
 
 
 @pytest.mark.parametrize("coordinates", [2, 3])
-def test_all_streams_lie_side_by_side(coordinates: int) -> None:
+def test_all_streams_are_concatenated(coordinates: int) -> None:
     layout, clip = load_layout("jhmdb"), [RNG.random((30, 15, coordinates))]
     modality = Modality("all", bone_rule="tree", distances=True)
     together, _ = mmn.prepare(clip, layout, modality)
@@ -92,7 +92,7 @@ def test_all_streams_lie_side_by_side(coordinates: int) -> None:
             Modality(**wrong)
 
 
-def test_a_bone_is_zero_where_either_end_is_lost() -> None:
+def test_a_bone_is_zero_if_either_end_is_lost() -> None:
     layout = load_layout("jhmdb")
     clip = RNG.random((20, 15, 2))
     whole = fetch(clip, Modality("all")).clips[0]
@@ -108,7 +108,7 @@ def test_a_bone_is_zero_where_either_end_is_lost() -> None:
         torch.testing.assert_close(broken[:, place, 4:6], whole[:, place, 4:6] * ~lost[place])
 
 
-def test_zeroed_frames_leave_no_jump_in_motion_taken_before() -> None:
+def test_zeroing_frames_after_motion_leaves_no_jump() -> None:
     clip = moving(20)
     largest = fetch(clip, Modality("joint_motion"), count=16).clips.abs().max()
     after = fetch(clip, Modality("joint_motion"), ZeroFrames(1.0, share=0.25, after_motion=True), count=16).clips
@@ -119,7 +119,7 @@ def test_zeroed_frames_leave_no_jump_in_motion_taken_before() -> None:
 
 
 @pytest.mark.parametrize("rule", ["official", "aspect"])
-def test_turned_clips_are_turned_rigidly_and_fill_their_box_as_others_do(rule: str) -> None:
+def test_rotated_clips_stay_rigid_and_fill_their_box(rule: str) -> None:
     clip = RNG.uniform(0, 1, (64, 15, 2)) * [1, 3]
     turned = fetch(clip, Modality("joint"), RotateScaleShift(1.0, 180), count=64, normalisation=rule).clips[0]
     low, high = turned.amin(dim=(0, 1)), turned.amax(dim=(0, 1))
@@ -127,13 +127,13 @@ def test_turned_clips_are_turned_rigidly_and_fill_their_box_as_others_do(rule: s
     assert high.max() == pytest.approx(1, abs=1e-4)
     plain = fetch(clip, Modality("joint"), count=64, normalisation=rule).clips[0]
     assert (turned - plain).abs().max() > 0.05
-    if rule == "aspect":  # one scale for all axes: all distances change alike
+    if rule == "aspect":  # one scale for all axes: all distances change by the same factor
         distances = [torch.pdist(x[0].double()) for x in (turned, plain)]
         ratio = distances[0] / distances[1]
         torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-4, rtol=0)
 
 
-def test_mirrored_clips_show_mirrored_motion_of_neighbours() -> None:
+def test_mirroring_applies_to_motion_between_neighbours() -> None:
     clip = RNG.random((20, 15, 2))
     plain = fetch(clip, Modality("joint_motion", motion="neighbour")).clips
     mirrored = fetch(clip, Modality("joint_motion", motion="neighbour"), Mirror(1.0)).clips
@@ -141,7 +141,7 @@ def test_mirrored_clips_show_mirrored_motion_of_neighbours() -> None:
     torch.testing.assert_close(mirrored[:, :, left], plain[:, :, right] * torch.tensor([-1.0, 1.0]))
 
 
-def test_bones_by_the_tree_rule_are_joints_minus_their_parents() -> None:
+def test_tree_bones_are_joints_minus_their_parents() -> None:
     layout = load_layout("imigue")
     keypoints = [RNG.random((64, 22, 2))]
     joints, _ = mmn.prepare(keypoints, layout, "joint")
@@ -150,10 +150,10 @@ def test_bones_by_the_tree_rule_are_joints_minus_their_parents() -> None:
     for joint, end in enumerate(layout.bone_end("tree").tolist()):
         expected = joints[:, :, place[joint]] - joints[:, :, place[end]]
         torch.testing.assert_close(bones[:, :, place[joint]], expected)
-    with pytest.raises(mmn.UserError, match="no bone rule 'best'"):
+    with pytest.raises(mmn.UserError, match="unknown bone rule 'best'"):
         mmn.prepare(keypoints, layout, "bone", bone_rule="best")
 
 
 def test_an_unknown_modality_is_refused() -> None:
-    with pytest.raises(mmn.UserError, match="no modality 'depth'"):
+    with pytest.raises(mmn.UserError, match="unknown modality 'depth'"):
         mmn.prepare([np.zeros((3, 15, 2))], layout="jhmdb", modality="depth")

@@ -214,7 +214,7 @@ def test_user_errors_are_one_sentence(
 
 
 def test_a_comma_without_a_checkpoint_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
-    assert "has a comma without a checkpoint" in predict(tmp_path, f"{small_checkpoint},", "few.npz").stderr
+    assert "has an empty entry; separate checkpoints" in predict(tmp_path, f"{small_checkpoint},", "few.npz").stderr
 
 
 def test_only_networks_of_the_same_classes_make_an_ensemble(
@@ -258,7 +258,7 @@ def test_official_weights_take_a_layout_and_modality(ten_joints: Path, tmp_path:
         ({}, "holds official weights, which do not record their layout and modality; give both"),
         ({"layout": "ten"}, "give both"),
         ({"layout": "jhmdb", "modality": "bone"}, "has 10 joints, but the layout jhmdb has 15"),
-        ({"layout": "ten", "modality": "bones"}, "there is no modality 'bones'"),
+        ({"layout": "ten", "modality": "bones"}, "unknown modality 'bones'"),
     ],
 )
 def test_official_weights_without_layout_or_modality_are_refused(

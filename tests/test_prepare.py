@@ -1,4 +1,4 @@
-"""The preprocessing is the official one, whole batches at a time."""
+"""Preprocessing of whole batches, which matches the official one."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 @pytest.mark.parametrize(
     ("key", "modality"), [("j", "joint"), ("b", "bone"), ("jm", "joint_motion"), ("bm", "bone_motion")]
 )
-def test_prepare_gives_the_official_feeder_output(key: str, modality: str) -> None:
+def test_prepare_matches_the_official_feeder(key: str, modality: str) -> None:
     arrays = np.load(FIXTURES / "feeder_ma52.npz")
     clips, times = mmn.prepare([arrays[f"clip{i}"] for i in range(7)], layout="ma52", modality=modality)
     assert clips.shape == (7, 64, 44, 2)
@@ -28,7 +28,7 @@ def test_prepare_gives_the_official_feeder_output(key: str, modality: str) -> No
 
 
 @pytest.mark.parametrize("rule", ["official", "aspect", "person"])
-def test_each_clip_is_normalised_on_its_own(rule: str) -> None:
+def test_each_clip_is_normalised_separately(rule: str) -> None:
     arrays = [RNG.normal(50, 20, (n, 15, 2)).astype(np.float32) for n in (1, 4, 9)]
     together = boxes(torch.from_numpy(np.concatenate(arrays)), torch.tensor([1, 4, 9]), 1, rule)
     for place, array in enumerate(arrays):
@@ -45,10 +45,10 @@ def test_each_clip_is_normalised_on_its_own(rule: str) -> None:
         torch.testing.assert_close(inside, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_normalisations_and_samplings_that_there_are_not_are_refused() -> None:
-    with pytest.raises(mmn.UserError, match=r"no data\.normalisation 'best'"):
+def test_unknown_normalisations_and_samplings_are_refused() -> None:
+    with pytest.raises(mmn.UserError, match=r"data\.normalisation is 'best'"):
         mmn.prepare([np.zeros((3, 15, 2))], "jhmdb", normalisation="best")
-    with pytest.raises(mmn.UserError, match=r"no data\.sampling 'best'"):
+    with pytest.raises(mmn.UserError, match=r"data\.sampling is 'best'"):
         mmn.prepare([np.zeros((3, 15, 2))], "jhmdb", sampling="best")
     with pytest.raises(mmn.UserError, match=r"data\.sampling_strength is -1"):
         Sampling("warp", -1)
@@ -56,7 +56,7 @@ def test_normalisations_and_samplings_that_there_are_not_are_refused() -> None:
         mmn.prepare([np.zeros((3, 15, 2))], "jhmdb", num_frames=0)
 
 
-def test_preprocessing_is_kept_as_plain_values() -> None:
+def test_preprocessing_round_trips_through_json() -> None:
     import json
 
     modality = Modality("all", "tree", "per_time", (1, 4), True, ("joint",))
@@ -81,7 +81,7 @@ def test_three_coordinates_are_prepared() -> None:
     assert clips.shape == (1, 64, 15, 3)
 
 
-def test_a_filler_has_no_label_and_no_index(small) -> None:
+def test_padding_has_no_label_and_no_index(small) -> None:
     fetcher = ClipFetcher(small.splits["val"], small.layout, Preprocessing(Modality("joint")))
     batch = fetcher.fetch(torch.tensor([3, -1]))
     assert batch.indices.tolist() == [3, -1]
@@ -89,7 +89,7 @@ def test_a_filler_has_no_label_and_no_index(small) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clips", "sentence"),
+    ("clips", "message"),
     [
         ([], "there are no clips"),
         ([np.zeros((3, 15))], "clip clip0000 has shape"),
@@ -100,12 +100,12 @@ def test_a_filler_has_no_label_and_no_index(small) -> None:
         ([np.zeros((3, 15, 2)), np.full((3, 15, 2), np.nan)], r"clip clip0001, frame 0, joint 0 \(neck\) is missing"),
     ],
 )
-def test_what_cannot_be_prepared_is_refused_in_one_sentence(clips: list, sentence: str) -> None:
-    with pytest.raises(mmn.UserError, match=sentence):
+def test_invalid_clips_are_refused(clips: list, message: str) -> None:
+    with pytest.raises(mmn.UserError, match=message):
         mmn.prepare(clips, layout="jhmdb")
 
 
-def test_network_order_puts_parts_together() -> None:
+def test_network_order_keeps_parts_together() -> None:
     layout = load_layout("jhmdb")
     x = torch.arange(15.0).view(1, 1, 15, 1).expand(1, 4, 15, 2)
     assert Modality("joint").select(x, layout)[0, 0, :, 0].tolist() == layout.order

@@ -195,11 +195,11 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
     ("arguments", "sentence"),
     [
         (["--segments", "s.txt"], "s.txt must end in"),
-        (["--segments", "s.csv", "--output", "p.csv"], "give one of them"),
+        (["--segments", "s.csv", "--output", "p.csv"], "give only one"),
         (["--segments", "s.csv", "--threshold", "0"], "--threshold is 0"),
         (["--segments", "s.csv", "--window", "1"], "a window of 1 frames"),
         (["--segments", "s.csv", "--fps", "0"], "--fps is 0"),
-        (["long.npz", "--segments", "s.vtt"], "s.vtt belongs to one recording"),
+        (["long.npz", "--segments", "s.vtt"], "s.vtt can hold only one recording"),
     ],
 )
 def test_invalid_segment_requests_end_in_one_sentence(

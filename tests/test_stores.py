@@ -1,4 +1,4 @@
-"""Clips in memory, in the file or on a GPU give the same batches."""
+"""Batches are the same for clips in memory, in the file or on a GPU."""
 
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def equal(a: Batch, b: Batch) -> bool:
 
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("augmentation", [None, MASKS, Augmentation([Mirror(0.5), ZeroAxis(0.5)])])
-def test_clips_left_in_the_file_give_the_same_batches(path: Path, modality: str, augmentation) -> None:
+def test_lazily_read_clips_give_the_same_batches(path: Path, modality: str, augmentation) -> None:
     training = RandomDraws(1, augmentation) if augmentation else None
     indices = torch.tensor([5, 0, 41, 5, -1, 7])
     batches = []
@@ -68,7 +68,7 @@ def test_clips_left_in_the_file_give_the_same_batches(path: Path, modality: str,
 
 
 @pytest.mark.parametrize(("rule", "sampling"), [("aspect", "warp"), ("person", "strata")])
-def test_every_option_gives_the_same_batches_from_memory_and_file_and_in_any_batch(path, rule, sampling) -> None:
+def test_all_options_give_the_same_clips_from_memory_and_file_and_in_any_batch(path, rule, sampling) -> None:
     read = [read_data(path, memory_limit=limit) for limit in (1e9, 0)]
     training = RandomDraws(1, EVERYTHING, classes=read[0].classes)
     indices = torch.tensor([5, 0, 41, 7])
@@ -83,7 +83,7 @@ def test_every_option_gives_the_same_batches_from_memory_and_file_and_in_any_bat
             torch.testing.assert_close(one[0], many[place], rtol=1e-4, atol=1e-5)
 
 
-def test_clips_are_in_memory_once_however_many_look_at_them(path: Path) -> None:
+def test_all_loaders_share_the_clips_in_memory(path: Path) -> None:
     module = SkeletonDataModule(path, Modality("bone"), MASKS, batch_size=8)
     loaders = [
         module.loader("train", training=True),
@@ -96,7 +96,7 @@ def test_clips_are_in_memory_once_however_many_look_at_them(path: Path) -> None:
     assert store.frames.data_ptr() == module.data.splits["train"].keypoints.ctypes.data
 
 
-def test_reading_a_file_takes_no_more_than_its_size(tmp_path: Path) -> None:
+def test_reading_a_file_takes_little_more_memory_than_its_size(tmp_path: Path) -> None:
     import tracemalloc
 
     big = tmp_path / "big.h5"
@@ -108,17 +108,17 @@ def test_reading_a_file_takes_no_more_than_its_size(tmp_path: Path) -> None:
     next(iter(module.train_dataloader()))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 1.3 * size + 2e6  # and 2 MB of modules, names and batches
+    assert peak < 1.3 * size + 2e6  # plus 2 MB of modules, names and batches
 
 
-def test_files_over_the_limit_are_left_where_they_are_and_it_is_said(path: Path, caplog) -> None:
+def test_files_over_the_limit_are_read_lazily_and_this_is_logged(path: Path, caplog) -> None:
     with caplog.at_level("INFO"):
         module = SkeletonDataModule(path, Modality("joint"), MASKS, memory_limit_gb=1e-5)
         assert isinstance(module.data.splits["train"].keypoints, LazyArray)
     assert "more than data.memory_limit_gb=1e-05" in caplog.text
 
 
-def test_what_a_lazily_read_file_holds_is_counted_alike(path: Path) -> None:
+def test_a_lazily_read_file_has_the_same_summary(path: Path) -> None:
     assert summarise(read_data(path, memory_limit=0)) == summarise(read_data(path))
     assert isinstance(read_data(path, memory_limit=0).splits["val"].keypoints, LazyArray)
     assert isinstance(read_data(path, memory_limit=1e9).splits["val"].keypoints, np.ndarray)
@@ -140,7 +140,7 @@ def test_damage_is_found_in_a_lazily_read_file(path: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_the_limit_and_workers_change_no_batch(path: Path, workers: int) -> None:
+def test_batches_do_not_depend_on_the_memory_limit_or_workers(path: Path, workers: int) -> None:
     def batches(**options) -> list[Batch]:
         return list(SkeletonDataModule(path, Modality("bone"), MASKS, batch_size=8, **options).train_dataloader())
 
@@ -148,7 +148,7 @@ def test_the_limit_and_workers_change_no_batch(path: Path, workers: int) -> None
         assert equal(a, b)
 
 
-def test_clips_on_a_device_need_no_workers(path: Path) -> None:
+def test_workers_are_refused_for_clips_on_a_device(path: Path) -> None:
     with pytest.raises(UserError, match=r"set data\.num_workers from 2 to 0"):
         SkeletonDataModule(path, Modality("joint"), MASKS, on_device=True, num_workers=2)
 
@@ -156,7 +156,7 @@ def test_clips_on_a_device_need_no_workers(path: Path) -> None:
 @pytest.mark.parametrize("modality", MODALITIES)
 @pytest.mark.parametrize("augmentation", [None, MASKS, Augmentation([Mirror(0.5)])])
 @pytest.mark.parametrize("gpu", [pytest.param(ACCELERATOR, marks=needs_gpu)])
-def test_a_gpu_makes_the_same_batches(path: Path, modality: str, augmentation, gpu: str) -> None:
+def test_batches_made_on_a_gpu_are_the_same(path: Path, modality: str, augmentation, gpu: str) -> None:
     data = read_data(path)
     training = RandomDraws(1, augmentation) if augmentation else None
     devices = (torch.device("cpu"), torch.device(gpu))

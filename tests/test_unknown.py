@@ -108,4 +108,4 @@ def test_a_checkpoint_without_val_clips_has_no_threshold(small_checkpoint: Path,
     both = "--segments", "s.csv", "--threshold", "0.3", "--coverage", "0.9"
     done = in_process("mmn", "predict", str(small_checkpoint), str(jhmdb_like), *both, cwd=jhmdb_like.parent)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-    assert "give one of them" in done.stderr
+    assert "give only one" in done.stderr

@@ -1,4 +1,4 @@
-"""A view of a file is what a file that holds only that would be."""
+"""Views: a view of a file is equivalent to a file with only that content."""
 
 import itertools
 from dataclasses import replace
@@ -20,7 +20,7 @@ from mmn.errors import UserError
 
 @pytest.fixture(scope="module")
 def grouped(small: SkeletonData) -> SkeletonData:
-    """The small data set with body groups: catch … jump are arms, the rest legs, but for one class of its own."""
+    """The small data set with body groups: the first four classes are arms, the next nine legs, the last all."""
     groups = [0] * 4 + [1] * 9 + [2]
     return replace(small, classes=Classes(small.classes.names, groups, ["arms", "legs", "all"]))
 
@@ -29,7 +29,7 @@ def labels(data: SkeletonData, split: str = "train") -> list[str]:
     return [data.classes.names[label] if label >= 0 else "?" for label in data.splits[split].labels]
 
 
-def test_only_the_classes_asked_for_are_left(grouped: SkeletonData) -> None:
+def test_only_the_selected_classes_are_kept(grouped: SkeletonData) -> None:
     view = View(classes=["wave", "arms", 5]).apply(grouped, "x")
     assert view.classes == Classes(["catch", "clap", "golf", "jump", "pour", "wave"], [0, 0, 0, 0, 1, 2],
                                    ["arms", "legs", "all"])  # fmt: skip
@@ -42,7 +42,7 @@ def test_only_the_classes_asked_for_are_left(grouped: SkeletonData) -> None:
     assert View(classes="legs").apply(grouped, "x").classes.group_names == ["legs"]
 
 
-def test_the_rest_is_one_more_class_drawn_by_seed(grouped: SkeletonData) -> None:
+def test_the_rest_becomes_a_class_drawn_by_seed(grouped: SkeletonData) -> None:
     view = View(classes=["catch", "wave"], rest="other", rest_ratio=2.5)
     data = view.apply(grouped, "x")
     assert data.classes == Classes(["catch", "wave", "other"], [0, 1, 2], ["arms", "all", "other"])
@@ -55,20 +55,24 @@ def test_the_rest_is_one_more_class_drawn_by_seed(grouped: SkeletonData) -> None
 def test_classes_are_merged_by_name_index_or_group(grouped: SkeletonData) -> None:
     view = View(merge={"hit": [2, "wave"], "arm": ["catch", 1]}).apply(grouped, "x")
     assert view.classes.names[:4] == ["arm", "hit", "jump", "pick"]
-    assert view.classes.group_of_class[:3] == [0, 2, 0]  # golf and wave share no group: theirs is their own
+    assert view.classes.group_of_class[:3] == [
+        0,
+        2,
+        0,
+    ]  # golf and wave are in different groups: the merged class gets its own
     assert view.classes.group_names == ["arms", "legs", "hit"]
     assert labels(view).count("hit") == 8
     assert View(merge={"all arms": ["arms"]}, classes=["all arms"]).apply(grouped, "x").classes.names == ["all arms"]
     assert View(merge={"wave": ["wave", "sit"]}).apply(grouped, "x").classes.names.count("wave") == 1
 
 
-def test_body_groups_are_the_classes(grouped: SkeletonData) -> None:
+def test_body_groups_become_the_classes(grouped: SkeletonData) -> None:
     view = View(target="group").apply(grouped, "x")
     assert view.classes == Classes(["arms", "legs", "all"], [], [])
     assert [labels(view).count(name) for name in view.classes.names] == [16, 36, 4]
 
 
-def test_classes_are_mirrored_to_what_their_members_are() -> None:
+def test_merged_classes_inherit_their_mirror_images() -> None:
     names = ["left wave", "right wave", "left nod", "right nod", "sit"]
     layout, clips = Layout(["a"], [], {"all": [0]}, 0, []), Clips.from_arrays([np.zeros((1, 1, 2))] * 5, list(range(5)))
     data = SkeletonData("x", "", layout, Classes(names, [], []), {"train": clips})
@@ -82,7 +86,7 @@ def test_classes_are_mirrored_to_what_their_members_are() -> None:
     assert mirrored(classes=["left wave", "sit"], rest="other") == [2, 1, -1]
 
 
-def test_clips_of_unknown_class_stay(grouped: SkeletonData) -> None:
+def test_clips_of_unknown_class_are_kept(grouped: SkeletonData) -> None:
     unknown = replace(grouped.splits["test"], labels=np.full(28, -1))
     data = replace(grouped, splits={**grouped.splits, "test": unknown})
     for view in (View(classes=["arms"]), View(target="group"), View(classes=["wave"], rest="other")):
@@ -96,7 +100,7 @@ def uneven() -> SkeletonData:
     return SkeletonData("x", "", layout, Classes(["many", "some", "few"], [], []), {"train": clips, "test": clips})
 
 
-def test_a_larger_draw_contains_the_smaller_and_every_class() -> None:
+def test_larger_subsets_contain_smaller_ones_and_every_class() -> None:
     drawn = [View(train_fraction=f).apply(uneven(), "x").splits["train"] for f in (0.01, 0.1, 0.3, 1.0)]
     assert [np.bincount(d.labels).tolist() for d in drawn] == [[1, 1, 1], [4, 2, 1], [12, 6, 1], [40, 20, 3]]
     for small, large in itertools.pairwise(drawn):
@@ -108,7 +112,7 @@ def test_a_larger_draw_contains_the_smaller_and_every_class() -> None:
     assert other["train"].names != few["train"].names
 
 
-def test_classes_with_few_clips_are_left_out_by_name_and_stay_out_elsewhere() -> None:
+def test_classes_with_few_clips_are_left_out_here_and_in_other_files() -> None:
     view = View(min_clips=20)
     data = view.apply(uneven(), "x")
     assert data.classes.names == ["many", "some"]
@@ -121,7 +125,7 @@ def test_classes_with_few_clips_are_left_out_by_name_and_stay_out_elsewhere() ->
     )
 
 
-def test_a_view_is_said_in_words(grouped: SkeletonData) -> None:
+def test_a_view_is_described(grouped: SkeletonData) -> None:
     assert differences(grouped, View().apply(grouped, "x")) == []
     assert differences(grouped, View(joints=["left_arm"], target="group").apply(grouped, "x")) == [
         "3 of 15 joints; the centre is left_shoulder, as belly is left out",
@@ -140,7 +144,7 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_is_written_and_read_as_it_is_in_memory_or_in_the_file(name: str, grouped, tmp_path: Path) -> None:
+def test_a_view_is_the_same_in_memory_lazily_read_and_written(name: str, grouped, tmp_path: Path) -> None:
     masked = {s: replace(c, filled=np.random.default_rng(1).random(c.keypoints.shape[:2]) < 0.1)
               for s, c in grouped.splits.items()}  # fmt: skip
     write_data(tmp_path / "whole.h5", replace(grouped, splits=masked))
@@ -155,10 +159,10 @@ def test_a_view_is_written_and_read_as_it_is_in_memory_or_in_the_file(name: str,
         assert np.array_equal(clips.filled, other.filled)
 
 
-def test_training_on_a_view_gives_the_weights_of_a_file_that_holds_only_that(
+def test_training_on_a_view_gives_the_same_weights_as_on_an_equivalent_file(
     grouped: SkeletonData, tmp_path: Path
 ) -> None:
-    """The file is made by hand: the right arm and neck, with catch, wave and clap alone."""
+    """The equivalent file is made by hand: right arm and neck; catch, clap and wave."""
     joints, names = [0, 3, 7, 11], ["catch", "clap", "wave"]
     layout = Layout(["neck", "right_shoulder", "right_elbow", "right_wrist"], [(1, 0), (2, 1), (3, 2)],
                     {"right_arm": [1, 2, 3], "torso": [0]}, 0, [])  # fmt: skip
@@ -222,14 +226,14 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("view", "sentence"), WRONG)
-def test_a_view_that_makes_no_sense_is_refused_in_one_sentence(view, sentence: str, grouped: SkeletonData) -> None:
-    with pytest.raises(UserError, match=sentence) as error:
+@pytest.mark.parametrize(("view", "message"), WRONG)
+def test_invalid_views_are_refused_with_a_one_line_message(view, message: str, grouped: SkeletonData) -> None:
+    with pytest.raises(UserError, match=message) as error:
         View(**view).apply(grouped, "x.h5")
     assert "\n" not in str(error.value)
 
 
-def test_what_a_file_lacks_is_said(small: SkeletonData) -> None:
+def test_views_of_what_a_file_lacks_are_refused(small: SkeletonData) -> None:
     with pytest.raises(UserError, match=r"data.target=group needs body groups, but x.h5 has none"):
         View(target="group").apply(small, "x.h5")
     no_train = replace(small, splits={"test": small.splits["test"]})

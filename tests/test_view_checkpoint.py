@@ -1,4 +1,4 @@
-"""What was trained on a view is judged, shown and animated by it."""
+"""Networks trained on a view are evaluated, reported and animated on it."""
 
 import json
 from dataclasses import replace
@@ -23,7 +23,7 @@ VIEW = ["data.joints=[left_arm,neck]", "data.classes=[wave,sit,clap]", "data.res
 
 @pytest.fixture(scope="module")
 def viewed(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run on three classes and the rest, two body parts, and one of two folds."""
+    """A run on three classes and the rest, the left arm and neck, and one of two folds."""
     folder = tmp_path_factory.mktemp("viewed") / "run"
     ended = train(folder, jhmdb_like, "trainer.max_epochs=1", *VIEW, "data.min_clips=2")
     assert ended.returncode == 0, ended.stderr
@@ -35,7 +35,7 @@ def evaluate(viewed: Path, folder: Path, *overrides: str) -> Ended:
     return in_process("eval.py", path, f"hydra.run.dir={folder}", *overrides, cwd=folder.parent)
 
 
-def test_a_checkpoint_knows_its_view(viewed: Path) -> None:
+def test_a_checkpoint_records_its_view(viewed: Path) -> None:
     stream = load_checkpoint(viewed / "checkpoints" / "last.ckpt").stream
     assert stream.classes.names == ["clap", "sit", "wave", "other"]
     assert stream.layout.joints == ["neck", "left_shoulder", "left_elbow", "left_wrist"]
@@ -43,7 +43,7 @@ def test_a_checkpoint_knows_its_view(viewed: Path) -> None:
                                fold=1)  # fmt: skip
 
 
-def test_the_file_trained_on_is_judged_by_the_fold(viewed: Path, tmp_path: Path) -> None:
+def test_the_training_file_is_evaluated_on_the_fold(viewed: Path, tmp_path: Path) -> None:
     for split in ("val", "test"):
         ended = evaluate(viewed, tmp_path / split, f"split={split}")
         assert ended.returncode == 0, ended.stderr
@@ -53,7 +53,9 @@ def test_the_file_trained_on_is_judged_by_the_fold(viewed: Path, tmp_path: Path)
         assert metrics[0] == metrics[1]
 
 
-def test_another_file_is_viewed_alike_whole_or_cut_already(viewed: Path, jhmdb_like: Path, small, tmp_path) -> None:
+def test_another_file_gets_the_same_view_unless_it_already_matches(
+    viewed: Path, jhmdb_like: Path, small, tmp_path
+) -> None:
     (tmp_path / "other.h5").write_bytes(jhmdb_like.read_bytes())
     stream = load_checkpoint(viewed / "checkpoints" / "last.ckpt").stream
     write_data(tmp_path / "cut.h5", stream.view.elsewhere().apply(small, "x"))
@@ -69,17 +71,17 @@ def test_another_file_is_viewed_alike_whole_or_cut_already(viewed: Path, jhmdb_l
 
 
 def test_a_file_without_the_classes_or_joints_is_refused(viewed: Path, small: SkeletonData, tmp_path: Path) -> None:
-    for name, data, sentence in (
+    for name, data, message in (
         ("classes", View(classes=["wave", "run", "jump"]).apply(small, "x"), "data.classes names 'clap', which is no"),
         ("joints", View(joints=["-neck"]).apply(small, "x"), "data.joints names 'neck', which is not a part or joint"),
     ):
         write_data(tmp_path / f"{name}.h5", data)
         ended = evaluate(viewed, tmp_path / name, f"data.path={tmp_path / name}.h5")
         assert ended.returncode == 1
-        assert sentence in ended.stderr
+        assert message in ended.stderr
 
 
-def test_reports_and_animations_see_the_view(viewed: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_reports_and_animations_use_the_view(viewed: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     for split, clips in (("val", 28), ("test", 28)):
         result = load_result(viewed, split)
         assert (result.data.layout.num_joints, len(result.clips)) == (4, clips)
@@ -93,7 +95,7 @@ def test_reports_and_animations_see_the_view(viewed: Path, jhmdb_like: Path, tmp
     assert gif.read_bytes().startswith(b"GIF")
 
 
-def test_scores_keep_the_groups_of_their_clips(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_scores_contain_the_groups_of_their_clips(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
     test = replace(small.splits["test"], groups=[f"s{i % 3}" for i in range(28)])
     write_data(tmp_path / "x.h5", replace(small, splits={**small.splits, "test": test}))
     ended = train(tmp_path / "run", tmp_path / "x.h5", "trainer.max_epochs=1")
@@ -102,14 +104,14 @@ def test_scores_keep_the_groups_of_their_clips(jhmdb_like: Path, small: Skeleton
     assert read_scores(tmp_path / "run" / "scores_val.h5").groups is None
 
 
-def test_checkpoints_from_before_views_are_of_everything(viewed: Path, tmp_path: Path) -> None:
+def test_older_checkpoints_without_a_view_use_everything(viewed: Path, tmp_path: Path) -> None:
     content = torch.load(viewed / "checkpoints" / "last.ckpt", weights_only=True)
     del content["mmn"]["stream"]["view"]
     torch.save(content, tmp_path / "old.ckpt")
     assert load_checkpoint(tmp_path / "old.ckpt").stream.view == View()
 
 
-def test_clips_of_the_whole_skeleton_are_prepared_for_a_network_of_part_of_it(viewed: Path, small) -> None:
+def test_clips_of_the_whole_skeleton_are_prepared_for_a_network_of_some_joints(viewed: Path, small) -> None:
     network = load_network(viewed / "checkpoints" / "last.ckpt")
     whole = [small.splits["test"].clip(i) for i in range(3)]
     part = [clip[:, [0, 4, 8, 12]] for clip in whole]

@@ -1,4 +1,4 @@
-"""A part of the skeleton: order, parts, bones, pairs and centre."""
+"""Layouts restricted to some joints: order, parts, bones, pairs and centre."""
 
 import numpy as np
 import pytest
@@ -7,26 +7,26 @@ from mmn.data.format.layout import NAMED, Layout, load_layout
 from mmn.data.view.joints import chosen_joints, reduce_layout
 
 
-def test_joints_take_order_parts_bones_pairs_and_centre_with_them() -> None:
+def test_order_parts_bones_pairs_and_centre_follow_the_joints() -> None:
     reduced = reduce_layout(load_layout("jhmdb"), [0, 3, 4, 8, 11, 12])  # neck, shoulders, left elbow, wrists
     assert reduced == Layout(
         joints=["neck", "right_shoulder", "left_shoulder", "left_elbow", "right_wrist", "left_wrist"],
-        bones=[(1, 0), (2, 0), (3, 2), (4, 1), (5, 3)],  # the right wrist's bone passes over the elbow
+        bones=[(1, 0), (2, 0), (3, 2), (4, 1), (5, 3)],  # the right wrist's bone skips the elbow
         parts={"right_arm": [1, 4], "left_arm": [2, 3, 5], "torso": [0]},
         centre=0,  # belly is left out
         flip_pairs=[(2, 1), (5, 4)],
     )
 
 
-def test_a_joint_that_has_lost_its_way_gets_a_bone_to_the_next_one_on_it() -> None:
-    """Bones lead from both sides into a joint that is left out: from c to b stays, not from c to the centre a."""
+def test_a_disconnected_joint_gets_a_bone_to_the_nearest_joint_towards_the_centre() -> None:
+    """Bones of b and c end in a joint that is left out: c is connected to b, not to the centre a."""
     layout = Layout(list("abxc"), [(1, 2), (3, 2), (1, 0)], {"all": [0, 1, 2, 3]}, 0, [])
     assert reduce_layout(layout, [0, 1, 3]).bones == [(1, 0), (2, 1)]
     assert reduce_layout(layout, [0, 3]).bones == [(1, 0)]
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_joints_that_were_connected_stay_connected(name: str) -> None:
+def test_connected_joints_stay_connected(name: str) -> None:
     layout = load_layout(name)
     assert reduce_layout(layout, range(layout.num_joints)) == layout
     rng = np.random.default_rng(0)
@@ -48,5 +48,5 @@ def test_joints_that_were_connected_stay_connected(name: str) -> None:
         (["neck", "neck"], [0]),
     ],
 )
-def test_joints_are_named_by_part_by_name_or_by_pattern(wanted: list[str], joints: list[int]) -> None:
+def test_joints_are_selected_by_part_name_or_pattern(wanted: list[str], joints: list[int]) -> None:
     assert chosen_joints(load_layout("jhmdb"), wanted, "x") == joints

@@ -11,7 +11,7 @@ from mmn.errors import UserError
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """One clip per ``.txt`` file of a folder, named after it; ``nan`` for joints that were not seen."""
+    """One clip per ``.txt`` file of a folder, named after it; ``nan`` for missing joints."""
     return Parsed("text files", _recordings(source))
 
 

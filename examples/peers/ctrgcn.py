@@ -37,7 +37,7 @@ class Spatial(nn.Module):
         self.strength = nn.Parameter(torch.zeros(1))
         self.parts = nn.ModuleList(RefinedGraph(inputs, outputs) for _ in graphs)
         self.norm = nn.BatchNorm2d(outputs)
-        nn.init.constant_(self.norm.weight, 1e-6)  # a block begins as its residual
+        nn.init.constant_(self.norm.weight, 1e-6)  # a block starts as its residual
         self.shortcut: nn.Module = nn.Identity()
         if inputs != outputs:
             self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs))
@@ -72,7 +72,7 @@ class Temporal(nn.Module):
 
 
 class Unit(nn.Module):
-    """Spatial, then temporal, with a residual if ``residual``."""
+    """Spatial, then temporal convolution, optionally with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int, graphs: Tensor, stride: int = 1, residual: bool = True) -> None:
         super().__init__()
@@ -93,11 +93,11 @@ class CTRGCN(nn.Module):
     Args:
         num_joints: V.
         num_classes: K.
-        coordinates: channels of a joint.
+        coordinates: channels per joint.
         num_frames: T; halved twice.
-        layout: a layout's name or YAML file, for the initial graphs; None to start from self-loops alone.
+        layout: name or YAML file of the layout, for the initial graphs; None to start with self-loops only.
         width: channels of the first units.
-        dropout: before the classifier.
+        dropout: dropout before the classifier.
     """
 
     def __init__(

@@ -17,7 +17,7 @@ class Conv(nn.Sequential):
 
 
 class Branch(nn.Sequential):
-    """Embeds one kind of feature, and halves the frames if asked."""
+    """Embeds one kind of feature, optionally halving the number of frames."""
 
     def __init__(self, inputs: int, filters: int, dropout: float, halve: bool) -> None:
         drop = nn.Dropout1d(dropout)
@@ -33,11 +33,11 @@ class DDNet(nn.Module):
     Args:
         num_joints: V.
         num_classes: K.
-        coordinates: of a joint; DD-Net is for joints, ``modality=joint``.
+        coordinates: coordinates per joint; DD-Net expects ``modality=joint``.
         num_frames: T, an even number.
         filters: width of a branch.
-        dropout: of channels after each convolution of a branch.
-        head_dropout: before the classifier.
+        dropout: channel dropout after each convolution of a branch.
+        head_dropout: dropout before the classifier.
     """
 
     def __init__(

@@ -82,12 +82,12 @@ def locked(handle: int) -> bool:
 
 
 def lock_run(handle: int) -> bool:
-    """The same by a lock that processes forked from this one do not inherit, and that file servers know."""
+    """As ``locked``, with a lock that forked processes do not inherit and that network file systems support."""
     return sys.platform == "win32" or _acquired(fcntl.lockf, handle)
 
 
 def _acquired(lock: Callable[[int, int], None], handle: int) -> bool:
-    """Whether ``lock`` is free; it is then held."""
+    """Acquire ``lock``; False if another process holds it."""
     try:
         lock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -1,4 +1,4 @@
-"""The only place that opens untrusted files: bounded reads, and one sentence naming the file for every failure."""
+"""Reading of untrusted files: reads are bounded, and every failure becomes a one-sentence error naming the file."""
 
 import json
 import math
@@ -28,11 +28,11 @@ def from_outside(path: Path, kind: str, advice: str = "get it again") -> Iterato
 
     Args:
         path: the file.
-        kind: what it should be, such as ``"JSON file"``.
-        advice: what to do about it.
+        kind: expected kind of file, such as ``"JSON file"``.
+        advice: what the error message suggests.
 
     Raises:
-        UserError: any failure inside the block, or if ``path`` is missing or not a regular file.
+        UserError: anything fails inside the block, or ``path`` is missing or not a regular file.
     """
     with blamed(path, kind, advice):
         if not stat.S_ISREG(path.stat().st_mode):
@@ -70,7 +70,7 @@ def reason(error: Exception) -> str:
 
 
 def memory_for(size: int) -> int:
-    """Bytes that a file of ``size`` bytes may unpack to; stronger compression is treated as an attack."""
+    """Maximum bytes that a file of ``size`` bytes may unpack to; stronger compression is treated as an attack."""
     return 2 * size + (1 << 30)
 
 
@@ -78,7 +78,7 @@ def read_bytes(path: Path, kind: str = "file", limit: int = LARGEST_TEXT) -> byt
     """The bytes of a file of at most ``limit`` bytes.
 
     Raises:
-        UserError: a file that is missing, larger, or cannot be read.
+        UserError: the file is missing, larger, or cannot be read.
     """
     with from_outside(path, kind), path.open("rb") as file:
         content = file.read(limit + 1)
@@ -112,7 +112,7 @@ def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of an ``.npz`` file by key, or the single array of an ``.npy`` file under the file's stem.
 
     Raises:
-        UserError: a file that numpy cannot read, arrays of Python objects, or sizes that the file cannot hold.
+        UserError: numpy cannot read the file, it contains Python objects, or it declares more data than it holds.
     """
     with from_outside(path, "array file", "save it with numpy"):
         if not zipfile.is_zipfile(path):
@@ -141,8 +141,8 @@ def parse_yaml(text: str) -> Any:
     """Parse YAML.
 
     Raises:
-        ValueError: if aliases expand it to an excessive size.
-        yaml.YAMLError: if it is not valid YAML.
+        ValueError: aliases expand it to an excessive size.
+        yaml.YAMLError: it is not valid YAML.
     """
     loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
     try:
@@ -156,7 +156,7 @@ def parse_yaml(text: str) -> Any:
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """The size of a node's tree, aliases counted each time they are used."""
+    """The size of a node's tree, counting aliases each time they are used."""
     if id(node) not in sizes:
         sizes[id(node)] = _MOST_YAML  # in case it contains itself
         below = node.value if isinstance(node, yaml.CollectionNode) else []

@@ -1,4 +1,4 @@
-"""Untrusted text, made safe to display."""
+"""Safe display of untrusted text."""
 
 import re
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Sound files of every format, damaged at random: each has to be refused in a sentence, or read as it was."""
+"""Valid files of every format, damaged at random: each must be refused with a short message or read unchanged."""
 
 import json
 import pickle
@@ -29,12 +29,12 @@ FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 @dataclass(frozen=True)
 class Format:
-    """One kind of file.
+    """A file format.
 
     Attributes:
-        sound: a file as it should be.
-        read: what a command reads of it, as anything that can be printed.
-        checked: whether checksums tell every change of what is read.
+        sound: a valid file.
+        read: reads the file as commands do, and returns its content in a printable form.
+        checked: whether checksums detect every change of the content.
     """
 
     sound: Path
@@ -43,7 +43,7 @@ class Format:
 
 
 def formats(folder: Path) -> dict[str, Format]:
-    """Sound files, made in ``folder``."""
+    """Write valid files of all formats to ``folder``."""
     data = folder / "data.h5"
     synthesize(data, "jhmdb", clips_per_class=1, val_per_class=1, test_per_class=1, frames=(8, 12), seed=3)
     small = read_data(data)
@@ -123,7 +123,7 @@ def _weights(path: Path) -> str:
 
 
 def damage(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
-    """One damage at random, and its name."""
+    """Damage a file's content at random; also return a description."""
     kind = rng.choice(["bit", "byte", "truncated", "zeros", "random", "repeated", "removed"])
     place = int(rng.integers(len(content)))
     length = int(rng.integers(1, 65))
@@ -146,7 +146,7 @@ def damage(content: bytes, rng: np.random.Generator) -> tuple[str, bytes]:
 
 
 def judge(one: Format, path: Path, expected: str) -> str:
-    """How reading ended: ``refused``, ``as it was``, ``another`` (allowed without checksums), or what went wrong."""
+    """The outcome of reading: ``refused``, ``as it was``, ``another`` (allowed without checksums), or the failure."""
     try:
         found = one.read(path)
     except UserError as error:
@@ -159,7 +159,7 @@ def judge(one: Format, path: Path, expected: str) -> str:
 
 
 def cases(name: str, one: Format, seed: int, count: int, first: int = 0) -> Iterator[tuple[str, str]]:
-    """Damages of one format and how reading each ended; the same for the same seed and number."""
+    """Damaged files of one format and the outcome of reading them; reproducible by seed and number."""
     content, expected = one.sound.read_bytes(), one.read(one.sound)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / one.sound.name

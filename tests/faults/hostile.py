@@ -1,4 +1,4 @@
-"""HDF5 files that lie about themselves, each made by a function of a sound file's path."""
+"""Hostile HDF5 files, each made by a function that changes a valid one."""
 
 import zlib
 from pathlib import Path
@@ -14,12 +14,12 @@ def _replace(file: h5py.File, name: str, **options) -> None:
 
 
 def external_storage(file: h5py.File) -> None:
-    """Names that are the bytes of another file."""
+    """Names stored in another file."""
     _replace(file, "classes/names", dtype="S8", external=[("/etc/passwd", 0, 14 * 8)])
 
 
 def missing_source(file: h5py.File) -> None:
-    """Numbers from a file that is not there, which HDF5 reads as zeros."""
+    """Numbers stored in a file that does not exist, which HDF5 reads as zeros."""
     _replace(file, "train/keypoints", external=[("/nowhere/keypoints.raw", 0, h5py.h5f.UNLIMITED)])
 
 
@@ -36,7 +36,7 @@ def soft_link(file: h5py.File) -> None:
 
 
 def virtual(file: h5py.File) -> None:
-    """Numbers that another file is said to hold."""
+    """A virtual data set of another file."""
     shape = file["train/keypoints"].shape
     layout = h5py.VirtualLayout(shape, "f4")
     layout[:] = h5py.VirtualSource("/nowhere/other.h5", "keypoints", shape)
@@ -50,7 +50,7 @@ def huge(file: h5py.File) -> None:
 
 
 def huge_contiguous(file: h5py.File) -> None:
-    """The same without chunks."""
+    """240 GB without chunks."""
     _replace(file, "train/keypoints", shape=(2_000_000_000, 15, 2))
 
 
@@ -65,38 +65,38 @@ def bomb(file: h5py.File) -> None:
 
 
 def huge_chunk(file: h5py.File) -> None:
-    """Ten frames in a chunk of a gigabyte and more."""
+    """A few labels in a chunk of more than a gigabyte."""
     _replace(file, "val/labels", shape=(28,), maxshape=(None,), chunks=(1 << 30,), compression="gzip")
 
 
 def never_written(file: h5py.File) -> None:
-    """Chunks that are not there, which HDF5 reads as zeros."""
+    """Missing chunks, which HDF5 reads as zeros."""
     _replace(file, "val/keypoints", chunks=(64, 15, 2))
 
 
 def huge_attribute(file: h5py.File) -> None:
-    """An attribute larger than all else."""
+    """An attribute of 32 MB."""
     file.attrs["name"] = np.zeros(1 << 25, np.uint8)
 
 
 def cycle(file: h5py.File) -> None:
-    """A group in itself."""
+    """A group that contains itself."""
     file["train/again"] = file["train"]
 
 
 def many_objects(file: h5py.File) -> None:
-    """Groups without end."""
+    """Thousands of groups."""
     for number in range(2_000):
         file.create_group(f"extra{number}")
 
 
 def references(file: h5py.File) -> None:
-    """What is neither numbers nor text."""
+    """Object references, neither numbers nor text."""
     file["train/pointers"] = np.array([file["val"].ref], h5py.ref_dtype)
 
 
 def ragged(file: h5py.File) -> None:
-    """Lists of numbers, each of a length of its own."""
+    """Lists of numbers of different lengths."""
     data = file.create_dataset("train/lists", (2,), h5py.vlen_dtype(np.int32))
     data[0] = [1, 2, 3]
 

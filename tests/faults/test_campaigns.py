@@ -1,4 +1,4 @@
-"""Every format, damaged at random: a few cases of what ``make torture`` does for as long as it is given."""
+"""Randomly damaged files of every format: a few of the cases that ``make torture`` runs."""
 
 from pathlib import Path
 
@@ -19,17 +19,17 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Format]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_damaged_files_are_refused_in_a_sentence_or_read_as_they_were(name: str, sound: dict[str, Format]) -> None:
+def test_damaged_files_are_refused_or_read_unchanged(name: str, sound: dict[str, Format]) -> None:
     wrong = [(case, end) for case, end in cases(name, sound[name], seed=0, count=25) if end[0].isupper()]
     assert wrong == []
 
 
-def test_a_header_that_is_no_header_is_told_of_its_file(sound: dict[str, Format], tmp_path: Path) -> None:
+def test_errors_for_invalid_headers_name_the_file(sound: dict[str, Format], tmp_path: Path) -> None:
     content = sound["npy"].sound.read_bytes()
     (tmp_path / "clip.npy").write_bytes(content[:93] + content[120:])
     with pytest.raises(UserError, match=r"clip\.npy"):
         sound["npy"].read(tmp_path / "clip.npy")
 
 
-def test_every_format_is_tried(sound: dict[str, Format]) -> None:
+def test_every_format_is_covered(sound: dict[str, Format]) -> None:
     assert set(sound) == set(NAMES)

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, or lie about themselves."""
+"""Damaged and hostile checkpoints."""
 
 import time
 from collections.abc import Callable
@@ -48,7 +48,7 @@ LIES = {
 
 
 @pytest.mark.parametrize("lie", LIES.values(), ids=LIES)
-def test_a_checkpoint_that_lies_is_refused_at_once(lie, small_checkpoint: Path, tmp_path: Path) -> None:
+def test_a_hostile_checkpoint_is_refused_quickly(lie, small_checkpoint: Path, tmp_path: Path) -> None:
     content = torch.load(small_checkpoint, weights_only=True)
     lie(content)
     torch.save(content, tmp_path / "x.ckpt")
@@ -58,7 +58,7 @@ def test_a_checkpoint_that_lies_is_refused_at_once(lie, small_checkpoint: Path, 
     assert time.process_time() - start < 2
 
 
-def test_no_flip_of_a_bit_changes_a_network(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_flipped_bits_are_refused_or_harmless(small_checkpoint: Path, tmp_path: Path) -> None:
     content, path = small_checkpoint.read_bytes(), tmp_path / "x.ckpt"
     expected = load_checkpoint(small_checkpoint).network.state_dict()
     refused = 0
@@ -85,7 +85,7 @@ def test_no_flip_of_a_bit_changes_a_network(small_checkpoint: Path, tmp_path: Pa
         lambda state: state.update({"MFM.0.blocks.x.norm_1.weight": torch.ones(3)}),
     ],
 )
-def test_official_weights_that_are_none_are_refused(change, tmp_path: Path) -> None:
+def test_invalid_official_weights_are_refused(change, tmp_path: Path) -> None:
     _, state = official_fixture(FIXTURES / "mmn_small.npz")
     change(state)
     torch.save(state, tmp_path / "x.pt")

@@ -1,4 +1,4 @@
-"""Names that a terminal, a console's markup, a formula renderer or a spreadsheet would obey."""
+"""Names that a terminal, console markup, a formula renderer or a spreadsheet would interpret."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -31,14 +31,14 @@ SHOWN = [
 
 
 def named(data: SkeletonData, names: list[str]) -> SkeletonData:
-    """The same with the first classes and clips renamed."""
+    """A copy with the first classes and clips renamed."""
     classes = [*names, *data.classes.names[len(names) :]]
     clips = data.splits["test"]
     test = replace(clips, names=[*names, *clips.names[len(names) :]])
     return replace(data, classes=Classes(classes, [], []), splits={**data.splits, "test": test})
 
 
-def test_names_are_shown_as_they_are(small: SkeletonData, tmp_path: Path) -> None:
+def test_names_are_shown_verbatim(small: SkeletonData, tmp_path: Path) -> None:
     write_data(tmp_path / "x.h5", named(small, SHOWN))
     ended = in_process("mmn", "inspect", "x.h5", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
@@ -50,7 +50,7 @@ def test_names_are_shown_as_they_are(small: SkeletonData, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("name", ["\x1b]0;title\x07", "a\x1b[2Jb", "a\nb", "\x9b31m", "a\u202eb", "x" * 5_000])
 @pytest.mark.parametrize("where", ["classes", "clips", "joints", "source", "groups"])
-def test_names_that_a_terminal_would_obey_are_refused(name: str, where: str, small, tmp_path: Path) -> None:
+def test_names_with_control_characters_and_long_names_are_refused(name: str, where: str, small, tmp_path: Path) -> None:
     joints = [name, *small.layout.joints[1:]]
     data = {
         "classes": replace(small, classes=Classes([name, *small.classes.names[1:]], [], [])),
@@ -67,7 +67,7 @@ def test_names_that_a_terminal_would_obey_are_refused(name: str, where: str, sma
     assert len(str(error.value)) < 1_000
 
 
-def test_no_cell_of_a_csv_file_is_a_formula(small: SkeletonData, tmp_path: Path) -> None:
+def test_csv_cells_are_not_formulas(small: SkeletonData, tmp_path: Path) -> None:
     names = ["=cmd|' /C calc'!A0", "+1", "-1", "@x", "plain"]
     logits = np.random.default_rng(0).normal(size=(5, 14)).astype(np.float32)
     classes = Classes(["=1+1", *small.classes.names[1:]], [], [])
@@ -80,7 +80,7 @@ def test_no_cell_of_a_csv_file_is_a_formula(small: SkeletonData, tmp_path: Path)
 
 
 @given(st.text())
-def test_plain_text_is_plain_and_stays_as_it_is(text: str) -> None:
+def test_plain_is_idempotent_and_keeps_plain_text(text: str) -> None:
     assert is_plain(plain(text))
     assert plain(plain(text)) == plain(text)
     if is_plain(text):

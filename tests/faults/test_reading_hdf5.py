@@ -1,4 +1,4 @@
-"""HDF5 files that are damaged, that lie, or that change while they are read."""
+"""HDF5 files that are damaged, hostile, or change while they are read."""
 
 import os
 import pickle
@@ -25,7 +25,7 @@ def copy(jhmdb_like: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", HOSTILE, ids=lambda make: make.__name__)
-def test_a_file_that_lies_about_itself_is_refused_before_it_is_read(make, copy: Path, jhmdb_like: Path) -> None:
+def test_a_hostile_file_is_refused_before_its_data_is_read(make, copy: Path, jhmdb_like: Path) -> None:
     shutil.copy(jhmdb_like, copy.with_name("other.h5"))
     with h5py.File(copy, "a") as file:
         make(file)
@@ -45,7 +45,7 @@ def with_a_bit_flipped(content: bytes, times: int, seed: int) -> Iterator[bytes]
         yield bytes(damaged)
 
 
-def test_no_flip_of_a_bit_changes_what_is_read(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
+def test_flipped_bits_are_refused_or_harmless(jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:
     content = jhmdb_like.read_bytes()
     path = tmp_path / "x.h5"
     refused = 0
@@ -76,7 +76,7 @@ def test_a_truncated_file_is_refused(share: float, copy: Path) -> None:
         read_data(copy)
 
 
-def test_damage_within_a_chunk_is_named(copy: Path, jhmdb_like: Path) -> None:
+def test_damage_within_a_chunk_is_reported(copy: Path, jhmdb_like: Path) -> None:
     with h5py.File(copy) as file:
         where = file["val/keypoints"].id.get_chunk_info(0).byte_offset
     with copy.open("r+b") as raw:
@@ -88,7 +88,7 @@ def test_damage_within_a_chunk_is_named(copy: Path, jhmdb_like: Path) -> None:
         read_data(copy, memory_limit=0)
 
 
-def test_a_label_that_was_changed_is_noticed(copy: Path) -> None:
+def test_a_changed_label_is_detected(copy: Path) -> None:
     with h5py.File(copy, "a") as file:
         file["train/labels"][0] = 13 - file["train/labels"][0]
     with pytest.raises(UserError, match="the content of train has changed"):
@@ -101,7 +101,7 @@ def test_a_label_that_was_changed_is_noticed(copy: Path) -> None:
 @pytest.mark.parametrize(
     "change", [lambda p: os.truncate(p, 9_000), lambda p: p.write_bytes(bytes(200_000)), Path.touch]
 )
-def test_a_lazily_read_file_that_changes_is_noticed(change, copy: Path) -> None:
+def test_changes_of_a_lazily_read_file_are_detected(change, copy: Path) -> None:
     clips = read_data(copy, memory_limit=0).splits["train"]
     in_worker = pickle.loads(pickle.dumps(clips))
     clips.clip(0)
@@ -111,7 +111,7 @@ def test_a_lazily_read_file_that_changes_is_noticed(change, copy: Path) -> None:
             one.clip(len(clips) - 1)
 
 
-def test_a_file_that_replaces_the_one_being_read_changes_nothing(copy: Path, jhmdb_like: Path) -> None:
+def test_replacing_a_lazily_read_file_does_not_affect_reading(copy: Path, jhmdb_like: Path) -> None:
     clips = read_data(copy, memory_limit=0).splits["train"]
     expected = clips.clip(1)
     shutil.copy(jhmdb_like, copy.with_name("new.h5"))
@@ -120,14 +120,14 @@ def test_a_file_that_replaces_the_one_being_read_changes_nothing(copy: Path, jhm
 
 
 @pytest.mark.parametrize("value", [9.5e21, -3e7])
-def test_absurd_coordinates_are_refused_by_place(value: float, copy: Path) -> None:
+def test_implausible_coordinates_are_refused_with_their_location(value: float, copy: Path) -> None:
     with h5py.File(copy, "a") as file:
         file["train/keypoints"][5, 2, 1] = value
     with pytest.raises(UserError, match=r"split train: clip train0000, frame 5, joint 2 \(face\) is at"):
         read_data(copy)
 
 
-def test_inspect_says_whether_there_are_checksums(copy: Path) -> None:
+def test_inspect_reports_whether_there_are_checksums(copy: Path) -> None:
     assert "checksums: all match" in in_process("mmn", "inspect", str(copy), "--verify", cwd=copy.parent).stdout
     with h5py.File(copy, "a") as file:
         for group in (file, *file.values()):
@@ -138,7 +138,7 @@ def test_inspect_says_whether_there_are_checksums(copy: Path) -> None:
     assert (ended.returncode, "cannot be verified" in ended.stderr) == (1, True)
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.h5")
     with pytest.raises(UserError, match=r"x\.h5"):
         read_data(tmp_path / "x.h5")
@@ -151,7 +151,7 @@ def scores(small: SkeletonData, **changes) -> Scores:
 
 
 @pytest.mark.parametrize(
-    ("changes", "sentence"),
+    ("changes", "message"),
     [
         ({"logits": np.full((3, 14), np.nan, np.float32)}, "the scores of clip a are not finite numbers"),
         ({"labels": np.array([0, 14, 1])}, "clip b has label 14, outside 0…13"),
@@ -160,13 +160,13 @@ def scores(small: SkeletonData, **changes) -> Scores:
         ({"names": ["a", "b", "a"]}, "one of them twice"),
     ],
 )
-def test_scores_that_no_metric_can_be_computed_from_are_refused(changes, sentence, small, tmp_path: Path) -> None:
+def test_invalid_scores_are_refused(changes, message, small, tmp_path: Path) -> None:
     write_scores(tmp_path / "s.h5", scores(small, **changes))
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(UserError, match=message):
         read_scores(tmp_path / "s.h5")
 
 
-def test_no_flip_of_a_bit_changes_scores(small: SkeletonData, tmp_path: Path) -> None:
+def test_flipped_bits_in_scores_are_refused_or_harmless(small: SkeletonData, tmp_path: Path) -> None:
     path = tmp_path / "s.h5"
     write_scores(path, scores(small))
     content, expected = path.read_bytes(), read_scores(path)
@@ -181,7 +181,7 @@ def test_no_flip_of_a_bit_changes_scores(small: SkeletonData, tmp_path: Path) ->
         assert (found.names, found.classes, found.source) == (expected.names, expected.classes, expected.source)
 
 
-def test_a_list_of_names_that_hdf5_would_walk_through_for_ever_is_refused(copy: Path) -> None:
+def test_a_heap_that_would_make_hdf5_loop_forever_is_refused(copy: Path) -> None:
     content = bytearray(copy.read_bytes())
     place = content.index(b"GCOL") + 16
     content[place : place + 64] = bytes(64)
@@ -190,7 +190,7 @@ def test_a_list_of_names_that_hdf5_would_walk_through_for_ever_is_refused(copy: 
         read_data(copy)
 
 
-def test_a_name_that_is_said_to_be_gigabytes_long_is_refused_before_it_is_read(copy: Path) -> None:
+def test_a_name_with_a_declared_length_of_gigabytes_is_refused_before_reading(copy: Path) -> None:
     with h5py.File(copy) as file:
         place = file["train/names"].id.get_offset()
     content = bytearray(copy.read_bytes())

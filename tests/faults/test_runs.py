@@ -1,4 +1,4 @@
-"""Runs that are stopped, damaged, or wanted twice."""
+"""Runs that are interrupted, damaged, or started twice in one folder."""
 
 import csv
 import shutil
@@ -23,14 +23,14 @@ STOP = "+callbacks.stop={{_target_:own_callbacks.StopAfter,steps:{}}}"
 
 @pytest.fixture(scope="module")
 def whole(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nothing stopped."""
+    """An uninterrupted run."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     assert train(folder, jhmdb_like, *SHORT).returncode == 0
     return folder
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """``metrics.csv`` without what depends on the clock."""
+    """The rows of ``metrics.csv`` without timings."""
     with (folder / "metrics.csv").open() as file:
         return [{key: value for key, value in row.items() if key != "clips/s"} for row in csv.DictReader(file)]
 
@@ -40,7 +40,7 @@ def test_metrics_of_a_run_stopped_mid_epoch_match_an_uninterrupted_one(
     step: int, whole: Path, jhmdb_like: Path, tmp_path: Path
 ) -> None:
     assert train(tmp_path / "run", jhmdb_like, *SHORT, STOP.format(step)).returncode == 143
-    if step == 10:  # as of a process that was killed while it wrote
+    if step == 10:  # as left by a process killed while writing
         with (tmp_path / "run" / "metrics.csv").open("a") as file:
             file.write("1,2\n,,,,,,,,,,,\n")
     assert train(tmp_path / "run", jhmdb_like, *SHORT, "resume=true").returncode == 0
@@ -71,9 +71,7 @@ def test_a_run_resumes_despite_a_damaged_best_checkpoint(whole: Path, jhmdb_like
     assert ended.returncode == 0, ended.stderr
 
 
-def test_a_folder_that_a_run_writes_to_is_not_written_to_by_another(
-    whole: Path, jhmdb_like: Path, tmp_path: Path
-) -> None:
+def test_a_folder_in_use_by_a_run_is_refused_to_another(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(whole, tmp_path / "run"))
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix in (".ckpt", ".csv", ".json")}
     program = (
@@ -112,7 +110,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize(("name", "content"), [(name, text) for name, texts in BROKEN.items() for text in texts])
-def test_one_bad_run_is_left_out_by_name(
+def test_a_broken_run_is_left_out_with_a_warning(
     name: str, content: str, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for folder in ("good", "bad"):
@@ -127,7 +125,7 @@ def test_one_bad_run_is_left_out_by_name(
 
 
 @pytest.mark.parametrize("place", ["a file", "below a file", "read only", "a long name"])
-def test_a_place_that_cannot_be_written_to_ends_in_a_sentence(place: str, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_unwritable_folders_end_in_a_one_line_message(place: str, jhmdb_like: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = {
         "a file": tmp_path / "file",
@@ -142,12 +140,12 @@ def test_a_place_that_cannot_be_written_to_ends_in_a_sentence(place: str, jhmdb_
     assert (tmp_path / "file").read_text() == ""
 
 
-def test_a_run_whose_folder_is_removed_ends_in_a_sentence(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_run_whose_folder_is_removed_ends_in_a_one_line_message(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = train(tmp_path / "run", jhmdb_like, *SHORT, "+callbacks.gone={_target_:own_callbacks.RemoveFolder,steps:3}")
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1), ended.stderr
 
 
-def test_errors_of_loader_processes_are_told_in_a_sentence() -> None:
+def test_errors_of_loader_processes_become_one_line_messages() -> None:
     killed = RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed.")
     assert "data.num_workers" in str(sentence_of(killed))
     passed_on = UserError(

@@ -27,7 +27,7 @@ from mmn.hdf5.writing import new_hdf5
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """Simulate a full disk: writes beyond ``size`` bytes fail, the part before is written."""
+    """Simulate a full disk: writes beyond ``size`` bytes fail."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -37,7 +37,7 @@ def no_file_larger_than(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 2_000, 5_000, 20_000, 100_000, 200_000])
-def test_a_full_disk_ends_in_one_sentence_and_leaves_no_file(size: int, small: SkeletonData, tmp_path: Path) -> None:
+def test_a_full_disk_ends_in_an_error_and_leaves_no_file(size: int, small: SkeletonData, tmp_path: Path) -> None:
     logits = np.zeros((20_000, 14), np.float32)
     scores = Scores([f"clip{i}" for i in range(20_000)], np.zeros(20_000, np.int64), logits, small.classes)
     with no_file_larger_than(size):
@@ -117,7 +117,7 @@ def test_40000_classes_survive_a_round_trip(small: SkeletonData, tmp_path: Path)
     assert read_data(tmp_path / "x.h5").splits["val"].labels.tolist() == [39_999] * len(clips)
 
 
-def test_each_group_has_a_digest_of_all_but_what_has_checksums(tmp_path: Path) -> None:
+def test_group_digests_cover_everything_without_checksums(tmp_path: Path) -> None:
     with new_hdf5(tmp_path / "x.h5") as file:
         file.create_dataset("checked", data=np.arange(100), chunks=(10,), fletcher32=True)
         file["plain"] = [1, 2]

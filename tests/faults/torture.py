@@ -1,7 +1,7 @@
-"""``make torture``: damaged files of every format for as long as it is given; goes on where it was stopped.
+"""``make torture``: read damaged files of every format for a given time; an interrupted campaign is continued.
 
-Blocks of cases run in a process of their own, so that a crash, a hang and the memory are seen too. Each block is a
-line of the results file; a table comes at the end, and status 1 where anything was not refused as it should be.
+Each block of cases runs in its own process, so that crashes, hangs and excessive memory are detected. The results file
+gets one line per block; at the end a table is printed, and the exit status is 1 if any case failed.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def block(name: str, folder: str, seed: int, first: int, count: int, queue: Any)
 
 
 def run_block(name: str, seed: int, first: int, count: int) -> tuple[dict[str, int], list[list[str]]]:
-    """How a block's cases ended, and those that ended badly; a crash or a hang is one of them."""
+    """Count the outcomes of a block's cases, and list the failures, including crashes and hangs."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--block", type=int, default=100, help="cases in a process")
+    parser.add_argument("--block", type=int, default=100, help="cases per process")
     parser.add_argument("--results", type=Path, default=Path("logs/torture.jsonl"))
     options = parser.parse_args()
     options.results.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def table(names: list[str], done: list[dict[str, Any]]) -> int:
-    """Print it; 1 where anything failed."""
+    """Print the table of outcomes; return 1 if any case failed."""
     columns = ("refused", "as it was", "another", "failed")
     print(f"{'format':20}{'cases':>8}" + "".join(f"{column:>12}" for column in columns))
     for name in names:

@@ -1,6 +1,6 @@
-"""``mmn animate``: clips as animated skeletons, optionally with a network's prediction over time.
+"""``mmn animate``: animate clips as skeletons, optionally with a network's prediction over time.
 
-Joints that were filled in are hollow.
+Joints that were filled in are drawn hollow.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--augmentation", help="show a clip as training augments it: official, strong, … or a YAML file"
     )
-    parser.add_argument("--epochs", type=int, default=3, help="how many epochs of the augmentation (default: 3)")
+    parser.add_argument("--epochs", type=int, default=3, help="number of epochs of augmentation to show (default: 3)")
     parser.add_argument("--fps", type=int, default=15, help="frames per second (default: 15)")
     parser.set_defaults(run=_run)
 
@@ -62,15 +62,13 @@ def _augmentation(name: str) -> "Augmentation":
     """The augmentation from a YAML file, or named in ``configs/augmentation``.
 
     Raises:
-        UserError: no such file.
+        UserError: there is no such file.
     """
     from hydra import compose, initialize_config_dir
     from hydra.utils import instantiate
 
     path = Path(name) if name.endswith(".yaml") else Path(__file__).parents[3] / f"configs/augmentation/{name}.yaml"
     if not path.is_file():
-        raise UserError(
-            f"there is no augmentation {name}; give the name of one in configs/augmentation or a YAML file."
-        )
+        raise UserError(f"unknown augmentation {name}; give the name of one in configs/augmentation or a YAML file.")
     with initialize_config_dir(str(path.parent.resolve()), version_base="1.3"):
         return instantiate(compose(path.stem))

@@ -1,4 +1,4 @@
-"""``mmn bench``: the cost of a network: latency, clips/s, parameters, multiply-adds, memory."""
+"""``mmn bench``: measure a network's latency, throughput, parameters, multiply-adds and memory."""
 
 import argparse
 import json
@@ -12,10 +12,10 @@ from mmn.errors import UserError
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("bench", help="latency, throughput and memory of a network", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="a .ckpt of ours or official weights")
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint or official weights")
     add_device(parser)
     parser.add_argument("--batch", type=int, default=64, help="batch size for clips/s (default: 64)")
-    parser.add_argument("--repeats", type=int, default=100, help="timings of one clip (default: 100)")
+    parser.add_argument("--repeats", type=int, default=100, help="number of timings of one clip (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=_run)
 

@@ -1,4 +1,4 @@
-"""``mmn check-submission``: every fault of an MA-52 challenge file; exits with status 1 if there are any."""
+"""``mmn check-submission``: list every fault of an MA-52 challenge file; exits with status 1 if there are any."""
 
 import argparse
 from pathlib import Path
@@ -9,10 +9,10 @@ from mmn.errors import UserError
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("check-submission", help="faults of a challenge file", description=__doc__)
+    parser = commands.add_parser("check-submission", help="list the faults of a challenge file", description=__doc__)
     parser.add_argument("prediction", type=Path, help="prediction.zip or prediction.csv")
     parser.add_argument("file", type=Path, help="the HDF5 file it is for")
-    parser.add_argument("--split", default="test", help="of the file (default: test)")
+    parser.add_argument("--split", default="test", help="split of the file (default: test)")
     parser.add_argument("--own-groups", action="store_true", help="groups were ranked by groups=marginal or network")
     parser.set_defaults(run=_run)
 

@@ -1,4 +1,4 @@
-"""``mmn compare``: a sweep as a table with its ensemble; written to compare.md and compare.json in its folder."""
+"""``mmn compare``: tabulate the runs of a sweep and their ensemble, in compare.md and compare.json in its folder."""
 
 import argparse
 from pathlib import Path
@@ -10,10 +10,12 @@ from mmn.errors import UserError
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("compare", help="a sweep → a table and its ensemble", description=__doc__)
-    parser.add_argument("folder", type=Path, help="the sweep's folder, or any that holds runs")
+    parser.add_argument("folder", type=Path, help="folder of a sweep, or any folder with runs")
     parser.add_argument("--metric", default="top1", help="metric of metrics.json (default: top1)")
-    parser.add_argument("--split", default="test", help="of which split (default: test)")
-    parser.add_argument("--against", type=Path, help="another folder to compare its runs over folds with, clip by clip")
+    parser.add_argument("--split", default="test", help="split of the metric (default: test)")
+    parser.add_argument(
+        "--against", type=Path, help="another folder of runs over the same folds, to compare with clip by clip"
+    )
     parser.add_argument("--latex", action="store_true", help="print LaTeX, and write compare.tex too")
     parser.add_argument(
         "--csv", action="store_true", help="print one line per run (of folds: per seed), and write compare.csv too"

@@ -1,4 +1,4 @@
-"""``mmn convert``: pose files of any kind to one HDF5 file."""
+"""``mmn convert``: convert pose files of any format to one HDF5 file."""
 
 import argparse
 import sys
@@ -11,13 +11,13 @@ from mmn.errors import UserError
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("convert", help="pose files of any kind → one HDF5 file", description=__doc__)
-    parser.add_argument("source", type=Path, help="a file or folder; README lists the kinds")
+    parser = commands.add_parser("convert", help="pose files of any format → one HDF5 file", description=__doc__)
+    parser.add_argument("source", type=Path, help="a file or folder; the README lists the formats")
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
     parser.add_argument("--list-people", action="store_true", help="print how many people were left out of each clip")
-    layouts = "a built-in layout (mmn layouts lists them), or a layout's YAML file"
+    layouts = "a built-in layout (listed by mmn layouts), a YAML file, or auto"
     parser.add_argument("--layout", required=True, help=layouts)
     add_label_options(parser)
     add_options(parser)
@@ -25,18 +25,18 @@ def register(commands: Any) -> None:
 
 
 def add_label_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options on what clips are of."""
+    """Add the options for labels and classes."""
     labels = parser.add_argument_group("labels")
     labels.add_argument(
         "--labels",
         "--segments",
-        help="CSV of name,label,split[,group]; list files, as train=a.txt,val=b.txt; or segments of long recordings: "
+        help="CSV of name,label,split[,group]; list files, such as train=a.txt,val=b.txt; or segments of recordings: "
         "CSV of name,start,end,label[,split,group] in frames, or seconds with --fps, or ELAN's .eaf",
         metavar="F",
     )
     labels.add_argument("--pad", type=float, help="seconds (frames without --fps) added to segments at either end")
-    labels.add_argument("--rest", help="keep what lies between segments as this class", metavar="NAME")
-    labels.add_argument("--labels-from", type=int, help="the index of the first class: 0 (default) or 1", metavar="N")
+    labels.add_argument("--rest", help="keep the intervals between segments as this class", metavar="NAME")
+    labels.add_argument("--labels-from", type=int, help="index of the first class: 0 (default) or 1", metavar="N")
     labels.add_argument(
         "--classes",
         help="a text file with one class name per line, or a layout, instead of --layout's",
@@ -46,28 +46,30 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for reading a source."""
-    parser.add_argument("--format", help="the source's format, if it is not recognised; or module.function")
-    parser.add_argument("--splits", help="which split of a pickle is which, as train=xsub_train,val=xsub_val")
+    parser.add_argument("--format", help="format of the source, or module.function (default: detected)")
+    parser.add_argument("--splits", help="names of the splits in a pickle, such as train=xsub_train,val=xsub_val")
     parser.add_argument("--fps", type=float, help="frames per second (default: 30)")
     people = parser.add_argument_group("people and points")
-    people.add_argument("--person", help="whom to keep: best (default), largest, longest, N (the N-th best) or all")
-    people.add_argument("--channels", help="the numbers of a point: xy, xyz, xys or xyzs, s = score")
-    people.add_argument("--picture", help="image width and height for normalised coordinates, as 1920x1080")
+    people.add_argument("--person", help="person to keep: best (default), largest, longest, N (the N-th best) or all")
+    people.add_argument("--channels", help="values of a point: xy, xyz, xys or xyzs, s = score")
+    people.add_argument("--picture", help="picture size for normalised coordinates, such as 1920x1080")
     missing = parser.add_argument_group("missing joints")
-    missing.add_argument("--missing", help="refuse them (default), or interpolate in time")
+    missing.add_argument("--missing", help="refuse (default), or interpolate in time")
     missing.add_argument(
-        "--min-score", type=float, help="joints scored up to this are missing (default: 0)", metavar="S"
+        "--min-score", type=float, help="joints with a score of at most this count as missing (default: 0)", metavar="S"
     )
     missing.add_argument("--zeros", help="exact zeros without a score: missing, or keep as positions")
     missing.add_argument(
-        "--max-gap", type=int, help="most frames in a row filled in (default: half a second)", metavar="N"
+        "--max-gap", type=int, help="longest run of frames filled in (default: half a second)", metavar="N"
     )
-    missing.add_argument("--max-filled", type=float, help="most of a clip filled in (default: 0.5)", metavar="SHARE")
+    missing.add_argument(
+        "--max-filled", type=float, help="largest share of a clip filled in (default: 0.5)", metavar="SHARE"
+    )
     missing.add_argument("--skip-bad", action="store_true", help="leave out clips that cannot be used")
 
 
 def read_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The given options as arguments of ``read_source``."""
+    """The options given by the user as arguments of ``read_source``."""
     names = (
         *("format", "labels", "labels_from", "classes", "person", "channels", "missing", "min_score", "zeros"),
         *("max_gap", "max_filled", "fps", "skip_bad", "pad", "rest"),
@@ -107,7 +109,7 @@ def _splits(text: str | None) -> dict[str, str]:
         return {}
     pairs = [part.split("=") for part in text.split(",")]
     if not all(len(pair) == 2 and pair[0] in ("train", "val", "test") for pair in pairs):
-        raise UserError(f"--splits is {text!r}; give it as train=xsub_train,val=xsub_val.")
+        raise UserError(f"--splits is {text!r}; give pairs, as in train=xsub_train,val=xsub_val.")
     return dict(pairs)
 
 
@@ -116,5 +118,5 @@ def _picture(text: str | None) -> tuple[int, int] | None:
         return None
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise UserError(f"--picture is {text!r}; give width and height as 1920x1080.")
+        raise UserError(f"--picture is {text!r}; give width and height, as in 1920x1080.")
     return int(width), int(height)

@@ -1,4 +1,4 @@
-"""``--device``: where networks work."""
+"""The ``--device`` and ``--precision`` options."""
 
 import argparse
 
@@ -17,7 +17,7 @@ def chosen_device(options: argparse.Namespace) -> str:
     """``cpu`` or ``cuda``.
 
     Raises:
-        UserError: a GPU that is not there.
+        UserError: ``cuda`` is requested but not available.
     """
     import torch
 

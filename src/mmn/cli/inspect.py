@@ -1,4 +1,4 @@
-"""``mmn inspect``: the content of an HDF5 file; exits with status 1 on a file that training would refuse."""
+"""``mmn inspect``: show the content of an HDF5 file; exits with status 1 if training would refuse it."""
 
 import argparse
 import json
@@ -23,7 +23,7 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="exit with status 1 unless all checksums are present and match"
     )
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout, joints numbered")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout with joint numbers")
     parser.set_defaults(run=_run)
 
 

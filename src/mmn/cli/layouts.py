@@ -10,9 +10,9 @@ from mmn.text import console
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("layouts", help="the built-in skeletons, and pictures of them", description=__doc__)
-    parser.add_argument("name", nargs="?", help="one of them, or a layout's YAML file (default: list all)")
-    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw it, joints numbered")
+    parser = commands.add_parser("layouts", help="list the built-in skeletons, or draw one", description=__doc__)
+    parser.add_argument("name", nargs="?", help="a built-in layout or a YAML file (default: list all)")
+    parser.add_argument("--plot", type=Path, metavar="OUT.png", help="draw the layout with joint numbers")
     parser.set_defaults(run=_run)
 
 

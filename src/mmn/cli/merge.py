@@ -1,4 +1,4 @@
-"""``mmn merge``: several data sets into one, joints and classes matched by name, splits and groups kept."""
+"""``mmn merge``: merge data sets, matching joints and classes by name and keeping splits and groups."""
 
 import argparse
 import csv
@@ -16,9 +16,11 @@ def register(commands: Any) -> None:
         "files", type=Path, nargs="+", help="two HDF5 files or more; the first determines the order of joints"
     )
     parser.add_argument(
-        "--classes", default="union", choices=("union", "common"), help="which are kept (default: union)"
+        "--classes", default="union", choices=("union", "common"), help="classes to keep (default: union)"
     )
-    parser.add_argument("--joints", default="common", choices=("common",), help="those that all files have")
+    parser.add_argument(
+        "--joints", default="common", choices=("common",), help="joints to keep: those that all files have"
+    )
     parser.add_argument(
         "--map", type=Path, help="CSV of source,class,name to rename classes; an empty name leaves one out"
     )
@@ -35,7 +37,7 @@ def _run(options: argparse.Namespace) -> None:
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(f"two files are called {min(twice)}, which prefixes the names of their clips; rename one.")
     if options.output.resolve() in [path.resolve() for path in options.files]:
-        raise UserError(f"{options.output} is one of the files to merge; write to another.")
+        raise UserError(f"{options.output} is one of the files to merge; write to another file.")
     renamed = {} if options.map is None else _read_map(options.map)
     sets = {name: read_data(path) for name, path in zip(names, options.files, strict=True)}
     merged = merge(sets, options.name or options.output.stem, options.classes, renamed)

@@ -1,4 +1,4 @@
-"""``mmn predict``: what networks recognise in new recordings."""
+"""``mmn predict``: classify new recordings, or find actions in long ones."""
 
 import argparse
 import sys
@@ -28,34 +28,40 @@ if TYPE_CHECKING:
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("predict", help="new recordings → who does what", description=__doc__)
-    parser.add_argument("checkpoint", help="ours or official weights; several, joined by commas, are an ensemble")
+    parser = commands.add_parser("predict", help="new recordings → predicted classes or segments", description=__doc__)
+    parser.add_argument(
+        "checkpoint", help="a checkpoint or official weights; several, separated by commas, form an ensemble"
+    )
     parser.add_argument(
         "sources",
         type=Path,
         nargs="+",
         metavar="source",
-        help="what mmn convert reads, a file of it, or an .h5 file; - for frames on standard input, as JSON a line",
+        help="anything mmn convert reads, a single file of it, an .h5 file, or - for frames as JSON lines on stdin",
     )
     parser.add_argument("--output", type=Path, help="a .csv, .jsonl or .json file (default: print)")
-    parser.add_argument("--top", type=int, default=5, help="how many classes of each clip (default: 5)")
+    parser.add_argument("--top", type=int, default=5, help="number of classes per clip (default: 5)")
     parser.add_argument(
         "--coverage",
         type=float,
         metavar="SHARE",
-        help="say none of these below the probability that this share of val clips reach, such as 0.9",
+        help="predict none of these below the probability that this share of val clips reach, such as 0.9",
     )
-    parser.add_argument("--layout", help="the skeleton the sources are in (default: the one of the first checkpoint)")
-    parser.add_argument("--modality", help="what official weights see, such as bone; their skeleton is --layout")
-    parser.add_argument("--split", choices=("train", "val", "test"), help="of the sources (default: all)")
+    parser.add_argument("--layout", help="layout of the sources (default: that of the first checkpoint)")
+    parser.add_argument("--modality", help="modality of official weights, such as bone; their layout is --layout")
+    parser.add_argument("--split", choices=("train", "val", "test"), help="split of the sources (default: all)")
     add_device(parser)
     add_options(parser)
-    long = parser.add_argument_group("long recordings and frames on standard input")
+    long = parser.add_argument_group("long recordings and frames on stdin")
     add = long.add_argument
-    add("--segments", type=Path, help="write who does what from when to when: .csv, .json, .jsonl, .vtt or .eaf")
+    add(
+        "--segments",
+        type=Path,
+        help="write the actions found, with start and end, to this .csv, .json, .jsonl, .vtt or .eaf file",
+    )
     add("--window", type=int, default=64, help="frames per window, classified as one clip (default: 64)")
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
-    add("--threshold", type=float, help="least probability of an action (default: that of --coverage, or 0.3)")
+    add("--threshold", type=float, help="minimum probability of an action (default: that of --coverage, or 0.3)")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     parser.set_defaults(run=_run)
 
@@ -66,11 +72,11 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.inference.predict import Predictor
 
     if options.segments is not None and options.output is not None:
-        raise UserError("--output is a table of clips and --segments one of long recordings; give one of them.")
+        raise UserError("--output is for clips and --segments for long recordings; give only one.")
     if options.segments is not None and options.threshold is not None and options.coverage is not None:
-        raise UserError("--threshold and --coverage both set the least probability of an action; give one of them.")
+        raise UserError("--threshold and --coverage both set the minimum probability of an action; give only one.")
     if options.top < 1:
-        raise UserError(f"--top is {options.top}; it is the number of classes, 1 or more.")
+        raise UserError(f"--top is {options.top}; use 1 or more.")
     if options.output is not None:
         check_form(options.output)
     if options.segments is not None:
@@ -80,7 +86,7 @@ def _run(options: argparse.Namespace) -> None:
         check_live(options)
     checkpoints = options.checkpoint.split(",")
     if not all(checkpoints):
-        raise UserError(f"{options.checkpoint!r} has a comma without a checkpoint beside it; name the checkpoints.")
+        raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
     written = options.output or options.segments
     if written is not None and written.resolve() in [path.resolve() for path in options.sources]:
         raise UserError(f"{written} is one of the sources; write to another file.")
@@ -154,14 +160,16 @@ def _actions(
     for name, recordings in _read(options, predictor, done):
         count += len(recordings.clips)
         if options.segments.suffix.lower() in OF_ONE_RECORDING and count > 1:
-            raise UserError(f"{options.segments} belongs to one recording and there are more; write .csv or .json.")
+            raise UserError(
+                f"{options.segments} can hold only one recording, but there are several; use .csv or .json."
+            )
         advance = partial(progress.advance, progress.add_task(name, total=int(recordings.clips.lengths.sum())))
         for recording, segments in segments_of(predictor, recordings, sliding, options.fps or 30.0, advance):
             yield {recording}, [segment.as_row() for segment in segments]
 
 
 def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "Find") -> "GrowingTable":
-    """Write what is found as it comes, after what the same command finished before it was stopped."""
+    """Write rows as they are found, continuing the file if the same command was interrupted."""
     from mmn.evaluation.growing_table import growing_table
 
     with growing_table(path, columns, _request(options)) as table:
@@ -173,14 +181,14 @@ def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "F
 
 
 def _request(options: argparse.Namespace) -> dict[str, str]:
-    """All that rows depend on: the options, and which files the checkpoints are."""
+    """Everything that rows depend on: the options and the checkpoint files."""
     files = [Path(path).stat() for path in options.checkpoint.split(",")]
     asked = {name: str(value) for name, value in vars(options).items() if name not in ("run", "device")}
     return {**asked, "files": str([(file.st_size, file.st_mtime_ns) for file in files])}
 
 
 def _read(options: argparse.Namespace, predictor: "Predictor", done: Set[str]) -> Iterator[tuple[str, "Recordings"]]:
-    """Each source's name and those recordings that are not ``done``; says on stderr what was decided on reading it."""
+    """Each source's name and its recordings that are not ``done``; prints notes on them to stderr."""
     from mmn.engine.predict import read_recordings, with_unique_names, without
 
     seen: set[str] = set()
@@ -202,7 +210,7 @@ def _print(rows: "Sequence[Row]") -> None:
 
 @contextmanager
 def _progress() -> Iterator["Progress"]:
-    """On a terminal: clips done, and the time left."""
+    """Show finished clips and the remaining time on a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

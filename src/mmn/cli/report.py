@@ -1,4 +1,4 @@
-"""``mmn report``: one self-contained HTML page about a run or an evaluation."""
+"""``mmn report``: write a self-contained HTML report of a run or an evaluation."""
 
 import argparse
 from pathlib import Path
@@ -8,8 +8,8 @@ from typing import Any
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("report", help="a run or an evaluation → one HTML page", description=__doc__)
-    several = "of several trainings (seeds) or folds, all their folders"
-    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help=f"of train.py or eval.py; {several}")
+    folders = "output of train.py or eval.py; for several seeds or folds, all their folders"
+    parser.add_argument("folders", nargs="+", type=Path, metavar="folder", help=folders)
     parser.add_argument("--against", nargs="+", type=Path, default=[], metavar="FOLDER", help="others to compare with")
     parser.add_argument("--split", help="val or test (default: test, if any)")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""``mmn score-segments``: how well segments of long recordings were found."""
+"""``mmn score-segments``: evaluate predicted segments of long recordings."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""``mmn split``: new, stratified train, val and test splits of all clips."""
+"""``mmn split``: divide all clips into new, stratified train, val and test splits."""
 
 import argparse
 from pathlib import Path

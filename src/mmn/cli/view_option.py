@@ -1,4 +1,4 @@
-"""``--view``: a part of a file, with the keys that training takes."""
+"""The ``--view`` option: a part of a file, selected with the keys of training."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def read_view(words: Sequence[str]) -> "View":
     """The view given by words such as ``upper_body``, ``mine.yaml`` or ``classes=[head,waving]``; later ones win.
 
     Raises:
-        UserError: any other word, or an invalid view.
+        UserError: unknown word or invalid view.
     """
     from mmn.data.view.view import View
 
@@ -52,7 +52,7 @@ def _file(word: str) -> dict[str, Any]:
         content = read_yaml(path, "view")
     except UserError:
         ready = ", ".join(sorted(file.stem for file in READY.glob("*.yaml")))
-        raise UserError(f"there is no view {word}; give KEY=VALUE, a YAML file, or one of {ready}.") from None
+        raise UserError(f"unknown view {word}; give KEY=VALUE, a YAML file, or one of {ready}.") from None
     if not isinstance(content, dict):
         raise UserError(f"{path} is not a view; write a table such as `joints: [left_arm]`.")
     return content

@@ -34,10 +34,10 @@ def is_intact(group: h5py.Group) -> bool | None:
 
 
 def texts(dataset: h5py.Dataset) -> list[bytes]:
-    """The values of a list of names, read so that many names in one place of the file do not fill the memory.
+    """The values of a list of names, read in blocks so that names sharing the same bytes cannot exhaust memory.
 
     Raises:
-        ValueError: more text than the file holds.
+        ValueError: the names are longer than the file.
     """
     longest = max(1, dataset.file.id.get_filesize() - _stored(dataset.file))  # what is left for text
     at_once = max(1, _AT_ONCE // longest)
@@ -52,7 +52,7 @@ def texts(dataset: h5py.Dataset) -> list[bytes]:
 
 
 def _stored(group: h5py.Group) -> int:
-    """Bytes that the numbers in a group and its subgroups take in the file."""
+    """Bytes stored in the file for the data sets of a group and its subgroups."""
     items = [group[name] for name in group]
     return sum(item.id.get_storage_size() if isinstance(item, h5py.Dataset) else _stored(item) for item in items)
 

@@ -1,4 +1,4 @@
-"""Check of HDF5's global heaps, which hold variable-length text: the library loops for ever on some damaged ones."""
+"""Checks of HDF5's global heaps, which hold variable-length text; the library never returns on some damaged ones."""
 
 import mmap
 import struct
@@ -18,10 +18,10 @@ def check_heaps(path: Path, numbers: Iterable[Region]) -> None:
 
     Args:
         path: the file.
-        numbers: regions that hold only numbers, which need not be searched.
+        numbers: regions that hold only numbers and need not be searched.
 
     Raises:
-        ValueError: a heap that is damaged.
+        ValueError: a heap is damaged.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         for first, last in _between(numbers, len(content)):

@@ -21,17 +21,17 @@ _LARGEST_ATTRIBUTE = 1 << 24
 
 @contextmanager
 def open_hdf5(path: Path, advice: str) -> Iterator[h5py.File]:
-    """Open a file for reading; any failure inside the ``with`` is reported as damage of the file.
+    """Open a file for reading; any failure inside the ``with`` block is reported as damage to the file.
 
     Only numbers and text stored in this file are accepted: no links, no external storage, no virtual data sets, no
     filters that need plugins, and no sizes that the file cannot hold.
 
     Args:
         path: the file.
-        advice: what to do about a file that cannot be read.
+        advice: what the error message suggests.
 
     Raises:
-        UserError: a file that is damaged, refused, or changed while it is read.
+        UserError: the file is damaged, refused, or changed while it is read.
     """
     with from_outside(path, "HDF5 file", advice):
         with h5py.File(path, "r") as file:
@@ -42,11 +42,11 @@ def open_hdf5(path: Path, advice: str) -> Iterator[h5py.File]:
             yield file
             after = state(file)
         if after != before:
-            raise UserError(f"{path} was changed while it was read; try again when it is whole.")
+            raise UserError(f"{path} was changed while it was read; try again once it is complete.")
 
 
 def state(file: h5py.File) -> tuple[int, int]:
-    """Size and time of the last change of an open file."""
+    """Size and modification time of an open file."""
     found = os.fstat(file.id.get_vfd_handle())
     return found.st_size, found.st_mtime_ns
 
@@ -64,7 +64,7 @@ class _Check:
         """Refuse unexpected content of a group.
 
         Raises:
-            UserError: naming it.
+            UserError: naming the item.
         """
         for name in group.attrs:
             attribute = h5py.h5a.open(group.id, name.encode())
@@ -140,10 +140,10 @@ def _together(dataset: h5py.Dataset) -> list[Region]:
 
 
 def content(dataset: h5py.Dataset, dtype: type) -> np.ndarray:
-    """All of a data set, its checksums verified.
+    """The content of a data set, verified by its checksums.
 
     Raises:
-        UserError: naming the file and the data set.
+        UserError: a checksum is wrong.
     """
     try:
         return np.asarray(dataset.astype(dtype)[()], order="C")

@@ -1,4 +1,4 @@
-"""Writing HDF5 files whole or not at all, even on a full disk."""
+"""Writing of HDF5 files, completely or not at all, even on a full disk."""
 
 import io
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ CHECKED: dict[str, Any] = {"chunks": True, "fletcher32": True}
 
 @contextmanager
 def new_hdf5(path: Path) -> Iterator[h5py.File]:
-    """Write an HDF5 file whole or not at all, a digest in each of its groups.
+    """Write an HDF5 file, completely or not at all, with a digest in each of its groups.
 
     Raises:
-        UserError: a place that cannot be written to, or a full disk.
+        UserError: the path cannot be written to, or the disk is full.
     """
     with replacing(path) as part, part.open("r+b", buffering=0) as raw:
         scratch = _Scratch(raw)
@@ -36,7 +36,7 @@ def new_hdf5(path: Path) -> Iterator[h5py.File]:
 
 
 class _Scratch(io.RawIOBase):
-    """A file that hides failures from HDF5, which ends the process if it cannot flush; the first failure is kept."""
+    """A file that hides failures from HDF5, which aborts the process if it cannot flush; the first failure is kept."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.failure = file, None  # type: BinaryIO, BaseException | None

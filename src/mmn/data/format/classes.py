@@ -17,8 +17,8 @@ class Classes:
         names: K class names.
         group_of_class: the group of each class; empty without groups.
         group_names: G group names.
-        flips: the class of each class's mirrored clips, −1 for none; empty to derive them from names.
-        ordinal: whether they are grades, in increasing order.
+        flips: for each class, the class of its mirrored clips, −1 for none; empty to derive them from names.
+        ordinal: whether classes are grades in increasing order.
     """
 
     names: list[str]
@@ -29,10 +29,10 @@ class Classes:
 
     @property
     def mirrored(self) -> list[int]:
-        """The class of each class's mirrored clips, −1 for none.
+        """For each class, the class of its mirrored clips, −1 for none.
 
-        Unless the file says so, a class that names a side is mirrored to the one that names the other side, if
-        any; all others are unchanged.
+        Unless ``flips`` defines it, a class that names a side maps to the one that names the other side, if any; all
+        others map to themselves.
         """
         if self.flips:
             return self.flips
@@ -48,7 +48,7 @@ def _other_side(name: str) -> str:
 def load_classes(layout: str | Path) -> Classes | None:
     """The class names and groups of a layout; None if it has none.
 
-    The file lists classes under the names of their groups, so that no index can be off.
+    The file lists classes under the names of their groups, without indices that could be wrong.
     """
     content = read_layout_file(layout)
     classes = content.get("classes")
@@ -68,7 +68,7 @@ def load_classes(layout: str | Path) -> Classes | None:
 
 
 def _flips(pairs: Any, classes: Classes, where: str) -> list[int]:
-    """``Classes.flips`` of a layout's ``flip_classes``: ``[one, other]`` swap, ``[alone]`` is never mirrored.
+    """``Classes.flips`` for a layout's ``flip_classes``: ``[one, other]`` swap, ``[alone]`` is never mirrored.
 
     Raises:
         UserError: anything else, or a name that is not a class.

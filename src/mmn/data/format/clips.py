@@ -1,4 +1,4 @@
-"""The in-memory form of clips: readers produce it, everything else starts from it."""
+"""Clips in memory, as produced by readers and used everywhere else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Clips:
 
     @property
     def labelled(self) -> NDArray[np.bool_]:
-        """Which clips have a known class ``(N,)``."""
+        """Mask of clips with a known class ``(N,)``."""
         return self.labels != UNKNOWN
 
     def clip(self, index: int) -> NDArray[np.float32]:
@@ -93,10 +93,10 @@ def check_clips(clips: Clips, joints: Sequence[str], num_classes: int, where: st
         clips: a split's clips.
         joints: the layout's joint names.
         num_classes: number of classes; labels must be below it.
-        where: the place named in the error, such as ``"data/ma52.h5, split train"``.
+        where: location named in the error, such as ``"data/ma52.h5, split train"``.
 
     Raises:
-        UserError: naming the clip and, if any, the frame and joint.
+        UserError: the clips are unusable; the message names the clip and, if any, the frame and joint.
     """
     if len(clips) == 0:
         raise UserError(f"{where} has no clips; leave the split out or fill it.")

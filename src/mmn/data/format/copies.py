@@ -49,7 +49,7 @@ def contradictions(data: SkeletonData, copies: list[Copy] | None = None) -> list
 
     Args:
         data: any splits.
-        copies: between splits, if ``find_copies`` has already found them.
+        copies: result of ``find_copies``, if already computed.
     """
     sketches = _sketch(data, _PARTS)
     inside = [copy for split in data.splits for copy in _between(data, sketches, split, split)]
@@ -68,8 +68,8 @@ class _Sketches:
 
     Attributes:
         of_split: split → ``(N, ways, _SKETCH)``.
-        parts: the sections that the variants are of.
-        rng: what the projection was drawn with, to draw from a copy of.
+        parts: the sections of a clip that the variants cover.
+        rng: generator after drawing the projection; use a copy for further draws.
     """
 
     of_split: dict[str, NDArray[np.float32]]
@@ -157,7 +157,7 @@ def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArra
 
 
 def in_words(copies: list[Copy]) -> str:
-    """Their number, and the first."""
+    """The number of copies, and the first one."""
     first = copies[0]
     what = (
         "1 clip is nearly the same as one" if len(copies) == 1 else f"{len(copies)} clips are nearly the same as some"

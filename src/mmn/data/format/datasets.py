@@ -1,4 +1,4 @@
-"""Single data sets of the HDF5 file, checked where they are read."""
+"""Single data sets of the HDF5 file, checked on reading."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def group_of(file: h5py.File, name: str, path: Path) -> h5py.Group:
 
 
 def dataset_of(group: h5py.Group, name: str, path: Path, kind: str, shape: tuple[int | None, ...]) -> h5py.Dataset:
-    """One data set, its kind (``f`` float, ``i`` integer) and shape (None = any) checked."""
+    """Return a data set after checking its kind (``f`` float, ``i`` integer) and shape (None = any)."""
     place = f"{group.name.strip('/')}/{name}"
     if not isinstance(group.get(name), h5py.Dataset):
         raise UserError(f"{path} lacks {place}; convert the data set again.")

@@ -26,10 +26,10 @@ _FRAMES_PER_CHUNK = 64  # about one clip: a clip is read without touching its ne
 
 
 def write_data(path: str | Path, data: SkeletonData) -> None:
-    """Write ``data`` to one HDF5 file, checked first.
+    """Check ``data`` and write it to one HDF5 file.
 
     Raises:
-        UserError: data that reading would refuse, or a path that cannot be written to.
+        UserError: the data would be refused on reading, or the path cannot be written to.
     """
     path = Path(path)
     check_data(data, str(path))
@@ -69,12 +69,12 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
 
     Args:
         path: the file.
-        splits: those to read, as far as they exist.
-        memory_limit: bytes; larger keypoints of ``splits`` stay in the file and are read by slices.
+        splits: splits to read, if present.
+        memory_limit: bytes; if the clips of ``splits`` take more, they stay in the file and are read by slices.
 
     Raises:
-        UserError: no such file, another format or version, or anything training cannot use, in one
-            sentence with its place (split, clip, frame).
+        UserError: the file is missing, has another format or version, or contains anything training cannot use; the
+            message says where (split, clip, frame).
     """
     path = Path(path)
     _check_there(path)
@@ -118,7 +118,7 @@ def _check_there(path: Path) -> None:
 
 
 def has_checksums(path: str | Path) -> bool:
-    """Whether a whole file has checksums; existing ones are verified when it is read."""
+    """Whether everything in a file has checksums; existing ones are verified on reading."""
     with open_hdf5(Path(path), "convert or download it again") as file:
         groups = [item for item in file.values() if isinstance(item, h5py.Group)]
         return all(DIGEST in group.attrs for group in (file, *groups)) and all(
@@ -166,7 +166,7 @@ def _read_clips(group: h5py.Group, path: Path, lazy: bool) -> Clips:
     labels = array_of(group, "labels", path, "i", (len(names),)).astype(np.int64)
     if offsets[0] != 0 or offsets[-1] != len(keypoints) or (np.diff(offsets) < 0).any():
         raise UserError(
-            f"{path}, split {group.name.strip('/')}: the offsets do not rise from 0 to its {len(keypoints)} frames; "
+            f"{path}, split {group.name.strip('/')}: the offsets do not increase from 0 to {len(keypoints)}; "
             "convert the data set again."
         )
     filled = dataset_of(group, "filled", path, "i", keypoints.shape[:2]) if "filled" in group else None

@@ -15,7 +15,7 @@ from mmn.outside import parse_yaml
 NAMED = ("ma52", "imigue", "jhmdb")
 """Layouts of published data sets, with their class names."""
 BUILT_IN = (*NAMED, "coco17", "halpe26", "body25", "openpose18", "blazepose33", "ntu25", "kinect20")
-"""The built-in layouts, files in ``mmn/data/format/layouts``; those not published with a data set are estimators'."""
+"""The built-in layouts, files in ``mmn/data/format/layouts``; those not in ``NAMED`` belong to pose estimators."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Layout:
     """A skeleton definition; joints are named by the *subject's* left and right.
 
     Attributes:
-        joints: V joint names; a joint's index is its place here.
-        bones: ``(start, end)`` pairs; a bone's vector is start − end, kept at its start.
+        joints: V joint names; a joint's index is its position in this list.
+        bones: ``(start, end)`` pairs; a bone's vector is start − end, stored at its start.
         parts: body parts with their joints, in network order.
         centre: the joint moved to the origin.
         flip_pairs: ``(left, right)`` joints that swap when a clip is mirrored.
@@ -48,12 +48,12 @@ class Layout:
     def bone_end(self, rule: str) -> NDArray[np.int64]:
         """The end of each joint's bone ``(V,)``, the joint itself if it has none.
 
-        ``official``: of two pairs with the same start the later one wins, and joints
-        that start none (most finger tips) have no bone. ``tree``: every joint's bone ends in the next joint on
-        the way to the centre, so that all but the centre have one.
+        ``official``: of two pairs with the same start the later one wins, and joints that start none (most finger
+        tips) have no bone. ``tree``: every joint's bone ends in the next joint on the way to the centre, so that all
+        but the centre have one.
 
         Raises:
-            UserError: ``tree`` if bones do not connect every joint to the centre.
+            UserError: with ``tree``, bones do not connect every joint to the centre.
         """
         end = np.arange(self.num_joints, dtype=np.int64)
         if rule == "official":
@@ -86,7 +86,7 @@ class Layout:
         return reached
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        """Plain lists, numbers and strings, for checkpoints."""
         plain = asdict(self)
         return {**plain, "bones": [list(b) for b in self.bones], "flip_pairs": [list(p) for p in self.flip_pairs]}
 
@@ -97,7 +97,7 @@ class Layout:
         Joints may be given by name or by index.
 
         Raises:
-            UserError: naming the key, the joint and the place ``where``.
+            UserError: the layout is inconsistent; the message names the key, the joint and ``where``.
         """
         unknown = sorted(set(plain) - {"joints", "bones", "parts", "centre", "flip_pairs"})
         missing = sorted({"joints", "bones", "parts", "centre"} - set(plain))
@@ -119,7 +119,7 @@ class Layout:
             )
         joints = [str(name) for name in names]
         if len(set(joints)) != len(joints) or not joints:
-            raise UserError(f"the layout {where} has no joints or names one twice; each needs a name of its own.")
+            raise UserError(f"the layout {where} has no joints or names one twice; give each a unique name.")
         index = _Joints(joints, where)
         layout = cls(
             joints=joints,
@@ -140,7 +140,7 @@ class Layout:
 
 
 class _Joints:
-    """Resolves joints in a layout's file, by name or by index."""
+    """Resolves joints given by name or index in a layout file."""
 
     def __init__(self, names: list[str], where: str) -> None:
         self.index, self.where = {name: i for i, name in enumerate(names)}, where

@@ -47,7 +47,7 @@ class LazyDataset(LazyArray):
     """One HDF5 data set; the file is opened once per process, never shared across a fork.
 
     Args:
-        dataset: of an open file that has been checked.
+        dataset: a data set of an open, checked file.
         path: the file.
         dtype: dtype of returned slices.
     """
@@ -61,7 +61,7 @@ class LazyDataset(LazyArray):
         """Rows ``start`` to ``stop``, read from the file.
 
         Raises:
-            UserError: a file that has changed since it was checked, or is damaged.
+            UserError: the file has changed since it was checked, or is damaged.
         """
         try:
             if self._opened is None or self._opened[0] != os.getpid():

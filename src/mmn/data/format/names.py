@@ -13,12 +13,12 @@ def check_names(names: Sequence[str], what: str, where: str) -> None:
     """Refuse names with control characters, and overlong ones.
 
     Args:
-        names: any number of them.
+        names: any number of names.
         what: what they name, such as ``"clip"``.
-        where: the place, for the error.
+        where: location named in the error.
 
     Raises:
-        UserError: naming the first such name.
+        UserError: a name is invalid; the message gives the first.
     """
     if is_plain("".join(names)) and max(map(len, names), default=0) <= _LONGEST:
         return
@@ -33,7 +33,7 @@ def check_classes(classes: Classes, where: str) -> None:
     """Refuse classes without unique names, with unknown groups, or with unknown mirror images.
 
     Raises:
-        UserError: naming the place ``where``.
+        UserError: the classes are invalid; the message names ``where``.
     """
     names, groups = classes.names, classes.group_of_class
     if not names or len(set(names)) != len(names):

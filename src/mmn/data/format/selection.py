@@ -12,7 +12,7 @@ from mmn.data.format.lazy import Frames, LazyColumns, LazySpans
 
 
 def take(clips: Clips, chosen: NDArray[np.int64]) -> Clips:
-    """The clips ``chosen (M,)``, in that order; those in a file stay there."""
+    """The clips ``chosen (M,)``, in that order; frames in a file stay there."""
     lengths = clips.lengths[chosen]
     starts = clips.offsets[:-1][chosen]
 
@@ -32,11 +32,11 @@ def take(clips: Clips, chosen: NDArray[np.int64]) -> Clips:
 def join(parts: dict[str, Clips]) -> Clips:
     """The clips of several splits or data sets, concatenated.
 
-    If two of them have a clip with the same name, the later is called ``part/name``. If only some have groups,
-    each clip of the others is a group of its own.
+    If two parts have a clip with the same name, the later clip is renamed to ``part/name``. If only some parts have
+    groups, each clip of the others becomes its own group.
 
     Args:
-        parts: clips by name; at least one.
+        parts: name → clips; at least one.
     """
     if len(parts) == 1:
         return next(iter(parts.values()))
@@ -59,7 +59,7 @@ def join(parts: dict[str, Clips]) -> Clips:
 
 
 def keep_joints(clips: Clips, joints: Sequence[int]) -> Clips:
-    """The same clips with only these joints, in this order."""
+    """The clips with only these joints, in this order."""
 
     def columns(frames: Any) -> Any:
         if frames is None:

@@ -21,10 +21,10 @@ class SkeletonData:
 
     Attributes:
         name: short name of the data set, such as ``"ma52"``.
-        source: its origin, in words.
+        source: description of its origin.
         layout: its skeleton.
         classes: its classes.
-        splits: ``train``, ``val`` and ``test``, as far as they exist.
+        splits: those of ``train``, ``val`` and ``test`` that exist.
     """
 
     name: str
@@ -35,7 +35,7 @@ class SkeletonData:
 
     @property
     def coordinates(self) -> int:
-        """2 or 3."""
+        """Number of coordinates per joint, 2 or 3."""
         return next(iter(self.splits.values())).keypoints.shape[2]
 
 
@@ -43,7 +43,7 @@ def check_data(data: SkeletonData, where: str) -> None:
     """Refuse a data set that training cannot use.
 
     Raises:
-        UserError: naming the place ``where``, the split and the clip.
+        UserError: the data is unusable; the message names ``where``, the split and the clip.
     """
     check_classes(data.classes, where)
     check_names([data.name, data.source], "the data set's", where)

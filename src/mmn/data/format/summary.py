@@ -1,4 +1,4 @@
-"""A data set's content in numbers."""
+"""Summary statistics of a data set."""
 
 import hashlib
 from itertools import pairwise
@@ -97,7 +97,7 @@ def _zeros(clips: Clips) -> dict[str, int] | None:
 
 
 def _filled(clips: Clips, joints: list[str]) -> dict[str, Any] | None:
-    """How many joints were filled in, which, in how many clips, and the ten clips with the largest shares."""
+    """Statistics of filled-in joints: number, by joint, by clip, and the ten clips with the largest shares."""
     if clips.filled is None:
         return None
     mask = np.asarray(clips.filled)

@@ -1,8 +1,8 @@
-"""Augmentation of training clips, drawn per clip and vectorised over the batch: the step protocol, the official two.
+"""Augmentation of training clips, drawn per clip and vectorised over the batch: protocols and the official two steps.
 
 Each step declares the ``stage`` at which it acts:
 
-* ``time``: on which frames are sampled and their times (``Moments``), before any is fetched;
+* ``time``: on the choice of frames and their times (``Moments``), before any frame is read;
 * ``keypoints``: on recorded coordinates, before normalisation;
 * ``joints``: on normalised joints in the layout's order, before bones and motion are taken; the default;
 * ``channels``: on the network's input, joints in network order.
@@ -43,7 +43,7 @@ class Sample(NamedTuple):
         clips: ``(B, T, V, C)``.
         times: ``(B, T)`` frame times.
         frames: ``(B, T)`` int64, the clips' own frames.
-        labels: ``(B,)`` classes; None if labels are not needed.
+        labels: ``(B,)`` class indices; None if labels are not needed.
         mirrored: ``(B,)`` the class of the mirrored clip, −1 if it must not be mirrored; None along with ``labels``.
         lost: ``(B, V)`` joints to hide; None for none.
         widths: channels of each stream.
@@ -74,8 +74,8 @@ class Augmentation:
     """Steps applied in order within each stage; without steps, clips are unchanged.
 
     Args:
-        steps: in order.
-        mix: exchanges body parts between clips, after all steps; see ``MixParts``.
+        steps: steps in order.
+        mix: exchange of body parts between clips, after all steps; see ``MixParts``.
     """
 
     def __init__(self, steps: Sequence[Any] = (), mix: Any = None) -> None:
@@ -85,7 +85,7 @@ class Augmentation:
                 raise UserError(f"{type(step).__name__} has stage {stage!r}; set it to one of {', '.join(STAGES)}.")
 
     def at(self, stage: str) -> Iterator[tuple[int, Any]]:
-        """The steps of a stage, each with its purpose."""
+        """The steps of a stage, each with the purpose of its draws."""
         for purpose, step in enumerate(self.steps, start=1):  # purpose 0 samples the frames
             if getattr(step, "stage", "joints") == stage:
                 yield purpose, step
@@ -133,8 +133,8 @@ class ZeroFrames:
         shortest: minimum block length, in frames.
         longest: maximum block length.
         share: maximum block length as a share of the sampled frames; 1 as in the official code.
-        after_motion: zero them after motion is computed, so that the block's edges add no motion; False, as in
-            the official code, zeroes them before.
+        after_motion: zero frames after motion is computed, so that the edges of the block add no motion; False zeroes
+            them before, as in the official code.
     """
 
     def __init__(
@@ -162,7 +162,7 @@ def probability(p: float) -> float:
     """Return ``p`` if it is a valid probability.
 
     Raises:
-        UserError: outside 0…1.
+        UserError: ``p`` is not between 0 and 1.
     """
     if not 0.0 <= p <= 1.0:
         raise UserError(f"an augmentation has a probability or share of {p}; use a value between 0 and 1.")

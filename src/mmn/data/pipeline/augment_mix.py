@@ -1,4 +1,4 @@
-"""Mixed clips: body parts of one clip replaced by another's, with labels mixed accordingly."""
+"""Mixing of clips: body parts are replaced by those of another clip, and labels mixed accordingly."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ class MixParts:
         self.p = probability(p)
 
     def partners(self, draws: Draws, purpose: int, clips: Tensor) -> Tensor:
-        """Which of the ``clips (N,)`` each clip of the batch is mixed with, ``(B,)``."""
+        """The clip ``(B,)``, drawn from ``clips (N,)``, that each clip of the batch is mixed with."""
         choice = draws.uniform(purpose, 1)[:, 0].double()
         return clips.index_select(0, (choice * len(clips)).long())
 
@@ -27,9 +27,9 @@ class MixParts:
 
         Args:
             own: ``(B, T, V, C)``, joints in network order.
-            other: the partners', likewise.
-            draws: of the batch.
-            purpose: not that of any step.
+            other: the partners, likewise.
+            draws: random draws of the batch.
+            purpose: purpose of the draws, different from that of any step.
             layout: the skeleton.
         """
         uniform = draws.uniform(purpose, 2 + len(layout.parts))[:, 1:]  # the first chose the partner

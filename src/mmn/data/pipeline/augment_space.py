@@ -17,8 +17,8 @@ AXES = ("view", "vertical", "any")
 class RotateScaleShift:
     """With probability ``p``, rotate the clip about the body's centre, scale and shift it by uniform draws.
 
-    Every normalisation removes size and position again, so that only differences in scale and shift between axes
-    or frames would remain; both are meant for networks with a normalisation of their own.
+    Every normalisation removes overall size and position, so scale and shift have no effect after it; they are meant
+    for networks with their own normalisation.
 
     Args:
         p: probability.

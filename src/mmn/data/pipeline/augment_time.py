@@ -28,7 +28,7 @@ class JitterFrames:
 
     Args:
         p: probability.
-        strength: speeds differ from the clip's by at most a factor ``exp(strength)``.
+        strength: logarithm of the largest factor by which speed changes.
     """
 
     stage = "time"
@@ -46,7 +46,7 @@ class JitterFrames:
 class OfficialJitterFrames:
     """With probability ``p``, replace each frame by one up to ``reach`` frames away.
 
-    The official code's jitter, which has no effect there; it reorders frames, so that some motion runs backwards.
+    This is the official code's jitter, which has no effect there. It reorders frames, so some motion runs backwards.
     """
 
     stage = "joints"

@@ -1,4 +1,4 @@
-"""Which clips make up each batch, the same for any number of processes and workers."""
+"""Composition of batches, the same for any number of processes and workers."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from mmn.data.pipeline.preprocess import Batch, ClipFetcher
 
 BatchKey = tuple[int, Tensor]
-"""Epoch and clip indices ``(B,)``: everything needed to fetch one batch."""
+"""Epoch and clip indices ``(B,)``, which identify a batch."""
 
 
 class BatchSampler(Sampler[BatchKey]):
@@ -26,11 +26,12 @@ class BatchSampler(Sampler[BatchKey]):
         clips: indices ``(N,)`` to draw from.
         batch_size: clips per process and batch.
         shuffle_seed: seed of the training order; None for evaluation.
-        rank: this process.
+        rank: rank of this process.
         world_size: number of processes.
-        weights: ``(N,)`` relative sampling frequency of each training clip; None: once per epoch.
+        weights: ``(N,)`` relative sampling frequency of each training clip; None to show each once per epoch.
 
-    ``skip``: batches to skip at the start of the next epoch, as an interrupted run has already seen them.
+    Attributes:
+        skip: number of batches to skip at the start of the next epoch, since an interrupted run has seen them.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class BatchSampler(Sampler[BatchKey]):
         self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
+        """Set the epoch; called by Lightning before each one."""
         self.epoch = epoch
 
     def __len__(self) -> int:

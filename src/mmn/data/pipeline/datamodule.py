@@ -1,4 +1,4 @@
-"""The LightningDataModule: one HDF5 file to batches."""
+"""The LightningDataModule, which makes batches from one HDF5 file."""
 
 import logging
 from collections.abc import Callable
@@ -32,28 +32,28 @@ class SkeletonDataModule(L.LightningDataModule):
 
     Args:
         path: the HDF5 file; it is the source of truth for layout, classes and splits.
-        modality: what the network sees.
-        augmentation: applied to training clips.
-        num_frames: frames T of a sample.
+        modality: the modality of the network's input.
+        augmentation: augmentation of the training clips.
+        num_frames: frames T per sample.
         batch_size: clips per process and training step.
         num_workers: loader processes; 0 is fastest for clips in memory, as making a batch is cheaper than passing it.
         memory_limit_gb: clips larger than this stay in the file and are read batch by batch.
         on_device: keep the clips and make the batches on the trainer's device instead of the CPU.
-        seed: of order, frame sampling and augmentation.
+        seed: seed of clip order, frame sampling and augmentation.
         max_train_clips: size of a class-balanced random subset to train on, drawn by the seed; a larger one contains
             a smaller one. None for all.
         name: short name of the data set, for run names.
-        get_it: the command that the error suggests if the file is missing.
-        maker: makes the file if it is missing; None for data that cannot be made.
+        get_it: command that the error message suggests if the file is missing.
+        maker: creates the file if it is missing; None if it cannot be created.
         normalisation: ``official``, ``aspect`` or ``person``; see ``mmn.data.pipeline.normalise.boxes``.
         sampling: ``official``, ``strata`` or ``warp``; see ``mmn.data.pipeline.frames.Sampling``.
-        sampling_strength: of ``warp``.
+        sampling_strength: strength of ``warp``.
         balance: class balancing: 0 shows every clip once per epoch, 0.5 samples classes by the square
             root of their size, 1 uniformly.
-        view: which part of the file is used; see ``View``.
+        view: the part of the file to use; see ``View``.
 
     Raises:
-        UserError: a missing or unusable file, on ``setup``.
+        UserError: an option is invalid; on ``setup``, the file is missing or unusable.
     """
 
     def __init__(
@@ -92,7 +92,9 @@ class SkeletonDataModule(L.LightningDataModule):
         if not 0.0 <= balance <= 1.0:
             raise UserError(f"data.balance is {balance}; use 0 (no balancing) to 1 (classes equally often).")
         if batch_size < 1 or num_workers < 0:
-            raise UserError(f"data.batch_size is {batch_size} and data.num_workers {num_workers}; at least 1 and 0.")
+            raise UserError(
+                f"data.batch_size is {batch_size} and data.num_workers {num_workers}; use at least 1 and 0."
+            )
         if on_device and num_workers > 0:
             raise UserError(
                 f"data.on_device makes batches in the main process; set data.num_workers from {num_workers} to 0."
@@ -100,12 +102,12 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def modality(self) -> Modality:
-        """What the network sees."""
+        """The modality of the network's input."""
         return self.preprocessing.modality
 
     @property
     def num_frames(self) -> int:
-        """Frames T of a sample."""
+        """Frames T per sample."""
         return self.preprocessing.num_frames
 
     @property
@@ -122,7 +124,7 @@ class SkeletonDataModule(L.LightningDataModule):
             self._data = self.view.apply(data, str(self.path))
             for said in differences(data, self._data):
                 log.info("%s: %s", self.path, said)
-            _say_what_stays_in_the_file(self._data, self.path, self.memory_limit_gb)
+            _log_lazy_reading(self._data, self.path, self.memory_limit_gb)
         return self._data
 
     @property
@@ -130,9 +132,9 @@ class SkeletonDataModule(L.LightningDataModule):
         """The split for validation: ``val``, or ``test`` in a file without it; None if val is trained on.
 
         Raises:
-            UserError: if neither exists with labels.
+            UserError: neither has labels.
         """
-        if self.view.without_judge:
+        if self.view.trains_on_val:
             return None
         for split in ("val", "test"):
             clips = self.data.splits.get(split)
@@ -141,7 +143,7 @@ class SkeletonDataModule(L.LightningDataModule):
         raise UserError(f"{self.path} has no labelled val or test split for validation; add one.")
 
     def prepare_data(self) -> None:
-        """Make the file if it is missing and can be made."""
+        """Create the file if it is missing and can be created."""
         if self.path.exists():
             return
         if self.maker is None:
@@ -149,7 +151,7 @@ class SkeletonDataModule(L.LightningDataModule):
         self.maker(self.path)
 
     def setup(self, stage: str) -> None:
-        """Check, once, what training needs; warn if validation uses the test clips."""
+        """Check the training clips, once; warn if validation uses the test clips."""
         if stage != "fit" or self._checked:
             return
         clips = self._clips("train")
@@ -203,11 +205,11 @@ class SkeletonDataModule(L.LightningDataModule):
 
         Args:
             split: the file's split.
-            training: whether to take the training path.
-            view: for evaluation, other frames or an augmented view of the clips; None for the plain path.
+            training: whether to make training batches.
+            view: for evaluation, random frames or augmentation of the clips; None for neither.
 
         Raises:
-            UserError: a split the file does not have, or one too small for a single training batch.
+            UserError: the file lacks the split, or the split is too small for one training batch.
         """
         clips = self._clips(split)
         indices = self._training_clips if training else torch.arange(len(clips))
@@ -216,7 +218,7 @@ class SkeletonDataModule(L.LightningDataModule):
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         if training and len(indices) < self.batch_size * world_size:
             raise UserError(
-                f"there are {len(indices)} training clips of {self.path}, fewer than one batch of {self.batch_size} "
+                f"{self.path} has {len(indices)} training clips, fewer than one batch of {self.batch_size} "
                 f"on {world_size} processes; lower data.batch_size."
             )
         weights = balanced(clips.labels[indices], self.balance) if training and self.balance else None
@@ -231,7 +233,7 @@ class SkeletonDataModule(L.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """The training clips; in an epoch that an interrupted run had begun, only those it had not seen."""
+        """The training clips; in an epoch that an interrupted run had started, only those it had not seen."""
         loader = self.loader("train", training=True)
         sampler: Any = loader.sampler
         sampler.epoch, sampler.skip = self.place
@@ -242,7 +244,7 @@ class SkeletonDataModule(L.LightningDataModule):
         return [] if self.val_split is None else self.loader(self.val_split)
 
 
-def _say_what_stays_in_the_file(data: SkeletonData, path: Path, limit_gb: float) -> None:
+def _log_lazy_reading(data: SkeletonData, path: Path, limit_gb: float) -> None:
     clips = [split for split in data.splits.values() if not isinstance(split.keypoints, np.ndarray)]
     if clips:
         size = sum(4 * split.keypoints.size for split in clips) / 1e9

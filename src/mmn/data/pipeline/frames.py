@@ -1,4 +1,4 @@
-"""Which frames of a clip the network sees, and their times."""
+"""Sampling of frames from clips, and frame times."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,23 @@ from mmn.errors import UserError
 
 SAMPLINGS = ("official", "strata", "warp")
 KNOTS = 8
-"""Number of speeds that a random time warp is drawn from."""
+"""Number of random speeds that define a time warp."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How T frames stand for a clip of any length L.
+    """Rule for sampling T frames from a clip of any length L.
 
-    ``official``: evenly spaced, truncated to whole frames; in training T random frames with repetition.
-    ``strata``: the middle frame of each of T equal parts; in training a random one.
-    ``warp``: evenly spaced, interpolated between whole frames; in training after a smooth random change of speed.
+    ``official``: evenly spaced, truncated to whole frames; in training, T random frames with repetition.
+    ``strata``: the middle frame of each of T equal parts; in training, a random one.
+    ``warp``: evenly spaced, interpolated between whole frames; in training, after a smooth random change of speed.
 
     Attributes:
-        name: which.
-        strength: of the warp: speeds differ from the clip's by at most a factor ``exp(strength)``.
+        name: name of the rule.
+        strength: for ``warp``, the logarithm of the largest factor by which speed changes.
 
     Raises:
-        UserError: another name, or a negative strength.
+        UserError: the name is unknown or the strength negative.
     """
 
     name: str = "official"
@@ -36,9 +36,9 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if self.name not in SAMPLINGS:
-            raise UserError(f"there is no data.sampling {self.name!r}; choose one of {', '.join(SAMPLINGS)}.")
+            raise UserError(f"data.sampling is {self.name!r}; choose one of {', '.join(SAMPLINGS)}.")
         if self.strength < 0:
-            raise UserError(f"data.sampling_strength is {self.strength}; give 0 or more.")
+            raise UserError(f"data.sampling_strength is {self.strength}; use 0 or more.")
 
     @property
     def interpolates(self) -> bool:
@@ -46,7 +46,7 @@ class Sampling:
         return self.name == "warp"
 
     def evaluation(self, lengths: Tensor, num_frames: int) -> Tensor:
-        """Frames ``(B, T)`` float64 of clips of ``lengths (B,)``, the same each time."""
+        """Deterministic frames ``(B, T)`` float64 of clips of ``lengths (B,)``."""
         if self.name == "official":
             return evaluation_frames(lengths, num_frames).double()
         place = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
@@ -55,7 +55,7 @@ class Sampling:
         return place / max(num_frames - 1, 1) * (lengths - 1).unsqueeze(1)
 
     def training(self, lengths: Tensor, num_frames: int, draws: Draws, purpose: int) -> Tensor:
-        """Frames ``(B, T)`` float64 of clips of ``lengths (B,)``, drawn."""
+        """Random frames ``(B, T)`` float64 of clips of ``lengths (B,)``."""
         if self.name == "official":
             return training_frames(lengths, draws.uniform(purpose, num_frames)).double()
         place = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
@@ -72,7 +72,7 @@ def evaluation_frames(lengths: Tensor, num_frames: int) -> Tensor:
     position = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
     frames = (position * (last / max(num_frames - 1, 1))).long()
     if num_frames > 1:
-        frames[:, -1] = lengths - 1  # as linspace: the end exactly, however the product was rounded
+        frames[:, -1] = lengths - 1  # the exact end, as in linspace, despite rounding of the product
     return frames
 
 
@@ -90,17 +90,17 @@ def frame_times(frames: Tensor, lengths: Tensor) -> Tensor:
 
 
 def warped(place: Tensor, uniform: Tensor, strength: float) -> Tensor:
-    """A random smooth rising map of [0, 1] onto itself, its values at ``place (B, T)`` float64.
+    """Values at ``place (B, T)`` float64 of a random, smooth, increasing map of [0, 1] onto itself.
 
     Args:
-        place: in [0, 1].
-        uniform: ``(B, KNOTS)`` in [0, 1), from which the speeds along the way come.
-        strength: logarithm of the largest factor by which a speed is changed before normalisation.
+        place: positions in [0, 1].
+        uniform: ``(B, KNOTS)`` random numbers in [0, 1) that define the speed along the map.
+        strength: logarithm of the largest factor by which speed changes, before normalisation.
     """
     cells = 64
     logs = strength * (2.0 * uniform.double() - 1.0)
     speeds = F.interpolate(logs.unsqueeze(1), cells, mode="linear", align_corners=True).squeeze(1).exp()
-    ends = F.pad(speeds.cumsum(dim=1), (1, 0))  # (B, cells + 1), rising from 0
+    ends = F.pad(speeds.cumsum(dim=1), (1, 0))  # (B, cells + 1), increasing from 0
     ends = ends / ends[:, -1:]
     cell = (place * cells).long().clamp(0, cells - 1)
     low, high = ends.gather(1, cell), ends.gather(1, cell + 1)

@@ -1,4 +1,4 @@
-"""What the network sees of a clip: joints or bones, positions or motion, one of them or all as channels."""
+"""Modalities, the network's input: joints or bones, positions or motion, one of them or all as channels."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,17 +21,17 @@ class Modality:
     """One of ``joint``, ``bone``, ``joint_motion``, ``bone_motion``, or ``all`` of them as channels.
 
     Attributes:
-        name: which.
+        name: name of the modality.
         bone_rule: how a bone is assigned to a joint, ``official`` or ``tree``; see ``Layout.bone_end``.
-        motion: ``official``: next minus current sampled frame, the last zero; ``per_time``: that divided by the
-            frames of the clip that lie between, zero where both are one frame; ``neighbour``: between neighbouring
-            frames of the clip, whatever was sampled.
-        spans: how many sampled frames ahead motion is taken; each span adds channels.
+        motion: ``official``: next minus current sampled frame, zero at the end; ``per_time``: that divided by the
+            number of recorded frames between the two, zero if they are the same frame; ``neighbour``: difference of
+            neighbouring recorded frames, independent of the sampling.
+        spans: numbers of sampled frames over which motion is taken; each adds channels.
         distances: with ``all``, also the distance of every joint to the centroid of each body part.
-        shown: with ``all``, the streams that are not zeroed; None for every one.
+        shown: with ``all``, the streams that are not zeroed; None for all of them.
 
     Raises:
-        UserError: any other name, rule, motion, span or stream.
+        UserError: unknown name, bone rule, motion or stream, or invalid spans.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Modality:
             *(("stream", stream, self.streams) for stream in self.shown or ()),
         ):
             if value not in known:
-                raise UserError(f"there is no {what} {value!r}; choose one of {', '.join(known)}.")
+                raise UserError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
         if not self.spans or min(self.spans) < 1 or (self.motion == "neighbour" and list(self.spans) != [1]):
             raise UserError(f"modality.spans is {list(self.spans)}; use 1 or more, or [1] with motion=neighbour.")
         if (self.distances or self.shown is not None) and self.name != "all":
@@ -74,7 +74,7 @@ class Modality:
         return sum(self.widths(coordinates, layout))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        """Plain lists, numbers and strings, for checkpoints."""
         plain = asdict(self)
         return {**plain, "spans": list(self.spans), "shown": None if self.shown is None else list(self.shown)}
 
@@ -82,7 +82,7 @@ class Modality:
         self, clips: Tensor, layout: Layout, *, lost: Tensor | None = None, gaps: Tensor | None = None,
         following: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
-        """The modality of clips, by a single-use ``Selection``."""
+        """Compute the modality of clips with a single-use ``Selection``."""
         return Selection(self, layout, clips.device)(clips, lost=lost, gaps=gaps, following=following)
 
 
@@ -90,9 +90,9 @@ class Selection:
     """Computes a modality of clips of one layout.
 
     Args:
-        modality: what to compute.
+        modality: the modality to compute.
         layout: the clips' skeleton.
-        device: where the clips are.
+        device: device of the clips.
     """
 
     def __init__(self, modality: Modality, layout: Layout, device: torch.device) -> None:
@@ -108,7 +108,7 @@ class Selection:
 
         Args:
             clips: normalised joints.
-            lost: ``(B, V)``, joints to hide; they and the bones that touch them are zero.
+            lost: ``(B, V)``, joints to hide; they and the bones attached to them are zeroed.
             gaps: ``(B, T)`` recorded frames since the first sampled one, for ``motion="per_time"``.
             following: the joints one recorded frame later, for ``motion="neighbour"``.
         """
@@ -141,18 +141,18 @@ class Selection:
         return x if modality.shown is None or stream in modality.shown else torch.zeros_like(x)
 
     def _pose(self, joints: Tensor, bones: bool) -> Tensor:
-        """Joints, or bones, in network order; a joint without a bone ends in itself."""
+        """Joints, or bones, in network order; a joint without a bone has a zero one."""
         x = _pick(joints, self.order)
         return x.sub_(_pick(joints, self.end[self.order])) if bones else x
 
     def _moved(self, poses: Tensor, span: int, gaps: Tensor | None) -> Tensor:
-        """``(B, T, V, C)``, each frame's difference to the one ``span`` later; zero at the end."""
+        """``(B, T, V, C)``, the difference from each frame to the one ``span`` later; zero at the end."""
         moved = torch.zeros_like(poses)
         if span >= poses.shape[1]:
             return moved
         torch.sub(poses[:, span:], poses[:, :-span], out=moved[:, :-span])
         if self.modality.motion == "per_time" and gaps is not None:
-            between = (gaps[:, span:] - gaps[:, :-span]).abs().clamp(min=1e-3)  # the same frame: nothing has moved
+            between = (gaps[:, span:] - gaps[:, :-span]).abs().clamp(min=1e-3)  # avoids 0 / 0 for a repeated frame
             moved[:, :-span].div_(between.to(moved.dtype)[:, :, None, None])
         return moved
 

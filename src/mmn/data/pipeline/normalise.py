@@ -11,7 +11,7 @@ NORMALISATIONS = ("official", "aspect", "person")
 
 
 class Box(NamedTuple):
-    """What is mapped to [-1, 1]: ``range`` from ``low`` on, both ``(B, C)``, relative to ``origin (B, C)``."""
+    """A box to be mapped to [-1, 1]: it spans ``range`` from ``low``, relative to ``origin``, each ``(B, C)``."""
 
     origin: Tensor
     low: Tensor
@@ -32,23 +32,23 @@ class Box(NamedTuple):
 def check_normalisation(rule: str) -> None:
     """
     Raises:
-        UserError: an unknown rule.
+        UserError: the rule is unknown.
     """
     if rule not in NORMALISATIONS:
-        raise UserError(f"there is no data.normalisation {rule!r}; choose one of {', '.join(NORMALISATIONS)}.")
+        raise UserError(f"data.normalisation is {rule!r}; choose one of {', '.join(NORMALISATIONS)}.")
 
 
 def boxes(frames: Tensor, lengths: Tensor, centre: int, rule: str = "official") -> Box:
     """The box of each clip.
 
-    ``official``: every axis by its own extremes over all frames and joints; a constant axis becomes −1.
+    ``official``: each axis from its minimum to its maximum over all frames and joints; a constant axis becomes −1.
     ``aspect``: around the midpoint of the extremes, scaled by the largest axis.
-    ``person``: around the mean position of the centre joint, scaled by the body size (see ``body_sizes``), so
-    that moving through the image does not make the person smaller.
+    ``person``: around the mean position of the centre joint, scaled by the body size (see ``body_sizes``), so that
+    moving through the image does not make the person smaller.
 
     Args:
-        frames: ``(ΣT, V, C)``, clips end to end.
-        lengths: ``(B,)`` frames of each.
+        frames: ``(ΣT, V, C)``, concatenated clips.
+        lengths: ``(B,)`` number of frames of each clip.
         centre: the layout's centre joint.
         rule: one of ``NORMALISATIONS``.
     """

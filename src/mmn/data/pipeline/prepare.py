@@ -1,4 +1,4 @@
-"""From arrays in memory to network input."""
+"""Preprocessing of arrays in memory to network input."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,13 +24,13 @@ def prepare(
     normalisation: str = "official",
     sampling: str = "official",
 ) -> tuple[Tensor, Tensor]:
-    """The evaluation preprocessing of any clips.
+    """Apply the evaluation preprocessing to clips.
 
     Args:
         clips: arrays ``(T_i, V, C)``, joints in the layout's order, in any unit.
         layout: ``ma52``, ``imigue``, ``jhmdb``, a YAML file, or a ``Layout``.
-        modality: ``joint``, ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``, which has a
-            bone rule of its own.
+        modality: ``joint``, ``bone``, ``joint_motion``, ``bone_motion`` or ``all``; or a ``Modality``, which has
+            its own bone rule.
         num_frames: frames T sampled from each clip.
         bone_rule: ``official`` or ``tree``, for bones.
         normalisation: ``official``, ``aspect`` or ``person``.
@@ -40,7 +40,7 @@ def prepare(
         ``clips (B, T, V, channels)`` in network order and frame times ``(B, T)``, both float32.
 
     Raises:
-        UserError: arrays that are not clips of this layout, or that hold non-finite values.
+        UserError: the arrays are not clips of this layout, or contain non-finite values.
     """
     shown = modality if isinstance(modality, Modality) else Modality(modality, bone_rule)
     return prepare_as(Preprocessing(shown, num_frames, normalisation, Sampling(sampling)), clips, layout)
@@ -49,7 +49,7 @@ def prepare(
 def prepare_as(
     preprocessing: Preprocessing, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout
 ) -> tuple[Tensor, Tensor]:
-    """Clips preprocessed as a checkpoint records it; see ``prepare``."""
+    """Apply the given preprocessing, such as a checkpoint's; see ``prepare``."""
     skeleton = layout if isinstance(layout, Layout) else load_layout(layout)
     packed = Clips.from_arrays(clips)
     check_clips(packed, skeleton.joints, 1, "the clips to prepare")

@@ -1,4 +1,4 @@
-"""From clips to network input, whole batches at a time."""
+"""Preprocessing of clips to network input, a whole batch at a time."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ FRAMES_PURPOSE, MIX_PURPOSE = 0, -1  # of draws; augmentation's steps are counte
 
 
 class Batch(NamedTuple):
-    """The network's input.
+    """A batch of network input.
 
     Attributes:
         clips: ``(B, T, V, channels)`` float32, joints in network order.
@@ -46,13 +46,13 @@ class Preprocessing:
     """All preprocessing of a clip; recorded in checkpoints.
 
     Attributes:
-        modality: what the network sees of it.
-        num_frames: frames T of a sample.
+        modality: the modality of the network's input.
+        num_frames: frames T per sample.
         normalisation: ``official``, ``aspect`` or ``person``; see ``boxes``.
-        sampling: how T frames represent it.
+        sampling: rule for sampling T frames.
 
     Raises:
-        UserError: no frames, or another normalisation.
+        UserError: the number of frames or the normalisation is invalid.
     """
 
     modality: Modality
@@ -66,7 +66,7 @@ class Preprocessing:
             raise UserError(f"data.num_frames is {self.num_frames}; use 1 or more.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain lists, numbers and strings, as a checkpoint keeps them."""
+        """Plain lists, numbers and strings, for checkpoints."""
         return {
             "modality": self.modality.as_dict(),
             "num_frames": self.num_frames,
@@ -96,8 +96,8 @@ class RandomDraws:
     """Random frames and augmentation, for training and for test-time views.
 
     Attributes:
-        seed: of all draws.
-        augmentation: of the sampled clips.
+        seed: seed of all draws.
+        augmentation: augmentation of the sampled clips.
         random_frames: sample frames at random; False for the evaluation frames.
         classes: for labels that change with a clip (mirrored, mixed); None to keep labels, as for test-time views.
         clips: ``(N,)`` indices of the clips to mix with; None for the whole split.
@@ -116,10 +116,10 @@ class ClipFetcher:
     Args:
         clips: a checked split, in memory or in its file.
         layout: its skeleton.
-        preprocessing: what is done to each clip.
-        training: random frames and augmentation; None for the evaluation path.
-        device: where clips are kept and batches made.
-        store: the split's store, if it exists already; all fetchers of a split share it.
+        preprocessing: preprocessing of each clip.
+        training: random frames and augmentation; None for evaluation.
+        device: device on which clips are kept and batches made.
+        store: the split's store, if it already exists; all fetchers of a split share it.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class ClipFetcher:
         return batch._replace(clips=mixed, partners=labels, shares=shares)
 
     def _sample(self, clips: Tensor, epoch: int) -> Sample:
-        """What the network sees of ``clips (B,)``."""
+        """The preprocessed sample of ``clips (B,)``."""
         draws = Draws(self.training.seed, epoch, clips) if self.training else None
         moments = self._moments(self.lengths.index_select(0, clips), draws)
         sample, following = self._joints(clips, moments, draws)
@@ -186,7 +186,7 @@ class ClipFetcher:
         return self._augmentation.apply("channels", sample, draws, self.layout) if draws else sample
 
     def _moments(self, lengths: Tensor, draws: Draws | None) -> Moments:
-        """Which frames of clips of ``lengths (B,)`` are sampled, and their times."""
+        """Sample frames of clips of ``lengths (B,)``, with their times."""
         sampling, count = self.preprocessing.sampling, self.preprocessing.num_frames
         if draws and self.training and self.training.random_frames:
             frames = sampling.training(lengths, count, draws, FRAMES_PURPOSE)
@@ -200,12 +200,12 @@ class ClipFetcher:
         return moments
 
     def _joints(self, clips: Tensor, moments: Moments, draws: Draws | None) -> tuple[Sample, Tensor | None]:
-        """Normalised joints, augmented, and those one recorded frame later if motion needs them."""
+        """Normalised and augmented joints, and those one recorded frame later if motion needs them."""
         low = moments.frames.floor().long()
         count, last = low.shape[1], (moments.lengths - 1).unsqueeze(1)
         if self._between:
             low = torch.minimum(low, (last - 1).clamp(min=0))
-            low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frame before, the one after
+            low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frames before and after
         x, box = self.store.take(clips, low)
         labels = mirrored = None
         if self._mirrored is not None:

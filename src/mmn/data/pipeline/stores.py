@@ -1,4 +1,4 @@
-"""Where batches read the frames of a split from: memory or the file."""
+"""Access to the frames of a split, in memory or in the file."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -18,7 +18,7 @@ class Store(Protocol):
     """Recorded frames and each clip's normalisation box."""
 
     def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
-        """``(B, T, V, C)`` of the frames ``(B, T)`` of the clips ``(B,)``, and the clips' boxes."""
+        """The frames ``(B, T)`` of the clips ``(B,)`` as ``(B, T, V, C)``, and the clips' boxes."""
         ...
 
 
@@ -32,8 +32,8 @@ class MemoryStore:
 
     Args:
         clips: a checked split.
-        find_boxes: finds the box of each clip.
-        device: where frames are kept.
+        find_boxes: computes the box of each clip.
+        device: device on which frames are kept.
     """
 
     def __init__(self, clips: Clips, find_boxes: FindBoxes, device: torch.device) -> None:
@@ -53,8 +53,8 @@ class FileStore:
 
     Args:
         clips: a checked split whose keypoints are in a file.
-        find_boxes: finds the box of each clip.
-        device: where batches go.
+        find_boxes: computes the box of each clip.
+        device: device of the batches.
     """
 
     def __init__(self, clips: Clips, find_boxes: FindBoxes, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""A representative subset of the training clips."""
+"""Representative subsets of the training clips."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ def nested_subset(labels: NDArray[np.int64], count: int, seed: int) -> Tensor:
     A larger ``count`` contains the clips of a smaller one.
 
     Raises:
-        UserError: a count below 1.
+        UserError: ``count`` is below 1.
     """
     if count < 1:
         raise UserError(f"data.max_train_clips is {count}; use 1 or more, or null for all.")

@@ -1,4 +1,4 @@
-"""Joint positions of a standing person facing the viewer, from which synthetic clips start."""
+"""Joint positions of a standing person facing the viewer, the rest pose of synthetic clips."""
 
 from mmn.data.sources.points import FINGERS
 

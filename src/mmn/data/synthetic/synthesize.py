@@ -1,8 +1,8 @@
-"""Synthetic micro-actions: seeded, for any layout; for demos, tests and benchmarks, never for results.
+"""Seeded synthetic micro-actions for any layout; for demos, tests and benchmarks, not for results.
 
-A class is a small set of joints of one body part that moves briefly, in its own direction and rhythm. Meanwhile the
-whole body sways, every joint jitters, and people differ in size, position and proportions, so that the action is small
-relative to other motion.
+In each class, a few joints of one body part move briefly, in their own direction and rhythm. Meanwhile the whole body
+sways, every joint jitters, and people differ in size, position and proportions, so that the action is small relative
+to other motion.
 """
 
 from dataclasses import dataclass
@@ -72,11 +72,11 @@ def synthesize(
     Args:
         output: the HDF5 file.
         layout: a built-in layout or a YAML file.
-        classes: the layout whose classes are meant; None for ``layout`` itself.
-        clips_per_class: training clips per class; if classes are imbalanced, of the most frequent one.
+        classes: the layout that defines the classes; None for ``layout`` itself.
+        clips_per_class: training clips per class; with ``imbalance``, those of the most frequent class.
         val_per_class: the same for validation clips.
         test_per_class: the same for test clips.
-        frames: shortest and longest clip.
+        frames: minimum and maximum clip length.
         amplitude: amplitude of an action, in torso lengths.
         sway: amplitude of the whole body's sway, in torso lengths.
         noise: standard deviation of the jitter per joint and frame, in torso lengths.
@@ -85,7 +85,7 @@ def synthesize(
         seed: equal seeds give equal files.
 
     Returns:
-        What was written.
+        The data set that was written.
 
     Raises:
         UserError: invalid counts or lengths, or a layout without classes.
@@ -176,7 +176,7 @@ def _split(
 
 
 def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[np.bool_]:
-    """Occluded joints ``(T, V)``: some, each for one run of on average half the clip; never all joints at once."""
+    """Mask of occluded joints ``(T, V)``: each for one run of half the clip on average, and never all at once."""
     frames, joints = shape
     start, length = rng.uniform(0, 1, joints), rng.uniform(0, 1, joints)
     hit = rng.uniform(0, 1, joints) < 2 * share
@@ -186,7 +186,7 @@ def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[n
 
 
 def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:
-    """One person swaying ``(T, V, 2)``: slow, smooth, and equal for all joints apart from a slight lean."""
+    """One swaying person ``(T, V, 2)``: slow, smooth, and equal for all joints apart from a slight lean."""
     person = pose * rng.normal(1.0, 0.08, (1, 2)) + rng.normal(0.0, 0.02, pose.shape)
     time = np.linspace(0.0, 1.0, length)[:, None]
     waves = sum(

@@ -1,4 +1,4 @@
-"""Subsets of the training clips, drawn by seed; a larger one contains a smaller one."""
+"""Random subsets of the training clips; with the same seed, a larger one contains a smaller one."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ def draw(
     Args:
         clips: the training split.
         num_classes: K.
-        fraction: of each class, at least one clip.
-        per_class: at most so many of each class.
+        fraction: share of each class to keep, at least one clip.
+        per_class: maximum number of clips per class.
         capped: a class, and its maximum size relative to the largest other class.
         seed: seed of the draw.
     """

@@ -12,7 +12,7 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 
 GROUPS = "groups"
-"""Instead of a number of folds: one fold per group, such as a subject."""
+"""Value of ``folds`` for one fold per group, such as a subject."""
 
 
 def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -> SkeletonData:
@@ -20,12 +20,12 @@ def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -
 
     Args:
         data: a checked data set with a train split.
-        folds: their number, or ``"groups"``.
-        fold: the one to hold out, from 0; for groups, an index into their sorted names, or a name.
+        folds: number of folds, or ``"groups"``.
+        fold: the fold to hold out, from 0; for groups, an index into their sorted names, or a name.
         seed: seed of the assignment.
 
     Raises:
-        UserError: folds that these clips cannot be divided into, or an unknown fold.
+        UserError: the clips cannot be divided into these folds, or the fold does not exist.
     """
     clips = data.splits["train"]
     place, names = fold_of_clips(clips, folds, seed)
@@ -48,7 +48,7 @@ def fold_of_clips(clips: Clips, folds: int | str, seed: int) -> tuple[NDArray[np
     No group is in two folds, and folds are stratified by class as far as groups allow.
 
     Raises:
-        UserError: too few clips or groups for the number of folds, or no groups although requested.
+        UserError: too few clips or groups for the number of folds, or ``"groups"`` without groups.
     """
     if folds == GROUPS:
         if clips.groups is None:
@@ -56,7 +56,7 @@ def fold_of_clips(clips: Clips, folds: int | str, seed: int) -> tuple[NDArray[np
         names = sorted(set(clips.groups))
         if len(names) < 2:
             raise UserError(
-                f"data.folds=groups needs two groups, but all training clips are of {names[0]}; give a number."
+                f"data.folds=groups needs two groups, but all training clips are in {names[0]}; give a number."
             )
         return np.array([names.index(group) for group in clips.groups], np.int64), names
     if not isinstance(folds, int) or isinstance(folds, bool) or folds < 2:

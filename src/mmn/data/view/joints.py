@@ -1,4 +1,4 @@
-"""Part of a skeleton: order, parts, bones, pairs and centre follow its joints."""
+"""Selection of joints, and layouts restricted to them."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -15,10 +15,10 @@ def chosen_joints(layout: Layout, wanted: Sequence[str], where: str) -> list[int
         layout: the skeleton.
         wanted: parts, joints, or patterns such as ``*elbow``, which may match none; a ``-`` prefix leaves joints out.
             With only such entries, all other joints are kept.
-        where: the layout's file, for errors.
+        where: the layout's file, for error messages.
 
     Raises:
-        UserError: a name of neither part nor joint, or no remaining joints.
+        UserError: a name is neither a part nor a joint, or no joints remain.
     """
     kept: set[int] = set()
     if all(name.startswith("-") for name in wanted):
@@ -46,9 +46,9 @@ def _meant(layout: Layout, name: str, where: str) -> set[int]:
 def reduce_layout(layout: Layout, joints: Sequence[int]) -> Layout:
     """The layout restricted to ``joints``.
 
-    A bone to a dropped joint ends in the next kept one along the bones. Joints that were
-    connected stay connected, by a bone to the nearest kept one towards the centre. A dropped centre is
-    replaced by the nearest kept joint along the bones.
+    A bone to a dropped joint ends in the next kept joint along the bones. Joints that were connected stay connected, by
+    a bone to the nearest kept joint towards the centre. A dropped centre is replaced by the nearest kept joint along
+    the bones.
     """
     new = {joint: place for place, joint in enumerate(joints)}
     nearest = next((joint for joint in layout.walk(layout.centre) if joint in new), None)

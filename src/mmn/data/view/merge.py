@@ -1,4 +1,4 @@
-"""Merging data sets, joints and classes matched by name."""
+"""Merging of data sets; joints and classes are matched by name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,18 +32,18 @@ def merge(
     classes: Literal["union", "common"] = "union",
     renamed: Mapping[tuple[str, str], str] | None = None,
 ) -> Merged:
-    """Merge data sets split by split; the first determines the order of joints and classes, and the skeleton.
+    """Merge data sets split by split; the first determines the skeleton and the order of joints and classes.
 
-    Only joints of all sets are kept. Clips and groups are named ``set/name``.
+    Only joints common to all sets are kept. Clips and groups are named ``set/name``.
 
     Args:
-        sets: data sets by the prefixes of their clips' names; at least two.
-        name: of the merged set.
-        classes: the union, or those common to all sets; clips of other classes are left out.
-        renamed: (set, class) → new name; an empty one leaves its clips out.
+        sets: set name, used as prefix of clip names → data set; at least two.
+        name: name of the merged set.
+        classes: keep the union of the classes, or those common to all sets; clips of other classes are left out.
+        renamed: (set, class) → new name; an empty name leaves the class out.
 
     Raises:
-        UserError: sets with no joint or class in common, or of different dimensions.
+        UserError: the sets have no joint or class in common, or different numbers of coordinates.
     """
     if len(sets) < 2:
         raise UserError("merging needs at least two data sets; give another one.")
@@ -71,7 +71,7 @@ def merge(
 
 
 def _common_joints(sets: Mapping[str, SkeletonData], notes: list[str]) -> tuple[Layout, dict[str, SkeletonData]]:
-    """The first skeleton with the joints of all sets, and the sets with only those, in its order."""
+    """The first set's skeleton restricted to common joints, and the sets with these joints in its order."""
     first = next(iter(sets.values()))
     common = [joint for joint in first.layout.joints if all(joint in data.layout.joints for data in sets.values())]
     if not common:
@@ -129,7 +129,7 @@ def _lost(place: NDArray[np.int64], clips: Clips) -> int:
 def _groups(
     sets: Mapping[str, SkeletonData], called: Mapping[str, Sequence[str]], wanted: Sequence[str]
 ) -> tuple[list[int], list[str]]:
-    """The body group of each class, from the first set with the class; none unless every class has one."""
+    """The body group of each class, from the first set with the class; empty unless every class has one."""
     group_of: dict[str, str] = {}
     for set_name, data in sets.items():
         own = data.classes

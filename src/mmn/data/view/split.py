@@ -1,4 +1,4 @@
-"""New splits of all clips: grouped, stratified, by seed."""
+"""New random splits of all clips, grouped and stratified."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,14 +15,14 @@ def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int)
     """Divide all clips of a data set into new train, val and test splits.
 
     Args:
-        data: with any splits; they are pooled.
+        data: data set with any splits, which are pooled.
         by: ``group`` keeps the clips of a group together; ``clip`` assigns every clip independently.
         test: share of the test split; 0 for none.
         val: share of the val split.
         seed: seed of the assignment.
 
     Raises:
-        UserError: shares that leave nothing to train on, no groups to split by, or too few of them.
+        UserError: the shares leave nothing to train on, or there are no groups or too few of them.
     """
     if by not in ("group", "clip"):
         raise UserError(f"--by is {by}; use group or clip.")
@@ -42,28 +42,28 @@ def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int)
     place = _shared_out(counts, list(wanted.values()), seed)[unit]
     splits = {split: np.flatnonzero(place == number) for number, split in enumerate(wanted)}
     if empty := [split for split, chosen in splits.items() if len(chosen) == 0]:
-        raise UserError(f"{len(names)} {by}s are too few for a {empty[0]} split of {shares[empty[0]]:g}; ask for more.")
+        raise UserError(
+            f"{len(names)} {by}s are too few for a {empty[0]} split of {shares[empty[0]]:g}; give a larger share."
+        )
     return replace(data, splits={split: take(clips, chosen) for split, chosen in splits.items()})
 
 
 def _shared_out(counts: NDArray[np.int64], shares: Sequence[float], seed: int) -> NDArray[np.int64]:
-    """The split of each unit ``(U,)``, as close as units allow to each split's share of every class.
+    """The split of each unit ``(U,)``, as close as possible to each split's share of every class.
 
-    Greedy: units by decreasing size, ties by seed, each go to the split that lacks most of their classes.
+    Greedy: in decreasing order of size, ties broken at random, each unit goes to the split that needs its classes most.
 
     Args:
         counts: clips of each class in each unit ``(U, K)``.
-        shares: of each split, summing to 1.
-        seed: of the order of ties.
+        shares: share of each split; they sum to 1.
+        seed: seed for breaking ties.
     """
     total = counts.sum(axis=0)
-    wanted = np.outer(shares, total).astype(np.float64)  # (S, K), what each split still lacks
+    wanted = np.outer(shares, total).astype(np.float64)  # (S, K), clips that each split still needs
     order = np.random.default_rng(seed).permutation(len(counts))
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
     place = np.empty(len(counts), np.int64)
-    weight = 1 / (
-        np.maximum(total, 1) * np.asarray(shares)[:, None]
-    )  # a clip counts by what it is of its split's share
+    weight = 1 / (np.maximum(total, 1) * np.asarray(shares)[:, None])  # of a clip, relative to its split's target
     for unit in order:
         gain = ((2 * wanted * counts[unit] - counts[unit] ** 2) * weight).sum(axis=1)
         place[unit] = int(gain.argmax())

@@ -31,13 +31,13 @@ class View:
         rest: name of a class for all clips of the other classes; None to leave them out.
         rest_ratio: maximum training clips of that class, relative to the largest other one; None for all.
         train_fraction: train on this share of each class; None for all.
-        clips_per_class: train on at most so many clips of each class; None for all.
-        draw_seed: seed of that choice; separate, so that runs with different seeds share it.
+        clips_per_class: train on at most this many clips of each class; None for all.
+        draw_seed: seed of that choice; separate, so that runs with different seeds train on the same clips.
         train_splits: the splits trained on; they no longer serve for validation.
         folds: number of folds of the training clips, or ``"groups"`` for one per group; None for no folds.
         fold: the fold held out as the val split.
         fold_seed: seed of the folds; separate, like ``draw_seed``.
-        keep_others: keep the clips of other classes as clips of unknown class, to score them all the same.
+        keep_others: keep the clips of other classes as clips of unknown class, so that they are still scored.
     """
 
     joints: Sequence[str] | None = None
@@ -64,7 +64,7 @@ class View:
         check_view(self)
 
     @property
-    def without_judge(self) -> bool:
+    def trains_on_val(self) -> bool:
         """Whether the validation clips are trained on."""
         return self.folds is None and "val" in self.train_splits
 
@@ -73,10 +73,10 @@ class View:
 
         Args:
             data: a checked data set.
-            where: its name in errors.
+            where: its name in error messages.
 
         Raises:
-            UserError: a selection that does not exist in this data set, or that leaves nothing.
+            UserError: something selected is not in this data set, or nothing remains.
         """
         data = self._training(self._classes(self._joints(data, where), where), where)
         if "train" not in data.splits and (self.folds, self.train_fraction, self.clips_per_class) != (None, None, None):
@@ -94,7 +94,7 @@ class View:
         return replace(data, splits={**data.splits, "train": clips})
 
     def settled(self, data: SkeletonData) -> "View":
-        """The same view with the classes that remain in ``data``, its result, instead of limits on their clips."""
+        """The view with limits on clips per class replaced by the classes that remain in ``data``, its result."""
         if self.min_clips is None:
             return self
         return replace(self, min_clips=None, classes=[name for name in data.classes.names if name != self.rest])
@@ -131,7 +131,7 @@ class View:
         return replace(data, classes=found.classes, splits=splits)
 
     def _kept(self, found: Relabelling, data: SkeletonData, where: str) -> list[int]:
-        """The classes to keep of those ``found`` so far."""
+        """Indices of the classes of ``found`` to keep."""
         names = range(len(found.classes.names)) if self.classes is None else self.classes
         wanted = {index for name in names for index in meant(found.classes, name, "data.classes", where)}
         if self.min_clips is None:
@@ -155,7 +155,7 @@ class View:
 
 
 def differences(whole: SkeletonData, viewed: SkeletonData) -> list[str]:
-    """A description of what a view left of a data set."""
+    """Describe what remains of a data set in a view."""
     said = []
     if viewed.layout != whole.layout:
         before, after = (layout.joints[layout.centre] for layout in (whole.layout, viewed.layout))
