@@ -102,7 +102,7 @@ def synthesize(
         raise UserError(f"the layout {classes or layout} has no class names, which synthetic data needs; name another.")
     rng = np.random.default_rng(seed)
     pose = rest_pose(skeleton, rng)
-    actions = [_action(skeleton, rng) for _ in known.names]
+    actions = [draw_action(skeleton, rng) for _ in known.names]
     scene = Scene(frames, amplitude, sway, noise, occlusion)
     frequency = imbalance ** -np.random.default_rng([seed, len(SPLITS)]).permutation(np.linspace(0, 1, len(actions)))
     splits = {
@@ -135,7 +135,8 @@ def rest_pose(layout: Layout, rng: Generator) -> NDArray[np.float64]:
     return pose - centre
 
 
-def _action(layout: Layout, rng: Generator) -> Action:
+def draw_action(layout: Layout, rng: Generator) -> Action:
+    """How some class moves."""
     parts = list(layout.parts.values())
     part = parts[rng.integers(len(parts))]
     chosen = rng.choice(part, size=min(len(part), int(rng.integers(2, 5))), replace=False)
@@ -163,8 +164,10 @@ def _split(
     arrays = []
     for label in labels:
         length = int(rng.integers(scene.frames[0], scene.frames[1] + 1))
-        body = _body(pose, length, scene.sway, rng)
-        body += scene.amplitude * _movement(actions[label], length, rng)
+        body = swaying_body(pose, length, scene.sway, rng)
+        duration = max(4, int(length * rng.uniform(0.3, 0.5)))
+        start = int(rng.integers(0, max(1, length - duration)))
+        body += scene.amplitude * movement(actions[label], length, start, duration, rng)
         body += rng.normal(0.0, scene.noise, body.shape)
         scale, place = rng.uniform(80.0, 160.0), rng.uniform(300.0, 700.0, 2)  # pixels
         clip = body * scale + place
@@ -185,10 +188,12 @@ def _occluded(shape: tuple[int, ...], share: float, rng: Generator) -> NDArray[n
     return hit & ((time - start) % 1.0 < length)
 
 
-def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -> NDArray[np.float64]:
-    """One swaying person ``(T, V, 2)``: slow, smooth, and equal for all joints apart from a slight lean."""
+def swaying_body(
+    pose: NDArray[np.float64], length: int, sway: float, rng: Generator, cycles: float = 1.0
+) -> NDArray[np.float64]:
+    """One person swaying ``(T, V, 2)``, ``cycles`` times: smooth, and equal for all joints apart from a slight lean."""
     person = pose * rng.normal(1.0, 0.08, (1, 2)) + rng.normal(0.0, 0.02, pose.shape)
-    time = np.linspace(0.0, 1.0, length)[:, None]
+    time = np.linspace(0.0, cycles, length)[:, None]
     waves = sum(
         rng.normal(0.0, 1.0 / k, 2) * np.sin(2 * np.pi * k * time + rng.uniform(0, 2 * np.pi, 2))
         for k in (0.5, 1.0, 1.5)
@@ -197,10 +202,8 @@ def _body(pose: NDArray[np.float64], length: int, sway: float, rng: Generator) -
     return person[None] + sway * np.asarray(waves)[:, None, :] * lean
 
 
-def _movement(action: Action, length: int, rng: Generator) -> NDArray[np.float64]:
-    """The action's displacement ``(T, V, 2)``: zero outside a brief window at a random time."""
-    duration = max(4, int(length * rng.uniform(0.3, 0.5)))
-    start = int(rng.integers(0, max(1, length - duration)))
+def movement(action: Action, length: int, start: int, duration: int, rng: Generator) -> NDArray[np.float64]:
+    """The action's displacement ``(T, V, 2)``: zero outside ``duration`` frames from ``start`` on."""
     phase = np.clip((np.arange(length) - start) / duration, 0.0, 1.0)
     window = np.sin(np.pi * phase) ** (1.0 - action.hold)
     wave = window if action.cycles == 0.5 else window * np.sin(2 * np.pi * action.cycles * phase)
