@@ -34,6 +34,11 @@ def cell(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
+def uncell(text: str) -> str:
+    """The text of a cell that ``cell`` made."""
+    return text[1:] if text.startswith("'") and cell(text[1:]) == text else text
+
+
 def counted(number: int, noun: str) -> str:
     """A number of things in words: ``1 clip``, ``2 clips``, ``2 classes``."""
     return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('s') else 's'}"

@@ -18,13 +18,14 @@ from mmn.cli import (
     score_segments,
     scores,
     split,
+    suggest,
     synthesize,
 )
 from mmn.engine.entry import run
 
 _COMMANDS = (
     download, convert, layouts, synthesize, merge, split, inspect, animate, compare, report, scores, bench,
-    predict, score_segments, check_submission,
+    predict, score_segments, suggest, check_submission,
 )  # fmt: skip
 
 

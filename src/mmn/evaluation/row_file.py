@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ def check_form(path: Path, forms: tuple[str, ...] = FORMS) -> None:
         UserError: naming the valid suffixes.
     """
     if path.suffix.lower() not in forms:
-        raise UserError(f"{path} must end in {', '.join(forms[:-1])} or {forms[-1]}, which determines the format.")
+        ends = f"{', '.join(forms[:-1])} or {forms[-1]}" if len(forms) > 1 else forms[0]
+        raise UserError(f"{path} must end in {ends}, which determines the format.")
     if path.is_dir():
         raise UserError(f"{path} is a folder; give a file to write.")
 
 
-def write_rows(path: Path, columns: list[str], rows: list[Row]) -> None:
+def write_rows(path: Path, columns: list[str], rows: Sequence[Row]) -> None:
     """Write a complete table atomically.
 
     Raises:
@@ -48,7 +49,7 @@ def header(form: str, columns: list[str]) -> str:
     return ",".join(columns) + "\n" if form == ".csv" else ""
 
 
-def lines(form: str, columns: list[str], rows: list[Row]) -> str:
+def lines(form: str, columns: list[str], rows: Sequence[Row]) -> str:
     """Rows as CSV or JSON lines."""
     if form != ".csv":
         return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -1,7 +1,9 @@
 """One network of an ensemble, at work on loose clips."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +39,17 @@ class Member:
         chosen = [np.asarray(clip)[:, joints] for clip in clips]
         x, times = prepare_as(self.stream.preprocessing, chosen, self.stream.layout)
         return infer(self.network, x.to(self.device), times.to(self.device), precision).double().cpu().numpy()
+
+    @contextmanager
+    def classifier_inputs(self) -> Iterator[list[NDArray[np.float32]]]:
+        """A list that grows by the features ``(B, C)`` of each batch that the network is given meanwhile."""
+        seen: list[NDArray[np.float32]] = []
+        classifier: Any = self.network.classifier
+        handle = classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0].float().cpu().numpy()))
+        try:
+            yield seen
+        finally:
+            handle.remove()
 
     def check_coordinates(self, coordinates: int) -> None:
         """Refuse points of another number of ``coordinates`` than the network was trained on.

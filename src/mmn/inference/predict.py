@@ -1,6 +1,7 @@
 """Networks at work on loose clips: probabilities, from one checkpoint or several as an ensemble."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,19 @@ class Predictor:
         if not parts:
             return np.zeros((0, len(self.classes.names)))
         return np.concatenate([self._batch(part, skeleton or self.layout) for part in parts])
+
+    def examine(
+        self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
+        """``logits (N, K)``, and the features ``(N, D)`` that the networks' classifiers make them of."""
+        with ExitStack() as stack:
+            seen = [stack.enter_context(member.classifier_inputs()) for member in self._members]
+            logits = self.logits(clips, layout)
+        return logits, np.concatenate([np.concatenate(features) for features in seen], axis=1)
+
+    def was_trained_on(self, digest: str) -> bool:
+        """Whether a network was trained on the data file of this content; see ``mmn.data.format.skeletons.digest``."""
+        return any(member.stream.data_digest == digest for member in self._members)
 
     def stream(self, window: int = 64, layout: str | Path | Layout | None = None) -> LiveStream:
         """Recognises a recording that goes on: ``stream(frame)`` are the probabilities ``(K,)`` of its last frames.

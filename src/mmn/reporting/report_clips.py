@@ -4,7 +4,6 @@ import html
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import to_hex
 
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.prepare import prepare_as
@@ -12,11 +11,11 @@ from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.evaluation.gates import BRANCHES, gate_weights, has_gates
 from mmn.evaluation.predictions import predictions, probabilities
 from mmn.evaluation.scores import Scores
+from mmn.reporting.players import players
 from mmn.reporting.result import Result
-from mmn.reporting.skeleton import front_view, part_colours
+from mmn.reporting.skeleton import front_view
 
 WORST = 6
-MOST_FRAMES = 200  # of a clip on the page; longer ones are subsampled evenly
 
 
 def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], dict[str, Any]]:
@@ -28,18 +27,13 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
     wrong = np.flatnonzero(taken != scores.labels)
     order = wrong[np.argsort(chances[wrong, scores.labels[wrong]])][:WORST]
     names = scores.classes.names
-    shown, moving = [], []
-    for i in order:
-        clip = front_view(split.clip(split.names.index(scores.names[i])))
-        clip = clip[np.linspace(0, len(clip) - 1, min(len(clip), MOST_FRAMES)).astype(int)]
-        low = clip.min(axis=(0, 1))
-        size = max(float((clip.max(axis=(0, 1)) - low).max()), 1e-6)
-        moving.append(np.rint((clip - low) / size * 900 + 50).astype(int).reshape(len(clip), -1).tolist())
+    moving = players([split.clip(split.names.index(scores.names[i])) for i in order], data.layout)
+    shown = []
+    for i, frames in zip(order, moving["clips"], strict=True):
         top = [(names[j], 100 * chances[i, j]) for j in np.argsort(-chances[i])[:5]]
         shown.append({"name": scores.names[i], "true": names[scores.labels[i]], "predicted": names[taken[i]],
-                      "frames": len(clip), "top": top})  # fmt: skip
-    colours = [to_hex(colour) for colour in part_colours(data.layout)]
-    return shown, {"clips": moving, "bones": data.layout.bones, "colours": colours}
+                      "frames": len(frames), "top": top})  # fmt: skip
+    return shown, moving
 
 
 def gates_on_a_clip(result: Result, clips: list[dict[str, Any]]) -> dict[str, Any] | None:

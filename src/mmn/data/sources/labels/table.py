@@ -9,6 +9,7 @@ from typing import NamedTuple
 from mmn.data.format.skeletons import SPLITS
 from mmn.errors import UserError
 from mmn.outside import from_outside
+from mmn.text import uncell
 
 _OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
@@ -64,10 +65,14 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str,
             f"must name the columns {', '.join(needed[:-1])} and {needed[-1]}, separated by commas, semicolons or tabs."
         )
     return [
-        (number, dict(zip(columns, (unicodedata.normalize("NFC", cell.strip()) for cell in cells), strict=False)))
+        (number, dict(zip(columns, map(_text, cells), strict=False)))
         for number, cells in enumerate(rows[1:], start=2)
         if any(cell.strip() for cell in cells)
     ]
+
+
+def _text(cell: str) -> str:
+    return unicodedata.normalize("NFC", uncell(cell.strip()))
 
 
 def read_text(path: Path, what: str) -> str:

@@ -1,0 +1,46 @@
+"""``mmn suggest``: which clips to label next, and which labels look wrong."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mmn.cli.device import add_device, chosen_device
+from mmn.errors import UserError
+
+
+def register(commands: Any) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("suggest", help="which clips to label next", description=__doc__)
+    parser.add_argument("checkpoint", help="a checkpoint; several, joined by commas, are an ensemble")
+    parser.add_argument("data", type=Path, help="an HDF5 file of mmn convert, its clips unlabelled or some of them")
+    parser.add_argument("--output", type=Path, required=True, help="the CSV to fill in, for mmn convert --labels")
+    parser.add_argument("--page", type=Path, help="a page of moving skeletons to tick, which saves the same CSV")
+    parser.add_argument("--count", type=int, default=20, help="clips to label (default: 20)")
+    parser.add_argument("--checks", type=int, default=20, help="most labels to check (default: 20)")
+    add_device(parser)
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> None:
+    from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest
+    from mmn.evaluation.row_file import check_form, write_rows
+    from mmn.inference.predict import Predictor
+    from mmn.reporting.labelling import write_labelling_page
+
+    check_form(options.output, (".csv",))
+    if options.count < 1 or options.checks < 0:
+        raise UserError(f"--count is {options.count} and --checks {options.checks}; use 1 or more, and 0 or more.")
+    predictor = Predictor(*options.checkpoint.split(","), device=chosen_device(options), precision=options.precision)
+    found = suggest(predictor, options.data, options.count, options.checks)
+    write_rows(options.output, list(found.rows[0]), found.rows)
+    written = [str(options.output)]
+    if options.page is not None:
+        looked_at = found.count(TO_LABEL) + found.count(TO_CHECK)
+        clips = [found.clips.clip(i) for i in found.order[:looked_at]]
+        names, title = predictor.classes.names, options.data.name
+        write_labelling_page(options.page, title, clips, found.layout, found.rows, found.guesses, names)
+        written.append(str(options.page))
+    print(
+        f"{', '.join(written)}: {found.count(TO_LABEL)} to label and {found.count(TO_CHECK)} to check of "
+        f"{len(found.rows)} clips"
+    )

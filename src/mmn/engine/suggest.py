@@ -1,0 +1,102 @@
+"""Clips to label next, and labels that may be wrong."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmn.data.format.clips import UNKNOWN, Clips
+from mmn.data.format.hdf5 import read_data
+from mmn.data.format.layout import Layout
+from mmn.data.format.selection import join
+from mmn.data.format.skeletons import SkeletonData, digest
+from mmn.errors import UserError
+from mmn.evaluation.errors import likely_label_errors
+from mmn.evaluation.logits import softmax
+from mmn.evaluation.scores import Scores
+from mmn.evaluation.suggest import next_to_label
+from mmn.inference.predict import Predictor
+
+TO_LABEL, TO_CHECK = "label", "check"
+PLACES = 3
+
+
+@dataclass(frozen=True)
+class Suggestions:
+    """All clips of a file, those to look at first.
+
+    Attributes:
+        clips: of the file, one after the other.
+        layout: their skeleton.
+        order: the clip that each row is about.
+        rows: for ``mmn convert --labels``: ``name``, ``label``, ``split`` and ``group`` as in the file, an unlabelled
+            clip to label being in train; ``why`` it is to be looked at (``label``, ``check`` or nothing); and the
+            likeliest class with its ``probability``.
+        guesses: for each row the likeliest classes with their probabilities.
+    """
+
+    clips: Clips
+    layout: Layout
+    order: list[int]
+    rows: list[dict[str, Any]]
+    guesses: list[list[tuple[str, float]]]
+
+    def count(self, why: str) -> int:
+        """How many clips are to be looked at for that reason."""
+        return sum(row["why"] == why for row in self.rows)
+
+
+def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed: int = 0) -> Suggestions:
+    """What to look at in a file.
+
+    Labels are doubted where the network is sure of another class, not those that it was trained on.
+
+    Args:
+        predictor: the networks.
+        path: an HDF5 file of ours.
+        count: clips to label.
+        checks: most labels to check.
+        seed: of ``next_to_label``.
+
+    Raises:
+        UserError: a file that cannot be read, or in which nothing is unlabelled and no label can be checked.
+    """
+    data = read_data(path)
+    clips, splits = join(data.splits), [split for split, part in data.splits.items() for _ in range(len(part))]
+    logits, features = predictor.examine([clips.clip(i) for i in range(len(clips))], data.layout)
+    chances = softmax(logits)
+    unlabelled = np.flatnonzero(~clips.labelled)
+    chosen = (
+        unlabelled[next_to_label(features[unlabelled], chances[unlabelled], count, seed)].tolist()
+        if len(unlabelled)
+        else []
+    )
+    doubted = _doubted(predictor, data, clips, splits, logits, checks)
+    if not chosen and not doubted:
+        raise UserError(f"{path} has no unlabelled clips, and no label in it is contradicted; there is nothing to do.")
+    why = {**dict.fromkeys(doubted, TO_CHECK), **dict.fromkeys(chosen, TO_LABEL)}
+    order = [*chosen, *doubted, *(i for i in range(len(clips)) if i not in why)]
+    names = predictor.classes.names
+    guesses = [[(names[k], float(chances[i, k])) for k in np.argsort(-chances[i])[:PLACES]] for i in order]
+    rows = []
+    for i, ((likeliest, chance), *_) in zip(order, guesses, strict=True):
+        label = "" if clips.labels[i] == UNKNOWN else data.classes.names[clips.labels[i]]
+        split = "train" if why.get(i) == TO_LABEL else splits[i]
+        group = {} if clips.groups is None else {"group": clips.groups[i]}
+        more = {"why": why.get(i, ""), "likeliest": likeliest, "probability": round(chance, 6)}
+        rows.append({"name": clips.names[i], "label": label, "split": split, **group, **more})
+    return Suggestions(clips, data.layout, order, rows, guesses)
+
+
+def _doubted(
+    predictor: Predictor, data: SkeletonData, clips: Clips, splits: list[str], logits: np.ndarray, checks: int
+) -> list[int]:
+    """Clips whose label the networks contradict, the surest first; labels of unknown classes are left alone."""
+    place = {name: k for k, name in enumerate(predictor.classes.names)}
+    labels = np.array([place.get(data.classes.names[k], UNKNOWN) if k != UNKNOWN else UNKNOWN for k in clips.labels])
+    if predictor.was_trained_on(digest(data)):
+        labels[np.array(splits) == "train"] = UNKNOWN
+    scores = Scores(clips.names, labels, logits.astype(np.float32), predictor.classes)
+    at = {name: i for i, name in enumerate(clips.names)}
+    return [at[one["clip"]] for one in likely_label_errors([scores], count=checks)]

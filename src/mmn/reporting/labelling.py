@@ -1,0 +1,54 @@
+"""A page of moving skeletons to label."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.data.format.layout import Layout
+from mmn.reporting.players import players
+from mmn.reporting.report import write_page
+
+
+def write_labelling_page(
+    output: Path,
+    title: str,
+    clips: Sequence[NDArray[np.float32]],
+    layout: Layout,
+    rows: Sequence[dict[str, Any]],
+    guesses: Sequence[Sequence[tuple[str, float]]],
+    classes: Sequence[str],
+) -> None:
+    """Write the page; what is chosen on it fills in the labels of ``rows``, which it saves as CSV.
+
+    Args:
+        output: the HTML file.
+        title: of the page.
+        clips: ``(T, V, C)`` of the first rows, which are shown.
+        layout: their skeleton.
+        rows: all rows of the table, with at least ``name``, ``label`` and ``why``.
+        guesses: for each row its likeliest classes and their probabilities.
+        classes: all class names.
+    """
+    shown = players(clips, layout)
+    cards = [
+        {**row, "frames": len(moving), "guesses": some}
+        for row, some, moving in zip(rows, guesses, shown["clips"], strict=False)
+    ]
+    table = {"columns": list(rows[0]), "rows": [list(row.values()) for row in rows]}
+    content = {
+        "title": title,
+        "cards": cards,
+        "classes": classes,
+        "players": _embedded([shown]),
+        "table": _embedded(table),
+    }
+    write_page(output, "labelling.html", content)
+
+
+def _embedded(content: Any) -> str:
+    """JSON inside a script element."""
+    return json.dumps(content, separators=(",", ":")).replace("</", "<\\/")
