@@ -107,9 +107,12 @@ def test_recomputed_features_change_nothing_but_memory() -> None:
     for recompute in (False, True):
         network = random_network(drop_path=0.5).train()
         network.recompute = recompute
+        passes: list[nn.Module] = []
+        network.scales[0][0].register_forward_pre_hook(lambda block, _, seen=passes: seen.append(block))  # type: ignore[index]
         clips, times = random_clips(network)
         loss = nn.functional.cross_entropy(network(clips, times), torch.arange(5))
         loss.backward()
+        assert len(passes) == (2 if recompute else 1)
         gradients = {name: p.grad for name, p in network.named_parameters()}
         found.append({"loss": loss.detach(), **gradients, **dict(network.named_buffers())})
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ def test_any_sizes_that_fit_together_give_logits(sizes: dict) -> None:
         ({"num_classes": 0}, "num_classes is 0"),
         ({"coordinates": 0}, "coordinates is 0"),
         ({"lift": [32, 0]}, r"lift is \[32, 0\]"),
-        ({"width": 90}, "width is 90; with 4 heads, use a multiple of 16"),
+        ({"width": 100}, "width is 100; with 4 heads, use a multiple of 16"),
         ({"num_frames": 60}, "num_frames is 60; with 4 scales, use a multiple of 8"),
         ({"heads": 0}, "heads is 0"),
         (

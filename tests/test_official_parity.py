@@ -59,6 +59,13 @@ def test_to_official_is_the_inverse_of_from_official() -> None:
     assert all(torch.equal(back[name], state[name]) for name in state)
 
 
+def test_sizes_are_inferred_from_the_weights() -> None:
+    sizes = {"num_joints": 7, "num_classes": 3, "coordinates": 3, "width": 16, "depth": 2, "heads": 2, "mlp_ratio": 3.0}
+    network = mmn.MMN(**sizes)
+    config = mmn.from_official(mmn.to_official(network)).config
+    assert {name: config[name] for name in sizes} == sizes
+
+
 def test_an_official_checkpoint_file_loads() -> None:
     network = mmn.load_network(FIXTURES / "official_small.pt")
     assert (network.config["num_joints"], network.config["num_classes"], network.config["width"]) == (10, 7, 32)
