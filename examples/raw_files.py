@@ -1,4 +1,4 @@
-"""Raw files as pose estimators and motion capture write them, made of an HDF5 file, for the pipelines beside this.
+"""Writes the clips of an HDF5 file as pose estimators and motion capture do, as input for the example pipelines.
 
 python examples/raw_files.py mediapipe|yolo FILE.h5 FOLDER
 python examples/raw_files.py arrays FILE.h5 FOLDER --part 1/5 --split test      # a fifth of each class, by four people
@@ -18,7 +18,7 @@ from mmn.data.format.skeletons import SkeletonData
 
 PICTURE = np.array([1920, 1080])
 FPS = 30
-SUIT = {  # joint of a motion-capture suit: its parent, and our joint in its place
+SUIT = {  # joint of a motion-capture suit: its parent, and our joints whose mean it is
     "Hips": ("", "left_hip right_hip"),
     "Neck": ("Hips", "left_shoulder right_shoulder"),
     "Head": ("Neck", "nose"),
@@ -34,7 +34,7 @@ SUIT = {  # joint of a motion-capture suit: its parent, and our joint in its pla
 
 
 def clips_of(data: SkeletonData) -> Iterator[tuple[str, str, str, np.ndarray]]:
-    """Name, class, split and pixels ``(T, V, 2)`` of every clip, the person half as high as the picture."""
+    """Name, class, split and pixels ``(T, V, 2)`` of every clip; the person is half as high as the picture."""
     for split, clips in data.splits.items():
         for index, name in enumerate(clips.names):
             points = np.asarray(clips.clip(index), np.float64)
@@ -43,7 +43,7 @@ def clips_of(data: SkeletonData) -> Iterator[tuple[str, str, str, np.ndarray]]:
 
 
 def mediapipe(points: np.ndarray) -> object:
-    """A list of frames of landmarks, as shares of the picture."""
+    """A list of frames of landmarks, normalised by the picture size."""
     frames = (points / PICTURE).round(5).tolist()
     return [{"pose_landmarks": [{"x": x, "y": y, "z": 0.0, "visibility": 0.99} for x, y in frame]} for frame in frames]
 
@@ -56,7 +56,7 @@ def yolo(points: np.ndarray) -> object:
 
 
 def write_json(kind: str, data: SkeletonData, folder: Path) -> None:
-    """A file per clip, and ``labels.csv``."""
+    """Write one file per clip, and ``labels.csv``."""
     rows = [["name", "label", "split"]]
     for name, label, split, points in clips_of(data):
         content = mediapipe(points) if kind == "mediapipe" else yolo(points)
@@ -66,7 +66,7 @@ def write_json(kind: str, data: SkeletonData, folder: Path) -> None:
 
 
 def write_arrays(data: SkeletonData, folder: Path, part: str, subjects: int, split: str) -> None:
-    """An array per clip of one part of each class, and ``labels.csv``; people take turns."""
+    """Write one array per clip for a part of each class, and ``labels.csv``; subjects alternate."""
     number, parts = map(int, part.split("/"))
     rows, seen = [["name", "label", "split", "group"]], dict.fromkeys(data.classes.names, 0)
     for name, label, _, points in clips_of(data):
@@ -79,13 +79,13 @@ def write_arrays(data: SkeletonData, folder: Path, part: str, subjects: int, spl
 
 
 def write_table(path: Path, rows: list[list[str]]) -> None:
-    """Rows as CSV."""
+    """Write rows as CSV."""
     with path.open("w", newline="") as file:
         csv.writer(file).writerows(rows)
 
 
 def write_bvh(data: SkeletonData, folder: Path, classes: list[str], count: int) -> None:
-    """``take.bvh``, a recording of many test clips with a second between them, and ``truth.csv``, what is when."""
+    """Write ``take.bvh``, a recording of test clips one second apart, and their segments as ``truth.csv``."""
     groups = [data.classes.group_names[group] for group in data.classes.group_of_class]
     wanted = {name for name, group in zip(data.classes.names, groups, strict=True) if {name, group} & set(classes)}
     known = [(label, suit(points, data)) for _, label, split, points in clips_of(data) if split == "test"]
@@ -101,7 +101,7 @@ def write_bvh(data: SkeletonData, folder: Path, classes: list[str], count: int) 
 
 
 def suit(points: np.ndarray, data: SkeletonData) -> np.ndarray:
-    """Pixels → places of the suit's joints ``(T, J, 3)`` in centimetres, y up, the hips of the first frame in place."""
+    """Pixels → suit joints ``(T, J, 3)`` in centimetres, y up, starting with the hips at (0, 95, 0)."""
     index = {name: number for number, name in enumerate(data.layout.joints)}
     joints = np.stack([points[:, [index[n] for n in names.split()]].mean(axis=1) for _, names in SUIT.values()], axis=1)
     places = np.concatenate([joints, np.zeros_like(joints[..., :1])], axis=2) * (0.33, -0.33, 1.0)
@@ -136,11 +136,11 @@ def main() -> None:
     parser.add_argument("kind", choices=("mediapipe", "yolo", "arrays", "bvh"))
     parser.add_argument("file", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--part", default="1/1", help="arrays: which part of each class (default: 1/1)")
-    parser.add_argument("--subjects", type=int, default=4, help="arrays: people who take turns (default: 4)")
-    parser.add_argument("--split", default="train", help="arrays: the split that all are of (default: train)")
+    parser.add_argument("--part", default="1/1", help="arrays: part of each class to write (default: 1/1)")
+    parser.add_argument("--subjects", type=int, default=4, help="arrays: number of subjects (default: 4)")
+    parser.add_argument("--split", default="train", help="arrays: split of all clips (default: train)")
     parser.add_argument("--classes", nargs="+", default=[], help="bvh: classes or groups of the clips")
-    parser.add_argument("--clips", type=int, default=12, help="bvh: how many (default: 12)")
+    parser.add_argument("--clips", type=int, default=12, help="bvh: number of clips (default: 12)")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     data = read_data(options.file)

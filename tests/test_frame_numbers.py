@@ -131,7 +131,7 @@ def test_contradictions_in_the_source_are_reported(tmp_path: Path) -> None:
 
 def test_pictures_and_videos_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
-    with pytest.raises(UserError, match="holds pictures or videos; run a pose estimator on them"):
+    with pytest.raises(UserError, match="contains pictures or videos; run a pose estimator on them"):
         convert(tmp_path, tmp_path / "x.h5", "coco17")
 
 

@@ -138,7 +138,7 @@ def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_p
 @pytest.mark.parametrize(
     ("lines", "more", "sentence"),
     [
-        ([], (), "there is no frame on standard input"),
+        ([], (), "there are no frames on stdin"),
         (["[[1, 2"], (), "line 1 of the stream: it is no frame (Expecting ',' delimiter"),
         (["7"], (), "line 1 of the stream: it is no frame ('int' object is not iterable)"),
         (["null"], (), "it is no frame"),

@@ -9,7 +9,7 @@ import pytest
 
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.sources.convert import convert
-from mmn.data.sources.people.tracking import FORGOTTEN_AFTER, who_is_who
+from mmn.data.sources.people.tracking import FORGOTTEN_AFTER, track_people
 from mmn.errors import UserError
 
 POSE = np.random.default_rng(0).uniform(0, 100, (17, 2)).astype(np.float32)
@@ -25,7 +25,7 @@ def follow(frames: list[list[np.ndarray]], numbers: list[list[float]] | None = N
     frame = np.array([t for t, people in enumerate(frames) for _ in people])
     points = np.array([pose for people in frames for pose in people], np.float32)
     given = np.full(len(frame), np.nan) if numbers is None else np.array([n for of in numbers for n in of], float)
-    people = who_is_who(frame, points, np.ones(points.shape[:2], bool), given)
+    people = track_people(frame, points, np.ones(points.shape[:2], bool), given)
     seen: dict[int, int] = {}
     ordered = [seen.setdefault(int(person), len(seen)) for person in people]
     return [[ordered[i] for i in np.flatnonzero(frame == t)] for t in range(len(frames))]
@@ -90,7 +90,7 @@ def test_tracking_time_is_linear_in_the_number_of_frames() -> None:
         frame = np.repeat(np.arange(count), 2)
         points = np.concatenate([[at(0), at(rng.uniform(500, 5000))] for _ in range(count)])
         start = time.process_time()
-        people = who_is_who(frame, points, np.ones(points.shape[:2], bool), np.full(2 * count, np.nan))
+        people = track_people(frame, points, np.ones(points.shape[:2], bool), np.full(2 * count, np.nan))
         assert len(set(people[::2].tolist())) == 1
         return time.process_time() - start
 

@@ -1,4 +1,4 @@
-"""A reader of motion-capture suits (BVH) for networks of MediaPipe's joints: seen from the front, under our names."""
+"""A reader of motion-capture suits (BVH) for networks trained on MediaPipe: front view, MediaPipe joint names."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,12 +24,12 @@ NAMES = {
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
-    """A clip a file."""
-    return Parsed("motion-capture suit", map(seen_from_the_front, bvh.read(source, options).recordings))
+    """One clip per file."""
+    return Parsed("motion-capture suit", map(front_view, bvh.read(source, options).recordings))
 
 
-def seen_from_the_front(recording: Recording) -> Recording:
-    """Places ``(T, J, 3)``, y up → points of a picture ``(T, J, 2)``, y down."""
+def front_view(recording: Recording) -> Recording:
+    """3D positions with y up → 2D points as in a picture, with y down."""
     assert recording.estimator is not None
     names = [NAMES.get(name, name) for name in recording.estimator.points]
     points = (recording.points[..., :2] * (1, -1)).astype(np.float32)

@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Also removes temporary files that killed processes left in the folder.
 
     Raises:
-        UserError: a folder instead of a file, a folder that cannot be written to, or a full disk.
+        UserError: the path is a folder, its folder cannot be written to, or the disk is full.
     """
     if path.is_dir():
         raise UserError(f"{path} is a folder; give the path of a file.")

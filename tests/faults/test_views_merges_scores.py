@@ -1,4 +1,4 @@
-"""Forty wrong views, merges, splits and score files: one sentence each, and nothing is written."""
+"""Invalid views, merges, splits and score files end in a one-line message, and nothing is written."""
 
 import json
 import pickle
@@ -18,16 +18,16 @@ from mmn.evaluation.foreign_scores import read_foreign
 from mmn.evaluation.scores import Scores
 
 VIEWS = [
-    ({"joints": [3]}, "data.joints has 3, which is no name; give parts, joints or patterns"),
-    ({"joints": [None]}, "data.joints has None, which is no name"),
-    ({"joints": 5}, "data.joints has 5, which is no name"),
+    ({"joints": [3]}, "data.joints has 3, which is not a name; give parts, joints or patterns"),
+    ({"joints": [None]}, "data.joints has None, which is not a name"),
+    ({"joints": 5}, "data.joints has 5, which is not a name"),
     ({"joints": ["-right_arm", "-left_arm", "-right_leg", "-left_leg", "-torso"]}, "leaves no joint"),
     ({"joints": ["["]}, "data.joints names '['"),
     ({"classes": [-1]}, "data.classes names -1"),
     ({"classes": [1.5]}, "data.classes names 1.5"),
     ({"classes": [["wave"]]}, "data.classes names ['wave']"),
     ({"classes": {"wave": 1}}, "data.classes is {'wave': 1}; give a list of names"),
-    ({"merge": {"": ["wave", "sit"]}}, "data.merge names a class ''; use a name of one line"),
+    ({"merge": {"": ["wave", "sit"]}}, "data.merge names a class ''; use a non-empty name on one line"),
     ({"merge": {"a\nb": ["wave", "sit"]}}, "data.merge names a class 'a\\nb'"),
     ({"merge": {"a": [99]}}, "data.merge names 99"),
     ({"target": None}, "data.target is None; use action or group"),
@@ -49,7 +49,7 @@ VIEWS = [
 
 
 @pytest.mark.parametrize(("view", "sentence"), VIEWS)
-def test_a_view_that_cannot_be(view, sentence: str, small: SkeletonData) -> None:
+def test_invalid_views_are_refused(view, sentence: str, small: SkeletonData) -> None:
     with pytest.raises(UserError) as error:
         View(**view).apply(small, "x.h5")
     assert sentence in str(error.value)
@@ -57,7 +57,7 @@ def test_a_view_that_cannot_be(view, sentence: str, small: SkeletonData) -> None
 
 
 MERGES = [
-    (("split", "a.h5", "a.h5", "--by", "clip"), "", "a.h5 is the file to split; write to another"),
+    (("split", "a.h5", "a.h5", "--by", "clip"), "", "a.h5 is the file to split; write to another file"),
     (("split", "a.h5", "c.h5", "--by", "clip", "--test", "nan"), "", "--test is nan and --val 0.1; use shares"),
     (("split", "a.h5", "c.h5", "--by", "clip", "--seed", "-1"), "", "--seed is -1; use a whole number of at least 0"),
     (("merge", ".", "a.h5", "b.h5"), "", ". is a folder; give the path of a file"),
@@ -76,7 +76,9 @@ MERGES = [
 
 
 @pytest.mark.parametrize(("words", "names", "sentence"), MERGES)
-def test_a_merge_or_split_that_cannot_be(words, names: str, sentence: str, small: SkeletonData, tmp_path: Path) -> None:
+def test_invalid_merges_and_splits_are_refused(
+    words, names: str, sentence: str, small: SkeletonData, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         write_data(tmp_path / f"{name}.h5", replace(small, splits={"test": small.splits["test"]}))
     if names:
@@ -109,7 +111,7 @@ SCORES = {
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_a_score_file_that_cannot_be(name: str, tmp_path: Path) -> None:
+def test_invalid_score_files_are_refused(name: str, tmp_path: Path) -> None:
     content, sentence = SCORES[name]
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(UserError) as error:

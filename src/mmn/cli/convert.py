@@ -39,7 +39,7 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     labels.add_argument("--labels-from", type=int, help="index of the first class: 0 (default) or 1", metavar="N")
     labels.add_argument(
         "--classes",
-        help="a text file with one class name per line, or a layout, instead of --layout's",
+        help="a text file with one class name per line, or a layout with classes (default: those of --layout)",
         metavar="F",
     )
 

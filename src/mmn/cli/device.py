@@ -22,7 +22,7 @@ def chosen_device(options: argparse.Namespace) -> str:
     import torch
 
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda needs a GPU, and torch sees none here; use --device cpu.")
+        raise UserError("--device cuda needs a GPU, and torch finds none; use --device cpu.")
     if options.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return str(options.device)

@@ -25,7 +25,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.data.view.split import split_clips
 
     if options.output.resolve() == options.file.resolve():
-        raise UserError(f"{options.output} is the file to split; write to another.")
+        raise UserError(f"{options.output} is the file to split; write to another file.")
     data = split_clips(read_data(options.file), options.by, options.test, options.val, options.seed)
     write_data(options.output, data)
     print(f"{options.output}: {in_a_line(data)}")

@@ -1,4 +1,4 @@
-"""``mmn suggest``: which clips to label next, and which labels look wrong."""
+"""``mmn suggest``: suggest clips to label next, and labels that look wrong."""
 
 import argparse
 from pathlib import Path
@@ -10,13 +10,17 @@ from mmn.errors import UserError
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("suggest", help="which clips to label next", description=__doc__)
-    parser.add_argument("checkpoint", help="a checkpoint; several, joined by commas, are an ensemble")
-    parser.add_argument("data", type=Path, help="an HDF5 file of mmn convert, its clips unlabelled or some of them")
-    parser.add_argument("--output", type=Path, required=True, help="the CSV to fill in, for mmn convert --labels")
-    parser.add_argument("--page", type=Path, help="a page of moving skeletons to tick, which saves the same CSV")
-    parser.add_argument("--count", type=int, default=20, help="clips to label (default: 20)")
-    parser.add_argument("--checks", type=int, default=20, help="most labels to check (default: 20)")
+    parser = commands.add_parser("suggest", help="suggest clips to label next", description=__doc__)
+    parser.add_argument("checkpoint", help="a checkpoint; several, separated by commas, form an ensemble")
+    parser.add_argument("data", type=Path, help="an HDF5 file of mmn convert with unlabelled clips")
+    parser.add_argument("--output", type=Path, required=True, help="the CSV file to fill in, for mmn convert --labels")
+    parser.add_argument(
+        "--page",
+        type=Path,
+        help="also write an HTML page of animated skeletons for labelling, which saves the same CSV file",
+    )
+    parser.add_argument("--count", type=int, default=20, help="number of clips to label (default: 20)")
+    parser.add_argument("--checks", type=int, default=20, help="maximum number of labels to check (default: 20)")
     add_device(parser)
     parser.set_defaults(run=_run)
 

@@ -31,8 +31,8 @@ class Classes:
     def mirrored(self) -> list[int]:
         """For each class, the class of its mirrored clips, −1 for none.
 
-        Unless ``flips`` defines it, a class that names a side maps to the one that names the other side, if any; all
-        others map to themselves.
+        Unless ``flips`` defines it, a class that names a side maps to the one that names the other side (−1 if there
+        is none), and all others to themselves.
         """
         if self.flips:
             return self.flips

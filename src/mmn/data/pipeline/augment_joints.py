@@ -20,9 +20,10 @@ class Mirror:
         self.p = probability(p)
 
     def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
-        """
+        """Mirror the clips drawn.
+
         Raises:
-            UserError: if the layout has no flip pairs.
+            UserError: the layout has no flip pairs.
         """
         if self.p == 0.0:
             return sample
@@ -100,9 +101,10 @@ class DropStreams:
 
 
 def check_mirror(layout: Layout) -> None:
-    """
+    """Check that clips in a layout can be mirrored.
+
     Raises:
-        UserError: if the layout has no flip pairs.
+        UserError: the layout has no flip pairs.
     """
     if not layout.flip_pairs:
         raise UserError(

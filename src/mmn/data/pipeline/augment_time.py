@@ -28,7 +28,7 @@ class JitterFrames:
 
     Args:
         p: probability.
-        strength: logarithm of the largest factor by which speed changes.
+        strength: logarithm of the largest factor by which speed changes, before rescaling to the clip's length.
     """
 
     stage = "time"

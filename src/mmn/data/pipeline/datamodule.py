@@ -37,11 +37,11 @@ class SkeletonDataModule(L.LightningDataModule):
         num_frames: frames T per sample.
         batch_size: clips per process and training step.
         num_workers: loader processes; 0 is fastest for clips in memory, as making a batch is cheaper than passing it.
-        memory_limit_gb: clips larger than this stay in the file and are read batch by batch.
+        memory_limit_gb: if the clips take more memory, they stay in the file and are read batch by batch.
         on_device: keep the clips and make the batches on the trainer's device instead of the CPU.
         seed: seed of clip order, frame sampling and augmentation.
-        max_train_clips: size of a class-balanced random subset to train on, drawn by the seed; a larger one contains
-            a smaller one. None for all.
+        max_train_clips: size of a random subset to train on, stratified by class and drawn by the seed; larger subsets
+            contain smaller ones. None for all clips.
         name: short name of the data set, for run names.
         get_it: command that the error message suggests if the file is missing.
         maker: creates the file if it is missing; None if it cannot be created.

@@ -95,7 +95,7 @@ def warped(place: Tensor, uniform: Tensor, strength: float) -> Tensor:
     Args:
         place: positions in [0, 1].
         uniform: ``(B, KNOTS)`` random numbers in [0, 1) that define the speed along the map.
-        strength: logarithm of the largest factor by which speed changes, before normalisation.
+        strength: logarithm of the largest factor by which speed changes, before rescaling to [0, 1].
     """
     cells = 64
     logs = strength * (2.0 * uniform.double() - 1.0)

@@ -30,7 +30,8 @@ class Box(NamedTuple):
 
 
 def check_normalisation(rule: str) -> None:
-    """
+    """Check the name of a normalisation.
+
     Raises:
         UserError: the rule is unknown.
     """

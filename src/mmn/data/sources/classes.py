@@ -20,7 +20,7 @@ def find_classes(
 
     Args:
         layout: name or file of the layout.
-        path: a text file with one class name per line, or a layout that has classes; None for the layout's own names.
+        path: a text file with one class name per line, or a layout with classes; None for the layout's own names.
         labels: the clips' labels.
         first: the label of the first class, 0 or 1.
         auto: whether the layout was inferred from the source; its class names may then not apply.
@@ -30,9 +30,9 @@ def find_classes(
     """
     if path is not None:
         if str(path) in BUILT_IN or Path(path).suffix in (".yaml", ".yml"):
-            if (brought := load_classes(path)) is None:
+            if (defined := load_classes(path)) is None:
                 raise UserError(f"--classes is {path}, a layout without class names; give one that has them.")
-            return brought, []
+            return defined, []
         lines = read_text(Path(path), "a text file with one class name per line").split("\n")
         return Classes([line.strip() for line in lines if line.strip()], [], []), []
     used = {str(label).strip() for label in labels if label is not None} - {"", "-1", "-1.0"}

@@ -114,7 +114,7 @@ def recognise(source: Path) -> str:
     if ".txt" in suffixes and yolo.is_yolo_text(first[".txt"]):
         return "yolo"
     if suffixes & _PICTURES:
-        raise UserError(f"{source} holds pictures or videos; run a pose estimator on them and give its results.")
+        raise UserError(f"{source} contains pictures or videos; run a pose estimator on them and give its results.")
     found = f" (it has {', '.join(sorted(suffixes))} files)" if any(suffixes) else ""
     raise UserError(f"{source} is in no known format{found}; give --format {'|'.join(READERS)}.")
 

@@ -60,7 +60,7 @@ def lay_out(clip: Clip, step: int) -> Clip:
     Frames that are absent from the source or lack the person become rows of NaN; at either end they are dropped.
 
     Raises:
-        UserError: the frame numbers are too far apart to be frame numbers.
+        UserError: the numbers are too far apart to be frame numbers.
     """
     there = ~np.isnan(clip.joints).all(axis=(1, 2))
     if not there.any():

@@ -16,7 +16,7 @@ CHANNELS = ("xy", "xyz", "xys", "xyzs")
 
 @dataclass(frozen=True)
 class ConvertOptions:
-    """How to read a source.
+    """Options for reading a source.
 
     Attributes:
         format: one of ``formats.READERS``, or a reader of your own as ``module.function``; None to detect.

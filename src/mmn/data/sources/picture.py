@@ -28,7 +28,7 @@ def in_pixels(points: NDArray[np.float32], picture: tuple[int, int] | None, name
     return points * np.array([width, height, width][: points.shape[-1]], np.float32)
 
 
-def are_shares(points: NDArray[np.floating]) -> bool:
+def are_normalised(points: NDArray[np.floating]) -> bool:
     """Whether ``(…, C)`` are normalised by the picture size: no value is as large as a pixel's, and few are negative.
 
     Values above 1 are allowed, since estimators place hidden legs well below the picture. Coordinates in metres around

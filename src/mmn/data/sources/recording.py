@@ -44,7 +44,7 @@ class Recording:
         split: train, val or test, if the source has one.
         total: number of frames that the source states, if any.
         group: subject or recording, if the source has one.
-        shares: whether coordinates are normalised by the picture size.
+        normalised: whether coordinates are normalised by the picture size.
     """
 
     name: str
@@ -58,11 +58,11 @@ class Recording:
     split: str | None = None
     total: int | None = None
     group: str = ""
-    shares: bool = False
+    normalised: bool = False
 
-    def of_shares(self) -> "Recording":
+    def as_normalised(self) -> "Recording":
         """The same recording, its coordinates marked as normalised by the picture size."""
-        return replace(self, shares=True)
+        return replace(self, normalised=True)
 
     @classmethod
     def from_frames(

@@ -12,8 +12,8 @@ from mmn.data.sources.joints_by_name import Selection
 from mmn.data.sources.options import ConvertOptions
 from mmn.data.sources.people.choose_person import choose_person
 from mmn.data.sources.people.seen import seen_points
-from mmn.data.sources.people.tracking import who_is_who
-from mmn.data.sources.picture import are_shares, in_pixels
+from mmn.data.sources.people.tracking import track_people
+from mmn.data.sources.picture import are_normalised, in_pixels
 from mmn.data.sources.points import BY_COUNT, Estimator
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.words import some
@@ -60,11 +60,11 @@ class Steps:
         if not len(there):
             return
         numbers, seen, points = numbers[there], seen[there], recording.points[there]
-        if recording.shares or (self.options.picture and are_shares(points)):
+        if recording.normalised or (self.options.picture and are_normalised(points)):
             points = in_pixels(points, self.options.picture, recording.name)
         scores = None if recording.scores is None else recording.scores[there]
         visible = visible[there]
-        people = who_is_who(numbers, points, visible, recording.numbers[there])
+        people = track_people(numbers, points, visible, recording.numbers[there])
         kept = choose_person(self.options.person, people, points, scores, visible, len(np.unique(numbers)))
         others = len(np.unique(people)) - len(kept)
         found = seen_points(points, scores, self.options.min_score)
@@ -77,7 +77,7 @@ class Steps:
 
     @property
     def counts_from(self) -> int:
-        """The number of a recording's first frame: 1 if that is the lowest in the source, else 0."""
+        """The number of a recording's first frame: 1 if the lowest frame number in the source is 1, else 0."""
         return int(self._first == 1)
 
     def notes(self) -> list[str]:

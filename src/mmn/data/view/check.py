@@ -1,4 +1,4 @@
-"""Views that no data set can have."""
+"""Checks of views that do not depend on the data set."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,10 @@ TARGETS = ("action", "group")
 
 
 def check_view(view: "View") -> None:
-    """Refuse views that no data set can have.
+    """Refuse views that are invalid for any data set.
 
     Raises:
-        UserError: naming the key, its value and valid ones.
+        UserError: a value is invalid; the message gives its key and valid values.
     """
     _check_lists(view)
     _check_names(view)
@@ -41,7 +41,7 @@ def _check_lists(view: "View") -> None:
             raise UserError(f"data.{key} is {value!r}; give a list of names, such as data.{key}=[…].")
     for joint in view.joints or ():
         if not isinstance(joint, str):
-            raise UserError(f"data.joints has {joint!r}, which is no name; give parts, joints or patterns.")
+            raise UserError(f"data.joints has {joint!r}, which is not a name; give parts, joints or patterns.")
     if view.merge is not None and not (
         isinstance(view.merge, dict) and all(isinstance(members, list) for members in view.merge.values())
     ):
@@ -57,7 +57,7 @@ def _check_names(view: "View") -> None:
     for key, names in (("rest", [view.rest]), ("merge", list(view.merge or ()))):
         for name in names:
             if name is not None and not (isinstance(name, str) and name.strip() and name.isprintable()):
-                raise UserError(f"data.{key} names a class {name!r}; use a name of one line.")
+                raise UserError(f"data.{key} names a class {name!r}; use a non-empty name on one line.")
 
 
 def _check_numbers(view: "View") -> None:

@@ -36,7 +36,7 @@ def split_clips(data: SkeletonData, by: str, test: float, val: float, seed: int)
         raise UserError("--by group needs the group of each clip, but the file has none; use --by clip.")
     units = clips.groups if by == "group" and clips.groups else clips.names
     names, unit = np.unique(units, return_inverse=True)
-    counts = np.zeros((len(names), len(data.classes.names) + 1), np.int64)  # the last: of unknown class
+    counts = np.zeros((len(names), len(data.classes.names) + 1), np.int64)  # last column: unknown class
     np.add.at(counts, (unit, clips.labels), 1)
     wanted = {split: share for split, share in shares.items() if share > 0}
     place = _shared_out(counts, list(wanted.values()), seed)[unit]

@@ -1,4 +1,4 @@
-"""Assignment of labels, splits and groups to clips, and of indices to class names."""
+"""Assignment of labels, splits and groups to clips, and conversion of class names to indices."""
 
 from collections.abc import Sequence
 from dataclasses import replace

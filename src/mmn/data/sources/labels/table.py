@@ -104,7 +104,7 @@ def read_split(text: str, where: str) -> str:
     """
     split = _OTHER_NAMES.get(text.lower(), text.lower())
     if split not in SPLITS:
-        raise UserError(f"{where} is in split {text!r}; splits are {', '.join(SPLITS)}.")
+        raise UserError(f"{where} is in split {text!r}; choose one of {', '.join(SPLITS)}.")
     return split
 
 

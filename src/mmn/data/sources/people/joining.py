@@ -109,12 +109,12 @@ def _join_at_cuts(
         starting = [root for first, _, root in right if first - start <= _AT_ONCE]
         tails = [max(detections[root], key=lambda d: frame[d]) for root in ending]
         heads = [min(detections[root], key=lambda d: frame[d]) for root in starting]
-        cost = _look(points, seen, tails, heads)
+        cost = _dissimilarity(points, seen, tails, heads)
         for i, j in zip(*linear_sum_assignment(cost), strict=True):
             people.join(ending[i], starting[j])
 
 
-def _look(
+def _dissimilarity(
     points: NDArray[np.float32], seen: NDArray[np.bool_], tails: list[int], heads: list[int]
 ) -> NDArray[np.float64]:
     """Dissimilarity of people ``(tails, heads)``, in pose and in position relative to each other."""

@@ -15,7 +15,7 @@ _ENOUGH_POINTS = 30  # to distinguish people
 _PAIRS_AT_ONCE = 1 << 14
 
 
-def who_is_who(
+def track_people(
     frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_], numbers: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """Number of the person ``(D,)`` for each detection, counted from 0.
@@ -35,9 +35,9 @@ def who_is_who(
     few = slice(None, None, max(1, points.shape[1] // _ENOUGH_POINTS))
     points, seen = points[:, few], seen[:, few]
     if _can_be_trusted(frame, numbers):
-        pieces = _without_swaps(frame, points, seen, np.unique(numbers, return_inverse=True)[1])
+        pieces = _split_reassigned(frame, points, seen, np.unique(numbers, return_inverse=True)[1])
     else:
-        pieces = _follow(frame, points, seen)
+        pieces = _track_by_position(frame, points, seen)
     return join_pieces(frame, points, seen, pieces)
 
 
@@ -47,7 +47,7 @@ def _can_be_trusted(frame: NDArray[np.int64], numbers: NDArray[np.float64]) -> b
     return len(np.unique(np.stack([frame, numbers]), axis=1).T) == len(frame)
 
 
-def _without_swaps(
+def _split_reassigned(
     frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_], pieces: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Split tracks whose number jumps away while someone else takes its position: the number was reassigned."""
@@ -67,7 +67,9 @@ def _without_swaps(
     return np.unique(np.stack([pieces, parts]), axis=1, return_inverse=True)[1].reshape(-1)
 
 
-def _follow(frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _track_by_position(
+    frame: NDArray[np.int64], points: NDArray[np.float32], seen: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """Assign detections frame by frame to the people last seen near them, by optimal matching."""
     from scipy.optimize import linear_sum_assignment  # takes a second, and most recordings have one person
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmn.data.sources.channels import split_channels
 from mmn.data.sources.options import ConvertOptions, Parsed
-from mmn.data.sources.picture import are_shares
+from mmn.data.sources.picture import are_normalised
 from mmn.data.sources.points import BLAZEPOSE33, HOLISTIC
 from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.recording import Recording
@@ -56,7 +56,7 @@ def _recordings(name: str, path: Path, channels: str | None) -> Iterator[Recordi
             raise UserError(f"{where} is {array.dtype} of shape {array.shape}; {_what(array)}.")
         points, scores = split_channels(array, channels, where)
         recording = Recording.from_array(clip, points[None], None if scores is None else scores[None])
-        yield recording.of_shares() if array.shape[1] in _MEDIAPIPE and are_shares(points) else recording
+        yield recording.as_normalised() if array.shape[1] in _MEDIAPIPE and are_normalised(points) else recording
 
 
 def _what(array: NDArray[Any]) -> str:

@@ -43,7 +43,7 @@ def clip_files(source: Path, suffixes: tuple[str, ...], labels: str | Path | Non
     """The clip files of a source: the file itself, or the files of a folder and of its subfolders.
 
     Folders named after a split (``train``, or a name ending in it) are splits, with files or folders in them. Other
-    folders are clips if each has one file in it, and classes otherwise. The file of ``labels`` may lie among them.
+    folders are clips if each has one file in it, and classes otherwise. The file ``labels`` is skipped.
 
     Raises:
         UserError: there is no file with one of the suffixes.
@@ -54,7 +54,7 @@ def clip_files(source: Path, suffixes: tuple[str, ...], labels: str | Path | Non
     paths = [path for path in paths if labels is None or path.resolve() != Path(labels).resolve()]
     if not paths:
         raise UserError(
-            f"{source} holds no {' or '.join(suffixes)} files; put one file per clip there, or one folder per clip."
+            f"{source} contains no {' or '.join(suffixes)} files; put one file per clip there, or one folder per clip."
         )
     placed = [(path, *_place(path, source)) for path in paths]
     folders = [path.parent for path, _, folder in placed if folder]

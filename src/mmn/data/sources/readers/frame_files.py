@@ -21,7 +21,7 @@ def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
     for path in files_below(source, f"*/*{suffix}"):
         clips.setdefault(path.parent.name, []).append(path)
     if not clips:
-        raise UserError(f"{source} holds no {suffix} files; give a folder per clip, with one file per frame.")
+        raise UserError(f"{source} contains no {suffix} files; give a folder per clip, with one file per frame.")
     return clips
 
 

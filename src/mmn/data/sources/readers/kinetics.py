@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mmn.data.sources.options import ConvertOptions, Parsed
-from mmn.data.sources.picture import are_shares
+from mmn.data.sources.picture import are_normalised
 from mmn.data.sources.points import OPENPOSE18_BODY
 from mmn.data.sources.readers.files import read_json, recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
@@ -37,7 +37,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     ]
     label = content.get("label_index", content.get("label"))
     recording = Recording.from_frames(name, frames, OPENPOSE18_BODY, label=label)
-    yield recording.of_shares() if are_shares(recording.points) else recording
+    yield recording.as_normalised() if are_normalised(recording.points) else recording
 
 
 def _person(person: Any, where: str) -> Person:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mmn.data.sources.labels.table import read_table
 from mmn.data.sources.options import ConvertOptions, Parsed
-from mmn.data.sources.picture import are_shares
+from mmn.data.sources.picture import are_normalised
 from mmn.data.sources.points import BLAZEPOSE33, BLAZEPOSE_33, HOLISTIC
 from mmn.data.sources.readers.files import read_json, recordings_of_files
 from mmn.data.sources.recording import FrameKey, Person, Recording
@@ -60,10 +60,10 @@ def _recordings(name: str, path: Path, channels: str | None) -> Iterator[Recordi
     frames = _table(path) if path.suffix == ".csv" else _json(path)
     count = next((len(person.points) for _, people in frames for person in people), _BODY)
     if count not in _ESTIMATORS:
-        raise UserError(f"{path} has {count} landmarks; MediaPipe gives {', '.join(map(str, _ESTIMATORS))}.")
+        raise UserError(f"{path} has {count} landmarks; expected {', '.join(map(str, _ESTIMATORS))}.")
     wanted = [(key, [_cut(person, channels) for person in people]) for key, people in frames]
     recording = Recording.from_frames(name, wanted, _ESTIMATORS[count])
-    yield recording.of_shares() if are_shares(recording.points) else recording
+    yield recording.as_normalised() if are_normalised(recording.points) else recording
 
 
 def _cut(person: Person, channels: str | None) -> Person:

@@ -29,7 +29,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
         raise UserError(f"there is no folder {source}; give the one with train_data.pkl and the other pickles.")
     splits = [split for split in SPLITS if (source / f"{split}_data.pkl").exists()]
     if not splits:
-        raise UserError(f"{source} holds none of train_data.pkl, val_data.pkl, test_data.pkl; is it the right folder?")
+        raise UserError(f"{source} contains none of train_data.pkl, val_data.pkl, test_data.pkl; check the folder.")
     recordings = (recording for split in splits for recording in _read_split(source, split))
     return Parsed("official pickles", recordings, published=True)
 

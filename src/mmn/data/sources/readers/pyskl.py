@@ -26,7 +26,7 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
     """The clips of each split of a pickle, or of a folder of pickles; clips in no split are left out."""
     paths = files_below(source, "*.pkl") + files_below(source, "*.pickle") if source.is_dir() else [source]
     if not paths:
-        raise UserError(f"{source} holds no pickles; PYSKL has one pickle, or one per split.")
+        raise UserError(f"{source} contains no pickles; PYSKL has one pickle, or one per split.")
     recordings: list[Recording] = []
     notes: list[str] = []
     for path in paths:

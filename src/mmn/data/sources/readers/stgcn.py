@@ -43,7 +43,7 @@ def _axes(path: Path) -> int:
 def _recordings(source: Path, options: ConvertOptions) -> Iterator[Recording]:
     paths = _data_files(source)
     if not paths:
-        raise UserError(f"{source} holds no …_data.npy files; name ST-GCN's arrays train_data.npy, val_data.npy, ….")
+        raise UserError(f"{source} has no …_data.npy files; name ST-GCN's arrays train_data.npy, val_data.npy, ….")
     for path in paths:
         try:
             data = np.load(path, mmap_mode="r")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmn.data.sources.options import ConvertOptions, Parsed
-from mmn.data.sources.picture import are_shares
+from mmn.data.sources.picture import are_normalised
 from mmn.data.sources.points import COCO17
 from mmn.data.sources.readers.files import first_content, read_json, recordings_of_files, track_number
 from mmn.data.sources.readers.frame_files import frame_files
@@ -37,7 +37,7 @@ def is_yolo(content: Any) -> bool:
 
 
 def is_yolo_text(path: Path) -> bool:
-    """Whether the first line of a text file has as many numbers as a person of 17 points."""
+    """Whether the first line of a text file has as many numbers as a person with 17 points."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
         return len(_numbers(next(line for line in lines if line.strip()))) - _BEFORE in _lengths()
@@ -76,7 +76,7 @@ def _from_text(source: Path) -> Iterator[Recording]:
 
 def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]]) -> Recording:
     recording = Recording.from_frames(name, frames, COCO17)
-    return recording.of_shares() if are_shares(recording.points) else recording
+    return recording.as_normalised() if are_normalised(recording.points) else recording
 
 
 def _people(content: Any, where: str) -> list[Person]:
