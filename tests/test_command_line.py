@@ -27,6 +27,8 @@ def ends(ended: Ended, sentence: str) -> None:
         (["experiment=ma52_joint"], "there is no data file data/ma52.h5; make it with `mmn download ma52`"),
         (["experiment=nothing"], "Could not find 'experiment/nothing' Available options"),
         (["model.widht=3"], "unknown key model.widht; did you mean model.width?"),
+        (["trainer.max_epoch=3"], "trainer.max_epoch is not in the config (did you mean trainer.max_epochs?); write"),
+        (["trainer.fast_dev_run=true"], "write +trainer.fast_dev_run= if it is an option of Lightning's Trainer"),
         (["scheduler=fast"], "scheduler=fast is now recipe=fast"),
         (["train=false"], "run `python eval.py ckpt_path=…`"),
         (["hparams_search=mmn_optuna"], "-m sweep=mmn_optuna"),

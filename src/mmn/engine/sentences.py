@@ -125,7 +125,10 @@ def _config_sentence(error: BaseException, config: Path | None) -> str:
     if name and name[1] in _ELSEWHERE:
         return f"unknown key {name[1]}; {_ELSEWHERE[name[1]]}"
     known = config_keys(config) if config else []
+    near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75) if name else []
+    if name and name[1].startswith("trainer."):
+        meant = f" (did you mean {near[0]}?)" if near and near[0] != name[1] else ""
+        return f"{name[1]} is not in the config{meant}; write +{name[1]}= if it is an option of Lightning's Trainer."
     if name and name[1] not in known:
-        near = difflib.get_close_matches(name[1], known, n=1, cutoff=0.75)
         return f"unknown key {name[1]}{f'; did you mean {near[0]}?' if near else ' (see `--help`).'}"
     return f"{text} (see `--help`)."
