@@ -1,11 +1,11 @@
-# make demo    environment, synthetic data, short training, evaluation and report: minutes on two CPU cores
-# make test    environment and the full test suite
-# make check   lint, formatting, types, import contracts
-# make coverage the test suite, and the lines that it does not run
+# make demo       environment, synthetic data, short training, evaluation and report: minutes on two CPU cores
+# make test       environment and the full test suite
+# make check      lint, formatting, types, import contracts
+# make coverage   the test suite, and the lines that it does not run
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make gpu-check  the tests that need a GPU, and the speed of the network on it
-# make torture  files of every format, damaged at random, for an hour; goes on where it was stopped
-# make setup   environment only, in .venv, from pinned constraints
+# make torture    read randomly damaged files of every format for an hour; resumes where it was interrupted
+# make setup      environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

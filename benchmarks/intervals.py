@@ -26,23 +26,23 @@ from mmn.evaluation.scores import Scores
 
 ROWS = ("top1", "action_f1_macro")
 POPULATION = 100_000  # clips
-NETWORKS = 8  # whose intervals are judged, each on its own share of the data sets
-HARDNESS = 0.2  # standard deviation between clips of the chance of being classified correctly
+NETWORKS = 8  # number of simulated networks, each with its own share of the data sets
+HARDNESS = 0.2  # standard deviation, over clips, of the probability of being classified correctly
 
 
 def simulated(
     skills: Sequence[NDArray[np.float64]], clips: int, rng: np.random.Generator, people: int = 0, spread: float = 0.0,
     balanced: bool = False,
 ) -> list[Scores]:  # fmt: skip
-    """Networks on the same clips, correct with their ``skill`` of the clip's class, which varies by clip and person.
+    """Scores of networks on the same clips, correct with their ``skill`` for the class, varied by clip and person.
 
     Args:
-        skills: of each network, by class ``(K,)``, 0–1.
-        clips: their number.
-        rng: draws them.
-        people: number of people that the clips are of; 0: each clip of its own.
+        skills: skill of each network by class ``(K,)``, 0–1.
+        clips: number of clips.
+        rng: random generator.
+        people: number of people; 0 for a different person in every clip.
         spread: standard deviation of skill between people.
-        balanced: equally many clips of each class, instead of clips of random classes.
+        balanced: draw the same number of clips of each class, instead of random classes.
     """
     k = len(skills[0])
     labels = np.arange(clips) % k if balanced else rng.integers(0, k, clips)
@@ -84,14 +84,14 @@ def coverage(
 
     Args:
         sets: number of data sets.
-        draws: of the bootstrap.
-        classes: their number.
-        clips: of each data set.
+        draws: bootstrap draws.
+        classes: number of classes.
+        clips: number of clips per data set.
         people: see ``simulated``.
         spread: see ``simulated``.
         balanced: see ``simulated``.
-        recorded: whether the file says whose clips they are.
-        seed: of the simulation.
+        recorded: whether the file records the person of each clip.
+        seed: seed of the simulation.
     """
     rng = np.random.default_rng(seed)
     inside = dict.fromkeys(ROWS, 0)
@@ -135,7 +135,7 @@ def of_networks(
 def of_recipes(
     sets: int, draws: int, clips: int, trainings: int, gain: float = 0.0, unstable: float = 0.03, seed: int = 0
 ) -> dict[str, float]:
-    """The same for two recipes trained several times each, whose trainings differ with deviation ``unstable``.
+    """The same for two recipes trained several times each, with standard deviation ``unstable`` between trainings.
 
     Returns:
         Top-1, macro F1 and ``any, Holm`` over all trainings, and ``McNemar, one each`` of the first of each recipe.

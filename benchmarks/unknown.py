@@ -1,6 +1,7 @@
-"""How well clips of classes that a network was not trained on are told: python benchmarks/unknown.py F.h5 [overrides …]
+"""Detection of clips of classes not trained on: python benchmarks/unknown.py F.h5 [overrides …]
 
-Trains without a few of the file's classes at a time, until each was left out once, and scores the test clips of all.
+Trains several times, each time without a part of the file's classes, until each class was left out once, and scores
+the test clips of all classes.
 Overrides go to train.py: ``recipe=fast model.width=48``.
 """
 
@@ -24,7 +25,7 @@ TRAIN = Path(__file__).resolve().parents[1] / "train.py"
 
 
 def train(folder: Path, data: Path, classes: list[str], overrides: list[str]) -> Predictor:
-    """Train on some classes; a fifth of their training clips choose the epoch, the temperature and the threshold."""
+    """Train on some classes; a fifth of their training clips select the epoch, the temperature and the threshold."""
     names = ",".join(f"'{name}'" for name in classes)
     own = f"data.path={data}", f"data.classes=[{names}]", "data.folds=5", "data.fold=0", f"hydra.run.dir={folder}"
     subprocess.run([sys.executable, str(TRAIN), *own, "logger=csv", *overrides], check=True)
@@ -32,7 +33,7 @@ def train(folder: Path, data: Path, classes: list[str], overrides: list[str]) ->
 
 
 def measure(data: SkeletonData, predictor: Predictor, coverage: float) -> dict[str, float]:
-    """AUROC, and the shares of known and of unknown clips that are called unknown at a coverage of val clips."""
+    """AUROC, and the shares of known and unknown clips reported as unknown at a given coverage of val clips."""
     test = data.splits["test"]
     logits = predictor.logits([test.clip(i) for i in range(len(test))], data.layout)
     known = np.isin(np.array(data.classes.names)[test.labels], predictor.classes.names)
@@ -52,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("overrides", nargs="*")
-    parser.add_argument("--parts", type=int, default=3, help="into how many parts the classes are divided (default: 3)")
+    parser.add_argument("--parts", type=int, default=3, help="number of parts to divide the classes into (default: 3)")
     parser.add_argument("--coverage", type=float, default=0.9)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()

@@ -22,7 +22,7 @@ from mmn.evaluation.scores import Scores, combine, compute_metrics, read_scores,
 
 
 @pytest.mark.parametrize("clips", [1, 5, 3000])
-def test_classes_are_scikit_learns_absent_ones_too(clips: int) -> None:
+def test_class_metrics_match_scikit_learn_with_absent_classes(clips: int) -> None:
     scores = random_scores(clips)
     predicted = scores.logits.argmax(axis=1)
     expected = precision_recall_fscore_support(scores.labels, predicted, labels=np.arange(52), zero_division=0)
@@ -34,7 +34,7 @@ def test_classes_are_scikit_learns_absent_ones_too(clips: int) -> None:
 
 
 @pytest.mark.parametrize("file", ["ctrgcn_joint_val.txt", "skateformer_joint_val.txt"])
-def test_real_predictions_of_micro_actions_are_scikit_learns_too(file: str) -> None:
+def test_metrics_of_published_predictions_match_scikit_learn(file: str) -> None:
     predicted, labels = np.loadtxt(reference(f"data/ma52_predictions/{file}"), delimiter=",", dtype=np.int64).T
     names = [f"val{i:04d}" for i in range(len(labels))]
     rows = per_class(Scores(names, labels, np.eye(52, dtype=np.float32)[predicted], MA52))
@@ -65,7 +65,7 @@ def test_clips_without_a_label_are_left_out() -> None:
     assert analyse(scores) == {}
 
 
-def test_agreement_and_baselines_are_scikit_learns() -> None:
+def test_agreement_and_baselines_match_scikit_learn() -> None:
     scores = random_scores(300)
     result, predicted = analyse(scores, 10), scores.logits.argmax(axis=1)
     assert result["kappa"] == pytest.approx(cohen_kappa_score(scores.labels, predicted))
@@ -80,8 +80,8 @@ def test_agreement_and_baselines_are_scikit_learns() -> None:
     assert (analyse(six, 10)["kappa"], result["drawn_by"]) == (0.0, "clip")
 
 
-def test_errors_are_counted_from_the_surest_clip_on() -> None:
-    logits = np.float32([[9, 0], [5, 0], [3, 0], [1, 0]])  # ever less sure
+def test_risk_is_accumulated_from_the_most_confident_clip() -> None:
+    logits = np.float32([[9, 0], [5, 0], [3, 0], [1, 0]])  # decreasingly confident
     curve = risk_coverage(Scores(list("wxyz"), np.array([0, 1, 0, 1]), logits, Classes(["a", "b"], [], [])), 4)
     assert curve["coverage"] == [25, 50, 75, 100]
     assert curve["risk"] == pytest.approx([0, 50, 100 / 3, 50])
@@ -100,7 +100,7 @@ def test_each_class_has_an_interval() -> None:
     assert row[0]["precision_95"] == pytest.approx(share_interval(1, 3))
 
 
-def test_what_a_reader_has_to_know_is_said() -> None:
+def test_caveats_are_listed() -> None:
     labels = np.repeat(np.arange(3), [30, 30, 4])
     logits = np.eye(52, dtype=np.float32)[labels]
     logits[0] = np.eye(52)[51]
@@ -124,21 +124,21 @@ def test_weights_favour_the_better_stream_and_their_sum_is_1() -> None:
     assert fitted.gain == pytest.approx(together - compute_metrics(combine(streams))["top1"], abs=3)
 
 
-def test_streams_that_are_alike_are_weighted_alike_and_the_gain_is_not_the_one_fitted() -> None:
+def test_similar_streams_get_equal_weights_and_the_gain_is_held_out() -> None:
     fitted = find_weights([random_scores(150, 1.5, seed) for seed in range(4)])
     assert fitted.step == 0.0
     assert max(fitted.weights) < 0.35
     assert fitted.gain < 2.5
 
 
-def test_weights_leave_equal_ones_only_for_a_loss_that_is_clearly_less() -> None:
+def test_weights_differ_from_equal_ones_only_for_a_clearly_lower_loss() -> None:
     clips = np.tile([0.0, 2.0], 50)
     unclear = clips - 0.05 + np.tile([0.9, -0.9, -0.9, 0.9], 25)
     assert _step(np.stack([clips, unclear, clips])) == 0
     assert _step(np.stack([clips, clips - 0.2, clips])) == 1
 
 
-def test_a_stream_of_another_scale_loses_nothing() -> None:
+def test_the_scale_of_a_stream_has_no_effect() -> None:
     streams = [random_scores(600, 2.0, seed) for seed in range(3)]
     loud = [*streams[:2], replace(streams[2], logits=streams[2].logits * 1000)]
     plain, scaled = find_weights(streams), find_weights(loud)

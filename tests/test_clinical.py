@@ -1,4 +1,4 @@
-"""What comparisons over people and centres ask for: several files, subjects, grades, sensitivity and specificity."""
+"""Metrics for clinical studies: several files, subjects, grades, sensitivity and specificity."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ def scores(labels: list[int], predicted: list[int], k: int = 4, ordinal: bool = 
     return Scores(names, np.array(labels), np.eye(k, dtype=np.float32)[predicted], classes, groups=groups)
 
 
-def test_each_group_counts_alike_and_the_worst_is_named() -> None:
+def test_groups_are_weighted_equally_and_the_worst_is_named() -> None:
     of = scores([0, 1, 2, 3, 0, 1, 2, -1], [0, 1, 2, 3, 1, 1, 3, 0], groups=["a"] * 4 + ["b"] + ["c"] * 2 + ["d"])
     found = by_group(of)
     assert [(row["name"], row["clips"], row["value"]) for row in found["each"]] == [
@@ -61,7 +61,7 @@ def test_sensitivity_and_specificity_of_each_class() -> None:
     assert [round(row["specificity"], 2) for row in rows] == [66.67, 75, 100, 100]
 
 
-def test_a_layout_says_that_its_classes_are_grades(small: SkeletonData, tmp_path: Path) -> None:
+def test_a_layout_declares_that_its_classes_are_grades(small: SkeletonData, tmp_path: Path) -> None:
     text = "joints: [a]\nbones: []\nparts: {all: [a]}\ncentre: a\nclasses: [none, mild, severe]\nordinal: "
     (tmp_path / "x.yaml").write_text(text + "true")
     classes = load_classes(tmp_path / "x.yaml")
@@ -79,7 +79,7 @@ def test_a_layout_says_that_its_classes_are_grades(small: SkeletonData, tmp_path
     assert read_scores(tmp_path / "s.h5").classes == classes
 
 
-def test_what_a_network_costs(small_checkpoint: Path, tmp_path: Path) -> None:
+def test_bench_reports_the_cost_of_a_network(small_checkpoint: Path, tmp_path: Path) -> None:
     words = ("bench", str(small_checkpoint), "--repeats", "3", "--batch", "2", "--device", "cpu")
     ended = in_process("mmn", *words, "--json", cwd=tmp_path)
     found = json.loads(ended.stdout)

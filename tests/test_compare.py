@@ -1,4 +1,4 @@
-"""Sweeps compared: no run is lost, n and selection are said, differences are tested."""
+"""Comparison of sweeps: every run is listed, n and selection are reported, differences are tested."""
 
 import io
 import json
@@ -65,7 +65,7 @@ def test_rows_have_n_mean_sample_deviation_and_a_t_interval(sweep: dict, tmp_pat
     assert (table.data, table.selected_on) == ("a.h5", "val/top1")
 
 
-def test_a_seed_that_lacks_a_stream_is_named_and_stays_out_of_the_ensemble(sweep: dict, tmp_path: Path) -> None:
+def test_a_seed_without_a_stream_is_named_and_left_out_of_the_ensemble(sweep: dict, tmp_path: Path) -> None:
     (table,) = compare(tmp_path).tables
     ensemble = table.rows[-1]
     assert ensemble.name == "ensemble"
@@ -101,16 +101,18 @@ def test_no_run_is_lost(tmp_path: Path) -> None:
     names = [row.name for row in comparison.tables[0].rows]
     assert names[1:3] == ["~callbacks=left out, x=default, lr=default", "~callbacks=default, x=1, lr=0.002"]
     assert len(comparison.tables[0].rows[0].runs) == 2
-    assert "epochs selected by test/top1, the metric compared here, and so optimistic" in comparison.markdown()
+    assert (
+        "epochs selected by test/top1, the metric compared here, which is therefore optimistic" in comparison.markdown()
+    )
 
 
-def test_jobs_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_jobs_are_sorted_by_number(tmp_path: Path) -> None:
     for number in (10, 2, 1):
         write_run(tmp_path / f"{number}-joint", "joint", number, random_scores(10))
     assert [run.seed for run in find_runs(tmp_path)] == [1, 2, 10]
 
 
-def test_experiments_of_one_modality_are_told_apart(tmp_path: Path) -> None:
+def test_experiments_with_the_same_modality_are_distinguished(tmp_path: Path) -> None:
     scores = random_scores(40)
     for number, name in enumerate(("own", "jhmdb_joint")):
         write_run(tmp_path / f"{number}", "joint", 1, scores, f"experiment={name}")
@@ -120,7 +122,7 @@ def test_experiments_of_one_modality_are_told_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_results_that_cannot_be_added_up_are_compared_all_the_same(tmp_path: Path) -> None:
+def test_results_that_cannot_be_ensembled_are_still_compared(tmp_path: Path) -> None:
     scores = random_scores(40)
     write_run(tmp_path / "1", "joint", 1, scores)
     write_run(tmp_path / "2", "bone", 1, replace(scores, names=[f"other{i}" for i in range(40)]))
@@ -130,7 +132,7 @@ def test_results_that_cannot_be_added_up_are_compared_all_the_same(tmp_path: Pat
     assert table.pairs[0].p is None
 
 
-def test_it_is_written_as_markdown_json_latex_and_csv(sweep: dict, tmp_path: Path, capsys) -> None:
+def test_a_comparison_is_written_as_markdown_json_latex_and_csv(sweep: dict, tmp_path: Path, capsys) -> None:
     main(["compare", str(tmp_path), "--metric", "loss", "--latex", "--csv"])
     out = capsys.readouterr().out
     lines = pd.read_csv(io.StringIO(out))
@@ -146,7 +148,7 @@ def test_it_is_written_as_markdown_json_latex_and_csv(sweep: dict, tmp_path: Pat
     assert json.loads((tmp_path / "compare.json").read_text())["tables"][0]["rows"]["joint"]["n"] == 3
 
 
-def test_a_metric_that_no_run_has_is_refused_with_those_there_are(sweep: dict, tmp_path: Path) -> None:
+def test_an_unknown_metric_is_refused_with_the_known_ones(sweep: dict, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"have no test nothing; they have test action_f1_macro.*test top5\."):
         compare(tmp_path, "nothing")
     with pytest.raises(UserError, match="there are no finished runs"):

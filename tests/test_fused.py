@@ -1,4 +1,4 @@
-"""The fast paths compute what the network computes."""
+"""The fast paths give the same results as the network."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ import mmn
 
 
 def random_network(**options: object) -> mmn.MMN:
-    """A network whose every parameter and statistic matters."""
+    """A network with random parameters and statistics, so that each of them affects the logits."""
     torch.manual_seed(0)
     network = mmn.MMN(10, 7, width=32, depth=1, **options)  # type: ignore[arg-type]
     for parameter in network.parameters():
@@ -28,9 +28,9 @@ def random_clips(network: mmn.MMN, count: int = 5) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.parametrize("options", [{}, {"corrected": True}, {"coordinates": 3, "num_frames": 8, "scales": 4}])
-def test_a_fused_network_gives_the_logits_of_the_network(options: dict, device: str) -> None:
+def test_a_fused_network_gives_the_same_logits(options: dict, device: str) -> None:
     network = random_network(**options).to(device)
-    clips, times = (x.to(device) for x in random_clips(network, 35))  # more than are worked on at a time
+    clips, times = (x.to(device) for x in random_clips(network, 35))  # more than one batch
     with torch.no_grad():
         expected = network(clips, times)
     torch.testing.assert_close(mmn.infer(network, clips, times), expected, rtol=0, atol=1e-5)
@@ -43,7 +43,7 @@ def test_a_fused_network_gives_the_logits_of_the_network(options: dict, device: 
 def test_low_precision_does_not_round_motion_away() -> None:
     network = random_network(num_frames=16, scales=2)
     for block in (block for scale in network.scales for block in scale):  # type: ignore[attr-defined]
-        block.split.bias.data.add_(20.0)  # large beside motion, of which it is no part
+        block.split.bias.data.add_(20.0)  # large compared to motion, from which it cancels
     clips, times = random_clips(network)
     clips = clips[:, :1] + 0.005 * clips
     expected = mmn.infer(network, clips, times)
@@ -87,7 +87,7 @@ def test_a_fused_network_keeps_the_weights_it_was_made_from() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_the_plain_formulation_agrees_in_logits_and_gradients(training: bool) -> None:
+def test_the_plain_implementation_agrees_in_logits_and_gradients(training: bool) -> None:
     network = random_network(drop_path=0.0, dropout=0.0).train(training)
     plain = plain_network(network)
     clips, times = random_clips(network)
@@ -102,7 +102,7 @@ def test_the_plain_formulation_agrees_in_logits_and_gradients(training: bool) ->
         torch.testing.assert_close(parameter.grad, expected, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_recomputed_features_change_nothing_but_memory() -> None:
+def test_recomputation_changes_only_memory_use() -> None:
     found = []
     for recompute in (False, True):
         network = random_network(drop_path=0.5).train()

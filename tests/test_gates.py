@@ -1,4 +1,4 @@
-"""Gate weights, as the report draws them."""
+"""Gate weights, as drawn in the report."""
 
 from pathlib import Path
 
@@ -27,14 +27,14 @@ def test_gates_are_weights_of_branches_and_scales(evaluated: Path) -> None:
 
 
 @pytest.mark.parametrize("modality", ["joint", "bone"])
-def test_gates_of_official_weights_are_of_the_modality_that_was_scored(
+def test_gates_of_official_weights_use_the_scored_modality(
     small: SkeletonData, modality: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 
     def gates_of(network: MMN, clips: torch.Tensor, times: torch.Tensor) -> Gates:
         seen.append(clips)
-        joints = torch.arange(15.0).expand(1, 3, 15) / 15  # of the joint in each place of the network's order
+        joints = torch.arange(15.0).expand(1, 3, 15) / 15  # weight of the joint at each index in network order
         return Gates(joints, torch.zeros(1, 3, 16), torch.zeros(1, 4))
 
     drawn = []

@@ -31,7 +31,7 @@ def on_cpu(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=["float32", "on_device", "compile", "bf16"],
 )
-def test_losses_are_those_of_the_cpu(
+def test_losses_match_those_of_the_cpu(
     on_cpu: Path, jhmdb_like: Path, tmp_path: Path, options: list[str], tolerance: float
 ) -> None:
     result = train(tmp_path / "run", jhmdb_like, *QUICK, *STILL, TRAINER, *options)
@@ -40,7 +40,7 @@ def test_losses_are_those_of_the_cpu(
         assert column(tmp_path / "run", name) == pytest.approx(column(on_cpu, name), abs=tolerance), name
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_matches_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:
     options = [*QUICK, TRAINER, "trainer.precision=32", "trainer.max_epochs=3"]
     assert train(tmp_path / "whole", jhmdb_like, *options).returncode == 0
     stop = "+callbacks.stop={_target_:own_callbacks.StopAfter,steps:10}"
@@ -52,7 +52,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(jhmdb_like: Path, tmp_path
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs: NCCL refuses two processes on one")
-def test_two_gpus_with_half_the_batch_each_train_like_one(on_cpu: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+def test_two_gpus_with_half_the_batch_each_match_one(on_cpu: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     options = [*QUICK, *STILL, f"data.path={jhmdb_like}", f"hydra.run.dir={tmp_path}/run", "trainer=ddp"]
     more = ["trainer.devices=2", "trainer.precision=32", "data.batch_size=4"]
     assert command("train.py", *options, *more, cwd=tmp_path).returncode == 0

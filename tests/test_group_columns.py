@@ -22,7 +22,7 @@ MA52 = load_classes("ma52")
 
 
 def made(clips: int = 60) -> tuple[Scores, Scores]:
-    """Actions known a little, and groups known well, with classes and clips in another order."""
+    """Scores of actions with little skill, and of groups with much, with classes and clips in another order."""
     rng = np.random.default_rng(0)
     labels, names = rng.integers(0, 52, clips), [f"test{i:04d}" for i in range(clips)]
     actions = Scores(names, labels, (rng.normal(0, 2, (clips, 52)) + np.eye(52)[labels]).astype(np.float32), MA52)
@@ -56,7 +56,7 @@ def test_each_way_is_measured_as_the_challenge_does() -> None:
     assert group_metrics(network) == {}
 
 
-def test_evaluation_writes_and_measures_them(small: SkeletonData, tmp_path: Path) -> None:
+def test_evaluation_writes_and_scores_ranked_groups(small: SkeletonData, tmp_path: Path) -> None:
     actions, network = made()
     for name, scores in (("actions", actions), ("network", network)):
         write_scores(tmp_path / f"{name}.h5", scores)

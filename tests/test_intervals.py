@@ -1,4 +1,4 @@
-"""Intervals hold what they promise, and metrics of counts are the metrics."""
+"""Intervals have their nominal coverage, and metrics of counts equal those of clips."""
 
 import runpy
 
@@ -17,14 +17,14 @@ TWO = Classes(["a", "b"], [], [])
 
 
 def right_of(right: np.ndarray, groups: list[str] | None = None) -> Scores:
-    """Scores of two classes, that are right where they are said to be."""
+    """Scores of two classes that are right where ``right`` is True."""
     labels = np.arange(len(right)) % 2
     logits = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)]
     return Scores([f"clip{i}" for i in range(len(right))], labels, logits, TWO, groups=groups)
 
 
 @pytest.mark.parametrize("clips", [1, 7, 400])
-def test_metrics_of_counts_are_the_metrics(clips: int) -> None:
+def test_metrics_of_counts_equal_those_of_clips(clips: int) -> None:
     scores = random_scores(clips)
     expected = compute_metrics(scores)
     assert {"clips": clips, "loss": expected["loss"], **observed(scores)} == pytest.approx(expected, abs=1e-9)
@@ -48,7 +48,7 @@ def test_a_share_of_very_few_clips_has_its_exact_interval() -> None:
     assert share_interval(0.5, 0) == [0.0, 100.0]
 
 
-def test_the_basic_interval_turns_the_draws_around_and_stays_a_percentage() -> None:
+def test_the_basic_interval_reflects_the_draws_and_stays_a_percentage() -> None:
     samples = np.linspace(60, 80, 100_001)  # 2.5 % at 60.5, 97.5 % at 79.5
     assert basic(75.0, samples, 10**9) == pytest.approx([70.5, 89.5], abs=1e-3)
     assert basic(95.0, samples + 15, 10**9) == [pytest.approx(95.5, abs=1e-3), 100.0]
@@ -56,7 +56,7 @@ def test_the_basic_interval_turns_the_draws_around_and_stays_a_percentage() -> N
     assert (75 - wider[0]) / 4.5 == pytest.approx(1.118034 * 2.776445 / 1.959964, abs=1e-3)
 
 
-def test_clips_of_people_are_worth_fewer_clips_of_their_own() -> None:
+def test_grouped_clips_count_as_fewer_independent_clips() -> None:
     right = np.repeat([True, True, False, True], 25)
     groups = [f"person{i // 25}" for i in range(100)]
     alone, together = intervals(right_of(right), 50), intervals(right_of(right, groups), 50)
@@ -65,7 +65,7 @@ def test_clips_of_people_are_worth_fewer_clips_of_their_own() -> None:
     assert together["top1"] == pytest.approx(share_interval(0.75, worth), abs=1e-4)
     assert np.ptp(together["action_f1_macro"]) > 2 * np.ptp(alone["action_f1_macro"])
     everyone = intervals(right_of(np.ones(100, bool), groups), 50)["top1"]
-    assert everyone[0] == pytest.approx(100 * 0.025**0.25, abs=1e-6)  # as four clips of four
+    assert everyone[0] == pytest.approx(100 * 0.025**0.25, abs=1e-6)  # as for four of four clips
     assert groups_of(right_of(right)).tolist() == list(range(100))
 
 
@@ -76,7 +76,7 @@ def test_clips_of_a_group_are_drawn_together() -> None:
     assert np.mean(top1 == 50) == pytest.approx(0.5, abs=0.05)
 
 
-def test_draws_are_seeded_alike_for_both_and_spread_as_clips_do() -> None:
+def test_both_results_get_the_same_draws_which_spread_like_clips() -> None:
     scores = random_scores(900)
     first, second = drawn([scores, scores], 2000)
     np.testing.assert_array_equal(first["action_f1_macro"], second["action_f1_macro"])
@@ -85,7 +85,7 @@ def test_draws_are_seeded_alike_for_both_and_spread_as_clips_do() -> None:
     assert first["top1"].mean() == pytest.approx(100 * share, abs=0.2)
 
 
-def test_one_clip_taken_for_an_absent_class_is_one_clip_over_the_classes_present() -> None:
+def test_a_clip_predicted_as_an_absent_class_counts_once_over_the_classes_present() -> None:
     labels = np.repeat(np.arange(10), 30)
     logits = np.eye(52, dtype=np.float32)[labels]
     logits[0] = np.eye(52)[51]
@@ -103,7 +103,7 @@ def calibrated(clips: int, seed: int, temperature: float = 1.0) -> Scores:
     return Scores([str(i) for i in range(clips)], labels, (logits * temperature).astype(np.float32), classes)
 
 
-def test_the_error_expected_of_a_calibrated_network_is_that_of_one() -> None:
+def test_the_expected_calibration_error_matches_that_of_a_calibrated_network() -> None:
     errors = [calibration(calibrated(176, seed))["ece"] for seed in range(60)]
     result = calibration(calibrated(176, 99))
     assert np.mean(errors) > 5
@@ -113,7 +113,7 @@ def test_the_error_expected_of_a_calibrated_network_is_that_of_one() -> None:
     assert np.mean(inside) > 0.8
 
 
-def test_nll_and_brier_are_those_of_the_probabilities() -> None:
+def test_nll_and_brier_match_their_definitions() -> None:
     logits = np.log(np.float32([[0.7, 0.3], [0.4, 0.6]]))
     result = calibration(Scores(["x", "y"], np.array([0, 0]), logits, TWO))
     assert result["nll"] == pytest.approx(-(np.log(0.7) + np.log(0.4)) / 2, abs=1e-6)
@@ -121,14 +121,14 @@ def test_nll_and_brier_are_those_of_the_probabilities() -> None:
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
-def test_the_temperature_that_spoiled_the_logits_is_found(temperature: float) -> None:
+def test_the_temperature_of_scaled_logits_is_recovered(temperature: float) -> None:
     assert fit_temperature(calibrated(4000, 5, temperature)) == pytest.approx(temperature, rel=0.06)
     unlabelled = calibrated(5, 0)
     unlabelled.labels[:] = -1
     assert fit_temperature(unlabelled) == 1.0
 
 
-def test_intervals_cover_and_tests_seldom_err_where_nothing_differs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_intervals_cover_and_tests_have_few_false_positives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gc.collect", lambda: 0)  # statsmodels calls it in every correction
     benchmark = runpy.run_path(str(ROOT / "benchmarks" / "intervals.py"))
     for clips in (1, 5, 6, 9, 40):

@@ -1,4 +1,4 @@
-"""A recording that goes on: after each frame what a window over the last ones shows."""
+"""Live recognition: after each frame, a prediction for the window of the last frames."""
 
 import io
 import json
@@ -40,12 +40,14 @@ WAYS = [
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way.modality.name}_{way.normalisation}_{way.sampling.name}")
 @pytest.mark.parametrize("window", [1, 16, 20])
-def test_the_network_sees_the_window_as_a_clip(
+def test_the_window_is_processed_like_a_clip(
     small: SkeletonData, small_checkpoint: Path, way: Preprocessing, window: int
 ) -> None:
     stream = load_checkpoint(small_checkpoint).stream
     live = LiveWindow(Echo(), replace(stream, preprocessing=way), window, "cpu")
-    frames = 1e3 + 50 * np.concatenate([small.splits["test"].clip(i) for i in range(4)])[:45]  # the window goes round
+    frames = (
+        1e3 + 50 * np.concatenate([small.splits["test"].clip(i) for i in range(4)])[:45]
+    )  # enough to wrap the buffer
     for end, frame in enumerate(frames, start=1):
         expected = Echo()(*prepare_as(way, [frames[max(0, end - window) : end]], small.layout))[0]
         np.testing.assert_allclose(live(frame), expected, atol=1e-5)
@@ -61,7 +63,7 @@ def test_an_ensemble_in_another_layout(small: SkeletonData, small_checkpoint: Pa
     np.testing.assert_allclose(found, predictor([clip[-8:]])[0], atol=1e-5)
 
 
-def test_a_missing_joint_stays_where_it_was(small: SkeletonData, small_checkpoint: Path) -> None:
+def test_a_missing_joint_keeps_its_last_position(small: SkeletonData, small_checkpoint: Path) -> None:
     predictor, clip = mmn.Predictor(small_checkpoint), small.splits["test"].clip(0)[:9].copy()
     shown = clip.copy()
     shown[0, 3] = shown[4, 7, 1] = np.nan
@@ -75,13 +77,13 @@ def test_a_missing_joint_stays_where_it_was(small: SkeletonData, small_checkpoin
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
-        (np.zeros((14, 2)), r"a frame has shape \(14, 2\) where \(15 joints, coordinates\) belong"),
-        (np.zeros((15, 3)), r"a frame has shape \(15, 3\) where"),
-        (np.zeros(15), r"a frame has shape \(15,\) where"),
+        (np.zeros((14, 2)), r"a frame has shape \(14, 2\) instead of \(15 joints, coordinates\)"),
+        (np.zeros((15, 3)), r"a frame has shape \(15, 3\) instead of"),
+        (np.zeros(15), r"a frame has shape \(15,\) instead of"),
         (np.full((15, 2), np.inf), "a coordinate beyond 1e"),
     ],
 )
-def test_frames_that_cannot_be_are_refused(
+def test_invalid_frames_are_refused(
     small: SkeletonData, small_checkpoint: Path, frame: np.ndarray, sentence: str
 ) -> None:
     stream = mmn.Predictor(small_checkpoint).stream()
@@ -90,9 +92,9 @@ def test_frames_that_cannot_be_are_refused(
         stream(frame)
 
 
-def test_a_stream_that_cannot_be_is_refused(small: SkeletonData, small_checkpoint: Path) -> None:
+def test_invalid_streams_are_refused(small: SkeletonData, small_checkpoint: Path) -> None:
     predictor = mmn.Predictor(small_checkpoint)
-    with pytest.raises(UserError, match="a window of 0 frames holds nothing"):
+    with pytest.raises(UserError, match="a window of 0 frames is empty"):
         predictor.stream(0)
     with pytest.raises(UserError, match="was not trained on clips in 3D"):
         predictor.stream()(np.zeros((15, 3)))
@@ -108,7 +110,7 @@ def ask(
     return in_process("mmn", "predict", str(checkpoint), "-", *more, cwd=folder)
 
 
-def test_frames_in_and_answers_out(
+def test_each_frame_gets_an_answer(
     small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clip = small.splits["test"].clip(0)[:9]
@@ -139,25 +141,25 @@ def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_p
     ("lines", "more", "sentence"),
     [
         ([], (), "there are no frames on stdin"),
-        (["[[1, 2"], (), "line 1 of the stream: it is no frame (Expecting ',' delimiter"),
-        (["7"], (), "line 1 of the stream: it is no frame ('int' object is not iterable)"),
-        (["null"], (), "it is no frame"),
-        (["{}"], (), "it is no frame ('keypoints')"),
-        (["[]"], (), "it is no frame"),
-        (["[null]"], (), "it is no frame"),
-        (['[["a", "b"]]'], (), "it is no frame (could not convert string to float"),
-        (["[[1, 2], [3]]"], (), "it is no frame (setting an array element"),
-        (["[" * 200_000], (), "it is no frame"),
-        (["[[1, 2]]"], (), "a frame has shape (1, 2) where (15 joints"),
+        (["[[1, 2"], (), "line 1 of the stream: it is not a frame (Expecting ',' delimiter"),
+        (["7"], (), "line 1 of the stream: it is not a frame ('int' object is not iterable)"),
+        (["null"], (), "it is not a frame"),
+        (["{}"], (), "it is not a frame ('keypoints')"),
+        (["[]"], (), "it is not a frame"),
+        (["[null]"], (), "it is not a frame"),
+        (['[["a", "b"]]'], (), "it is not a frame (could not convert string to float"),
+        (["[[1, 2], [3]]"], (), "it is not a frame (setting an array element"),
+        (["[" * 200_000], (), "it is not a frame"),
+        (["[[1, 2]]"], (), "a frame has shape (1, 2) instead of (15 joints"),
         ([json.dumps([[1e300, 1]] * 15)], (), "a coordinate beyond"),
-        ([f"[[{'9' * 400}, 1]]"], (), "it is no frame (int too large to convert to float"),
+        ([f"[[{'9' * 400}, 1]]"], (), "it is not a frame (int too large to convert to float"),
         (["[[1, 2]]"], ("--output", "p.csv"), "leave --output out"),
         (["[[1, 2]]"], ("--segments", "p.csv"), "leave --segments out"),
         (["[[1, 2]]"], ("other.npz",), "leave the other sources out"),
         (["[[1, 2]]"], ("--window", "0"), "a window of 0 frames"),
     ],
 )
-def test_streams_that_cannot_be_are_said_in_a_sentence(
+def test_invalid_live_requests_end_in_one_sentence(
     small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: list[str], more: tuple[str, ...],
     sentence: str,
 ) -> None:  # fmt: skip

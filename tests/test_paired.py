@@ -1,4 +1,4 @@
-"""Two results compared: exact tests, nothing said of more than was tested."""
+"""Comparison of two results: exact tests, and what they apply to."""
 
 from dataclasses import replace
 
@@ -29,12 +29,14 @@ def test_top1_is_compared_by_mcnemars_exact_test(first: int, second: int) -> Non
     assert row.low <= row.points <= row.high
 
 
-def test_answers_exchanged_clip_by_clip_agree_with_mcnemar_and_know_groups() -> None:
+def test_exchanged_predictions_agree_with_mcnemar_and_respect_groups() -> None:
     a, b = np.ones(80, bool), np.ones(80, bool)
     b[:9] = False
     a[40:43] = False
     assert exchange_test([right_of(a), right_of(b)])["top1"] == pytest.approx(mcnemar(a, b), abs=0.02)
-    groups = ["p"] * 40 + ["q"] * 40  # of two people, of whom one favours each: +9 and -3, exchanged at least 6 apart
+    groups = ["p"] * 40 + [
+        "q"
+    ] * 40  # two people, each favouring one result: +9 and -3, at least 6 apart in every exchange
     assert exchange_test([right_of(a, groups), right_of(b, groups)])["top1"] == 1.0
     assert paired(right_of(a, groups), right_of(b, groups), 2000)["differences"]["top1"].p == 1.0
 
@@ -51,10 +53,10 @@ def seeds(shares: list[float], start: int) -> list[Scores]:
     return [right_of(np.random.default_rng(start + i).uniform(size=400) < s) for i, s in enumerate(shares)]
 
 
-def test_several_networks_a_side_are_drawn_first() -> None:
+def test_several_networks_per_side_are_compared_over_trainings_too() -> None:
     apart_by_seed = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.5, 0.55], 10), 200)["differences"]["top1"]
     assert apart_by_seed.points > 5
-    assert apart_by_seed.p > 0.15  # of the clips alone it would be under 0.001
+    assert apart_by_seed.p > 0.15  # over clips alone, it would be below 0.001
     alike = paired(seeds([0.6, 0.8, 0.7], 0), seeds([0.75, 0.65, 0.6], 10), 200)
     assert alike["test"] == "3 and 3 trained networks"
     assert alike["differences"]["top1"].p > 0.2
@@ -63,10 +65,10 @@ def test_several_networks_a_side_are_drawn_first() -> None:
     assert apart.p_holm < 0.05
     assert apart.low < apart.points < apart.high
     one_to_three = paired(seeds([0.7], 0), seeds([0.5, 0.8, 0.4], 10), 200)["differences"]["top1"]
-    assert one_to_three.p > 0.15  # a side with one training is as unstable as the other
+    assert one_to_three.p > 0.15  # a side with a single training is assumed to vary as much as the other
 
 
-def test_trainings_that_err_on_clips_of_their_own_are_compared_by_students_test() -> None:
+def test_trainings_with_independent_errors_are_compared_by_students_test() -> None:
     sides = seeds([0.72] * 3, 20), seeds([0.66] * 2, 30)
     top1 = [[observed(one)["top1"] for one in side] for side in sides]
     row = paired(*sides, 2000)["differences"]["top1"]
@@ -74,14 +76,14 @@ def test_trainings_that_err_on_clips_of_their_own_are_compared_by_students_test(
     assert [row.low, row.high] == pytest.approx([*ttest_ind(*top1).confidence_interval()])
 
 
-def test_trainings_that_are_all_alike_leave_the_choice_of_clips() -> None:
+def test_identical_trainings_leave_only_the_variance_over_clips() -> None:
     a, b = right_of(np.arange(400) < 300), right_of(np.arange(400) < 280)
     row = paired([a, a], [b, b], 4000)["differences"]["top1"]
     assert row.p == pytest.approx(mcnemar(np.arange(400) < 300, np.arange(400) < 280), abs=0.001)
     assert row.high - row.points == pytest.approx(100 * 1.96 * np.sqrt(0.05 * 0.95 / 400), rel=0.05)
 
 
-def test_results_of_other_files_and_of_nothing_are_refused() -> None:
+def test_results_of_other_files_or_without_labels_are_refused() -> None:
     scores = right_of(np.ones(4, bool))
     other = replace(scores, source=Source(record={"data": "b"}))
     with pytest.raises(UserError, match="data files with different content"):

@@ -184,7 +184,7 @@ def test_a_different_command_starts_over(small_checkpoint: Path, small: Skeleton
     [
         (["nothing.npz"], "nothing.npz does not exist; give a file of poses"),
         (["few.npz"], "has 9 joints per frame, its layout 15"),
-        (["coco.npz"], "coco.npz holds COCO's 17 points, which do not give belly, face"),
+        (["coco.npz"], "coco.npz holds COCO's 17 points, which do not include belly, face"),
         (["coco.npz", "--layout", "coco17"], "has no neck, belly, face, which the network needs"),
         (["deep.npz"], "was not trained on clips in 3D"),
         (["small.h5", "--split", "val"], "has no split val; it has test"),

@@ -1,4 +1,4 @@
-"""The report: one page, no network, everything on it; and what it is made from."""
+"""The report: one self-contained page with every section, and the analyses behind it."""
 
 import html
 import re
@@ -27,7 +27,7 @@ from mmn.reporting.report_clips import worst_clips
 from mmn.reporting.result import Result, load_result
 
 
-def test_the_page_holds_everything_and_asks_no_network(evaluated: Path) -> None:
+def test_the_page_has_every_section_and_needs_no_network(evaluated: Path) -> None:
     main(["report", str(evaluated)])
     page = (evaluated / "report.html").read_text()
     assert len(page) < 5_000_000
@@ -52,7 +52,7 @@ def test_without_data_or_checkpoint_the_metrics_are_still_reported(evaluated: Pa
     assert "F1 mean" in page
 
 
-def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(evaluated: Path, tmp_path: Path) -> None:
+def test_two_results_are_shown_side_by_side_with_the_clips_that_differ(evaluated: Path, tmp_path: Path) -> None:
     scores = read_scores(evaluated / "scores.h5")
     order = np.random.default_rng(0).permutation(len(scores.names))
     better = scores.logits[order] + 3 * np.eye(14, dtype=np.float32)[scores.labels[order]]
@@ -69,11 +69,11 @@ def test_two_results_stand_side_by_side_with_what_differs_clip_by_clip(evaluated
     assert gain.points == pytest.approx(100 * result["right"]["first"] / 56)
     assert 0 < gain.low <= gain.points <= gain.high
     assert "more than chance" in page
-    assert "It speaks of these two trained networks" in page
+    assert "It applies to these two trained networks" in page
     assert page.count('class="card player"') == 12
 
 
-def test_several_trainings_a_side_are_compared_with_each_other(evaluated: Path, tmp_path: Path) -> None:
+def test_several_trainings_per_side_are_compared(evaluated: Path, tmp_path: Path) -> None:
     scores = read_scores(evaluated / "scores.h5")
     folders = [tmp_path / name for name in ("a1", "a2", "a3", "b1", "b2")]
     for seed, folder in enumerate(folders):
@@ -82,7 +82,7 @@ def test_several_trainings_a_side_are_compared_with_each_other(evaluated: Path, 
     main(["report", *map(str, folders[:3]), "--against", *map(str, folders[3:])])
     page = (tmp_path / "a1" / "report-against-b1.html").read_text()
     assert "<title>a1 and 2 more against b1 and 1 more: test</title>" in page
-    assert "It speaks of 3 and 2 trained networks" in page
+    assert "It applies to 3 and 2 trained networks" in page
     assert "by Obuchowski and Rockette's test over trainings and clips" in html.unescape(page)
     assert "Right in both" not in page
     values = [compute_metrics(read_scores(folder / "scores.h5"))["top1"] for folder in folders[:3]]
@@ -134,7 +134,7 @@ def test_folders_that_cannot_be_reported_are_refused(evaluated: Path, tmp_path: 
     assert not (tmp_path / "r.html").exists()
 
 
-def test_clips_without_labels_are_listed_the_least_sure_first(tmp_path: Path) -> None:
+def test_unlabelled_clips_are_listed_least_confident_first(tmp_path: Path) -> None:
     logits = np.float32([[0, 3, 0], [0, 0, 9], [0, 1, 0]])
     classes = Classes(["sit", "stand", "<wave>"], [], [])
     write_scores(tmp_path / "scores.h5", Scores(["x", "y", "z"], np.full(3, -1), logits, classes))
@@ -156,11 +156,11 @@ def test_a_comparison_does_not_replace_the_page_of_the_result(evaluated: Path, t
     assert "two" in (tmp_path / "one" / "report-against-two.html").read_text()
 
 
-def test_the_worst_clips_are_those_whose_class_has_least(small: SkeletonData) -> None:
+def test_the_worst_clips_give_their_class_the_lowest_probability(small: SkeletonData) -> None:
     clips = small.splits["test"]
     logits = np.zeros((28, 14), np.float32)
     logits[np.arange(28), clips.labels] = 5
-    for rank, i in enumerate((20, 3, 11)):  # ever less wrong
+    for rank, i in enumerate((20, 3, 11)):  # decreasingly wrong
         logits[i] = 0
         logits[i, (clips.labels[i] + 1) % 14] = 9 - 3 * rank
     scores = Scores(clips.names, clips.labels, logits, small.classes)
@@ -173,7 +173,7 @@ def test_the_worst_clips_are_those_whose_class_has_least(small: SkeletonData) ->
 def test_each_joint_shows_its_own_weight(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = load_result(evaluated)
     layout = result.data.layout
-    in_order = torch.arange(15.0).expand(1, 3, 15) / 100  # the weight of the joint in each place of the network's order
+    in_order = torch.arange(15.0).expand(1, 3, 15) / 100  # weight of the joint at each index in network order
     gates = Gates(in_order, torch.zeros(1, 3, 16), torch.full((1, 4), 0.25))
     monkeypatch.setattr(report_clips, "gate_weights", lambda *_: gates)
     drawn = report_clips.gates_on_a_clip(result, [])
@@ -183,7 +183,7 @@ def test_each_joint_shows_its_own_weight(evaluated: Path, monkeypatch: pytest.Mo
     assert drawn["scales"] == "1/1 0.25, 1/2 0.25, 1/4 0.25, 1/8 0.25"
 
 
-def test_labels_are_not_doubted_by_who_has_learnt_them_and_all_streams_have_to_be_sure() -> None:
+def test_label_errors_need_all_streams_and_clips_that_were_not_trained_on() -> None:
     scores = random_scores(30, skill=30.0)
     wrong = scores.labels.copy()
     wrong[4] = (wrong[4] + 1) % 52
@@ -196,7 +196,7 @@ def test_labels_are_not_doubted_by_who_has_learnt_them_and_all_streams_have_to_b
     assert likely_label_errors(trained) == []
 
 
-def test_of_a_long_clip_evenly_spaced_frames_are_shown(small: SkeletonData) -> None:
+def test_long_clips_are_subsampled_evenly(small: SkeletonData) -> None:
     clips = Clips.from_arrays([np.linspace(-4, 1, 5000 * 30).clip(0).reshape(5000, 15, 2)], names=["long"])
     data = replace(small, splits={"test": clips})
     scores = Scores(["long"], np.array([3]), np.eye(14, dtype=np.float32)[:1], small.classes)
@@ -215,7 +215,7 @@ def test_errors_by_property_count_every_clip_once(evaluated: Path) -> None:
     assert motion(test, 0) > 0
 
 
-def test_labels_all_streams_contradict_are_listed_surest_first() -> None:
+def test_labels_all_streams_contradict_are_listed_most_confident_first() -> None:
     scores = random_scores(50, skill=30.0)
     wrong = scores.labels.copy()
     wrong[[3, 8]] = (wrong[[3, 8]] + 1) % 52

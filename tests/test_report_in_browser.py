@@ -17,7 +17,7 @@ window.tooltips = (root) => [...root.querySelectorAll("*")].map((element) => !el
 
 @pytest.fixture(scope="module")
 def page(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of an evaluation against itself: everything a page can hold, twice."""
+    """A report of an evaluation against itself: every section, twice."""
     output = tmp_path_factory.mktemp("page") / "r.html"
     write_report([evaluated], output, [evaluated])
     return output
@@ -25,7 +25,7 @@ def page(evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_shows_what_is_pointed_at_filters_and_plays_without_errors(page: Path, tmp_path: Path) -> None:
+def test_tooltips_filters_and_players_work_without_errors(page: Path, tmp_path: Path) -> None:
     with open_page(page, tmp_path) as browser:
         browser.until(DRAWN)
 
@@ -53,7 +53,7 @@ def test_a_browser_shows_what_is_pointed_at_filters_and_plays_without_errors(pag
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_it_is_dark_where_wanted_and_fits_a_phone(page: Path, tmp_path: Path) -> None:
+def test_the_page_follows_dark_mode_and_fits_a_phone(page: Path, tmp_path: Path) -> None:
     with open_page(page, tmp_path, width=390, height=800, dark=True) as browser:
         browser.until(DRAWN)
         assert browser.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 23, 28)"

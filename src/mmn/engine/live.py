@@ -1,4 +1,4 @@
-"""A recording that comes a frame a line, and an answer to each."""
+"""Recognise a live recording: one line per frame in, one prediction per frame out."""
 
 import json
 import time
@@ -15,24 +15,24 @@ from mmn.evaluation.scores import Scores
 from mmn.inference.predict import Predictor
 from mmn.outside import reason
 
-_LONGEST = 1 << 20  # bytes of a line: a hundred times a frame of all body, face and hand points
+_LONGEST = 1 << 20  # bytes per line: a hundred times those of all body, face and hand points
 
 
 def answers(
     predictor: Predictor, lines: BinaryIO, window: int, layout: str | None, places: int, threshold: float = 0.0
 ) -> Iterator[dict[str, Any]]:
-    """After each line what is seen in the last frames: ``frame`` (from 0), ``likeliest`` and ``ms`` that it took.
+    """Yield, for each line, the prediction for the last frames: ``frame`` (from 0), ``likeliest``, and ``ms`` taken.
 
     Args:
         predictor: the networks.
-        lines: each a JSON list of joints, ``[x, y]`` or null, alone or as ``keypoints`` of an object.
-        window: frames that are judged as one clip.
-        layout: the skeleton of a frame; None for the networks' own.
-        places: how many classes, the likeliest first; none as long as a joint was never seen.
+        lines: each a JSON list of joints, ``[x, y]`` or null, or an object with such a list as ``keypoints``.
+        window: number of frames that are classified as one clip.
+        layout: the layout of a frame; None for the networks' own.
+        places: number of classes, most likely first; there are none until every joint has been seen.
         threshold: see ``likeliest``.
 
     Raises:
-        UserError: a line that is no frame.
+        UserError: a line is not a frame.
     """
     stream = predictor.stream(window, layout)
     for number, line in enumerate(iter(lambda: lines.readline(_LONGEST), b"")):
@@ -60,5 +60,5 @@ def _frame(line: bytes) -> NDArray[np.float64]:
         return np.array([[None] * width if joint is None else joint for joint in joints], dtype=np.float64)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise UserError(
-            f"it is no frame ({reason(error)}); give a list of joints, each [x, y], or null where it is missing."
+            f"it is not a frame ({reason(error)}); give a list of joints, each [x, y], or null if it is missing."
         ) from None

@@ -1,4 +1,4 @@
-"""Recordings of any kind, and what networks recognise in each."""
+"""Read recordings of any kind, and recognise actions in each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -29,13 +29,13 @@ from mmn.inference.predict import Predictor
 
 @dataclass(frozen=True)
 class Recordings:
-    """What a source holds.
+    """The content of a source.
 
     Attributes:
-        clips: one after the other, whatever split they are of.
+        clips: the clips of all splits.
         layout: their skeleton.
-        frames: for each clip the numbers ``(T,)`` of its frames, the recording's first being 0.
-        notes: what was decided while they were read.
+        frames: the frame numbers ``(T,)`` of each clip, 0 for the recording's first frame.
+        notes: what was changed or assumed in reading, for the user.
     """
 
     clips: Clips
@@ -46,16 +46,16 @@ class Recordings:
 
 @dataclass(frozen=True)
 class Sliding:
-    """How a long recording is looked through.
+    """How a window slides over a long recording.
 
     Attributes:
-        window: frames of it that are judged as one clip.
-        stride: frames from one window to the next.
-        threshold: probability from which a class is taken to be there.
+        window: number of frames that are classified as one clip.
+        stride: frames between the starts of successive windows.
+        threshold: minimum probability of a segment's class.
         smooth: width of the smoothing in frames; None for the stride.
 
     Raises:
-        UserError: a threshold that is no probability.
+        UserError: the threshold is not a probability.
     """
 
     window: int = 64
@@ -65,23 +65,23 @@ class Sliding:
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
-            raise UserError(f"--threshold is {self.threshold:g}; it is a probability above 0 and at most 1.")
+            raise UserError(f"--threshold is {self.threshold:g}; it must be a probability above 0 and at most 1.")
 
 
 def read_recordings(
     source: Path, predictor: Predictor, layout: str | None = None, split: str | None = None, **options: Any
 ) -> Recordings:
-    """The clips of a source, in the joints that the networks see.
+    """The clips of a source, with the joints that the networks need.
 
     Args:
-        source: what ``mmn convert`` reads, or a file that it wrote.
+        source: a file or folder that ``mmn convert`` reads, or a file that it wrote.
         predictor: the networks.
-        layout: the skeleton the source is in; None for the networks' own.
-        split: of the source; None for all.
-        options: those of ``read_source``.
+        layout: the layout of the source; None for the networks' own.
+        split: the split to read; None for all.
+        options: options of ``read_source``.
 
     Raises:
-        UserError: a source that cannot be read, or lacks joints that the networks see.
+        UserError: the source cannot be read, or lacks joints that the networks need.
     """
     notes, numbers = "", {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
@@ -92,8 +92,8 @@ def read_recordings(
             found = read_source(source, layout or predictor.layout, watch=_unlabelled, **options)
         except LackingJointsError as error:
             raise UserError(
-                f"{source} holds {error.words}, which do not give {some(error.lacking)}, and the network sees them; "
-                "give recordings that have them, or a network trained without (data.joints=[…])."
+                f"{source} holds {error.words}, which do not include {some(error.lacking)}, but the network needs "
+                "them; give recordings that have them, or a network trained without them (data.joints=[…])."
             ) from None
         data, numbers = found.data, found.frames
         notes = "; ".join(note for note in data.source.split("; ")[1:] if note != UNNAMED)
@@ -105,7 +105,7 @@ def read_recordings(
 
 
 def without(recordings: Recordings, done: Set[str]) -> Recordings:
-    """Those that are not in ``done``."""
+    """The recordings whose names are not in ``done``."""
     if done.isdisjoint(recordings.clips.names):
         return recordings
     left = [index for index, name in enumerate(recordings.clips.names) if name not in done]
@@ -116,7 +116,7 @@ def without(recordings: Recordings, done: Set[str]) -> Recordings:
 def likeliest_of(
     predictor: Predictor, recordings: Recordings, places: int, threshold: float = 0.0
 ) -> Iterator[list[Guess]]:
-    """The ``places`` likeliest classes of each clip, a batch of clips at a time; see ``likeliest``."""
+    """The ``places`` most likely classes of each clip, one batch of clips at a time; see ``likeliest``."""
     clips = recordings.clips
     for start in range(0, len(clips), predictor.batch_size):
         batch = range(start, min(start + predictor.batch_size, len(clips)))
@@ -133,14 +133,14 @@ def segments_of(
     fps: float,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[tuple[str, list[Segment]]]:
-    """The name and segments of each recording, one recording at a time; times count from its first frame.
+    """Yield the name and segments of each recording; times are relative to its first frame.
 
     Args:
         predictor: the networks.
-        recordings: where to look.
-        sliding: how.
-        fps: frames a second.
-        advance: is told how many more frames were looked at, more than once in a long recording.
+        recordings: the recordings.
+        sliding: window, stride, threshold and smoothing.
+        fps: frames per second.
+        advance: called with the number of frames processed since the last call, several times per long recording.
     """
 
     def recognise(spans: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -161,22 +161,22 @@ def segments_of(
 
 
 def with_unique_names(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:
-    """The recordings, renamed to ``source/name`` if any of their names is already in ``seen``; adds theirs to it.
+    """Rename recordings to ``source/name`` if any of their names is in ``seen``, to which their names are added.
 
     Raises:
-        UserError: names that are taken even so.
+        UserError: the new names are in ``seen`` too.
     """
     names = recordings.clips.names
     if not seen.isdisjoint(names):
         names = [f"{source.stem}/{name}" for name in names]
     if taken := seen.intersection(names):
-        raise UserError(f"{source} has a clip {min(taken)}, as a source before it; give each source once.")
+        raise UserError(f"{source} has a clip {min(taken)}, like an earlier source; give each source once.")
     seen.update(names)
     return replace(recordings, clips=replace(recordings.clips, names=names))
 
 
 def _unlabelled(recordings: Iterable[Recording]) -> Iterator[Recording]:
-    """Labels may be of other classes than the network's."""
+    """Drop labels, which may be classes that the network does not know."""
     return (replace(recording, label=None) for recording in recordings)
 
 

@@ -91,7 +91,7 @@ def classes_present(scores: Scores) -> dict[str, float]:
 
 
 def agreement(scores: Scores) -> dict[str, float]:
-    """Cohen's kappa and Matthews' correlation coefficient: 0 for chance, 1 for every clip right."""
+    """Cohen's kappa and Matthews' correlation coefficient: 0 for chance, 1 if every clip is right."""
     from sklearn.metrics import cohen_kappa_score, matthews_corrcoef
 
     predicted = predictions(scores)
@@ -131,7 +131,7 @@ def risk_coverage(scores: Scores, points: int = 20) -> dict[str, Any]:
 
 
 def notes(scores: Scores) -> list[str]:
-    """Caveats for a reader of the metrics, one sentence each."""
+    """Caveats about the metrics, one sentence each."""
     names = scores.classes.names
     counts = np.bincount(scores.labels, minlength=len(names))
     found = []
@@ -153,8 +153,8 @@ def notes(scores: Scores) -> list[str]:
             )
     if scores.groups is not None:
         found.append(
-            f"Clips come from {len(set(scores.groups))} groups (subjects or recordings), which intervals draw as a "
-            "whole."
+            f"Clips come from {len(set(scores.groups))} groups (subjects or recordings), which intervals resample as "
+            "a whole."
         )
     return found
 

@@ -12,13 +12,13 @@ from mmn.evaluation.scores import Scores
 
 
 def pooled(folds: Sequence[Scores]) -> Scores:
-    """The clips of several folds, one fold after the other.
+    """Concatenate the scores of several folds.
 
     Args:
         folds: out-of-fold scores of one setting and seed.
 
     Raises:
-        UserError: folds with different classes, or a clip in two folds.
+        UserError: the folds have different classes, or a clip is in two folds.
     """
     first = folds[0]
     names = [name for fold in folds for name in fold.names]
@@ -44,12 +44,12 @@ def pooled(folds: Sequence[Scores]) -> Scores:
 
 
 def trainings(results: Sequence[Scores]) -> list[Scores]:
-    """The scores of each training: results on the same clips are of several; those on other clips are folds of one.
+    """The scores of each training: results on the same clips are separate trainings, on other clips folds of one.
 
-    Of several trainings on folds, the first result of each fold is pooled with the first of the others, and so on.
+    For several trainings on folds, the first results of all folds are pooled, then the second ones, and so on.
 
     Raises:
-        UserError: folds that are missing, that overlap, or that were trained more often than others.
+        UserError: folds are missing or overlap, or some were trained more often than others.
     """
     folds: dict[frozenset[str], list[Scores]] = {}
     for result in results:
@@ -58,8 +58,8 @@ def trainings(results: Sequence[Scores]) -> list[Scores]:
         return list(results)
     wanted, counts = results[0].source.view.folds, [len(own) for own in folds.values()]
     if len(set(counts)) > 1 or (isinstance(wanted, int) and len(folds) < wanted):
-        raise UserError(f"the results are of {len(folds)} different sets of clips, {', '.join(map(str, counts))} of "
-                        "each; give results on the same clips, or equally many of every fold.")  # fmt: skip
+        raise UserError(f"the results are for {len(folds)} different sets of clips, {', '.join(map(str, counts))} of "
+                        "each; give results on the same clips, or the same number for every fold.")  # fmt: skip
     return [pooled(parts) for parts in zip(*folds.values(), strict=True)]
 
 
@@ -67,7 +67,7 @@ def of_files(parts: Mapping[str, Scores]) -> Scores:
     """The clips of several files, named ``file/name``, with groups ``file/group``; a single file unchanged.
 
     Raises:
-        UserError: files with different classes.
+        UserError: the files have different classes.
     """
     if len(parts) == 1:
         return next(iter(parts.values()))

@@ -20,7 +20,7 @@ PROPORTIONS = ("top1", "top5", "action_f1_micro", "body_f1_micro")
 """Metrics that are a share of the clips; the others are means over classes."""
 
 VERY_FEW = 6
-"""Fewer clips than this have the exact interval of a proportion."""
+"""Below this number of clips, proportions get their exact interval."""
 
 _AT_ONCE = 500
 
@@ -47,14 +47,14 @@ def intervals(scores: Scores, draws: int = DRAWS) -> dict[str, list[float]]:
 def proportion(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> list[float]:
     """The interval in percent of a share of clips ``(N,)`` from ``groups (N,)``."""
     clips, share = len(right), float(right.mean())
-    return share_interval(share, _worth(right, groups) if len(np.unique(groups)) < clips else clips)
+    return share_interval(share, _effective_clips(right, groups) if len(np.unique(groups)) < clips else clips)
 
 
 def share_interval(share: float, clips: float) -> list[float]:
     """The interval in percent of a share of independent clips; 0 to 100 without clips.
 
-    Agresti and Coull's (1998), which unlike Wilson's also covers shares near 0 and 100 %; of very few clips, for
-    which it does not, Clopper and Pearson's. ``benchmarks/intervals.py`` compares the three.
+    That of Agresti and Coull (1998), which unlike Wilson's also covers shares near 0 and 100 %; for very few clips,
+    where it does not, that of Clopper and Pearson. ``benchmarks/intervals.py`` compares the three.
     """
     from statsmodels.stats.proportion import proportion_confint
 
@@ -65,7 +65,7 @@ def share_interval(share: float, clips: float) -> list[float]:
     return [100 * float(np.nan_to_num(low, nan=0.0)), 100 * float(np.nan_to_num(high, nan=1.0))]
 
 
-def _worth(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float:
+def _effective_clips(right: NDArray[np.bool_], groups: NDArray[np.int64]) -> float:
     """The effective number of independent clips."""
     from scipy.stats import t
 
@@ -89,7 +89,7 @@ def basic(value: float, samples: NDArray[np.float64], units: int) -> list[float]
 
 
 def difference_interval(value: float, samples: NDArray[np.float64], units: int) -> tuple[float, float]:
-    """``basic`` of a difference, which has no bounds."""
+    """``basic`` for a difference, which is unbounded."""
     from scipy.stats import norm, t
 
     widen = 1.0 if units < 2 else float(np.sqrt(units / (units - 1)) * t.ppf(0.975, units - 1) / norm.ppf(0.975))
@@ -105,13 +105,13 @@ def groups_of(scores: Scores) -> NDArray[np.int64]:
 
 
 def observed(scores: Scores, present: bool = False) -> dict[str, float]:
-    """The metrics of the clips themselves; ``present``: of means over classes, only those that have clips."""
+    """The metrics without resampling; with ``present``, means are taken only over classes that have clips."""
     once = np.ones((1, len(scores.names)))
     return {name: float(value[0]) for name, value in _metrics([scores], once, present)[0].items()}
 
 
 def shares_of_clips(scores: Scores) -> dict[str, NDArray[np.bool_]]:
-    """For each proportion, which clips count towards it."""
+    """For each metric that is a proportion, which clips count towards it."""
     best = top_classes(torch.from_numpy(scores.logits)).numpy()
     right = best[:, 0] == scores.labels
     result = {"top1": right, "top5": (best == scores.labels[:, None]).any(axis=1), "action_f1_micro": right}

@@ -30,7 +30,7 @@ class Difference(NamedTuple):
         points: difference of the metric.
         low: lower end of the 95 % interval.
         high: upper end.
-        p: probability of at least such a difference if there is none.
+        p: probability of a difference at least this large if there is none.
         p_holm: the same with Holm's correction for all metrics compared.
     """
 
@@ -56,7 +56,7 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
         difference, the largest gain first; ``won`` and ``lost``: clips only the first, or only the second got right.
 
     Raises:
-        UserError: results with different files, clips, labels or classes, or without labelled clips.
+        UserError: the results have different files, clips, labels or classes, or no labelled clips.
     """
     sides = [[one] if isinstance(one, Scores) else list(one) for one in (first, second)]
     alike = _alike([*sides[0], *sides[1]])
@@ -72,7 +72,7 @@ def _alike(results: list[Scores]) -> list[Scores]:
     """The labelled clips in the order of the first result."""
     files = {result.source.record.get("data", "") for result in results} - {""}
     if len(files) > 1:
-        raise UserError("the results are of data files with different content; score the same file.")
+        raise UserError("the results are from data files with different content; score the same file.")
     logits, labels = aligned(results)
     first = results[0]
     alike = [
@@ -110,10 +110,10 @@ def mcnemar(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:
 
 
 def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[str, tuple[float, float, float, float]]:
-    """Points, interval and p of the means of several networks on each side, for other trainings and other clips.
+    """Points, interval and p of the means of several networks on each side, for any trainings and any clips.
 
     Obuchowski and Rockette's test (1995, degrees of freedom by Hillis, 2007) with trainings as readers: the variance
-    of a mean over trainings, and that of clips as far as networks of one side share it and those of the other do not.
+    of a mean over trainings, plus the variance over clips that networks of one side share but the two sides do not.
     """
     from scipy.stats import t
 

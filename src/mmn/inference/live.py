@@ -1,4 +1,4 @@
-"""A recording that goes on, recognised frame by frame: the window over its last frames is kept between them."""
+"""Recognise a live recording frame by frame, from a window over its last frames."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ from mmn.inference.infer import infer
 from mmn.inference.member import Member
 from mmn.inference.stream import Stream
 
-_CENTRE = 2  # of the three points that stand for a frame
+_CENTRE = 2  # index among the three points that represent a frame
 
 
 class LiveStream:
@@ -26,7 +26,7 @@ class LiveStream:
         self, members: Sequence[Member], layout: Layout, window: int, temperature: float, precision: str
     ) -> None:
         if window < 1:
-            raise UserError(f"a window of {window} frames holds nothing; give 1 or more.")
+            raise UserError(f"a window of {window} frames is empty; use at least 1.")
         self._members, self._layout, self._temperature = members, layout, temperature
         self._joints = [member.stream.joints_in(layout) for member in members]
         self._windows = [LiveWindow(m.network, m.stream, window, m.device, precision) for m in members]
@@ -35,16 +35,16 @@ class LiveStream:
     def __call__(self, frame: NDArray[np.floating]) -> NDArray[np.float64] | None:
         """Calibrated probabilities ``(K,)`` of the window that ends with this frame.
 
-        The same as ``Predictor`` gives for the window as a clip. A missing joint (NaN) stays where it was last seen.
+        They equal those of ``Predictor`` for the window as a clip. A missing joint (NaN) keeps its last position.
 
         Args:
-            frame: ``(V, C)`` joints in the layout's order, in the unit of the frames before it.
+            frame: ``(V, C)`` joints in the layout's order, in the same unit as earlier frames.
 
         Returns:
-            None as long as a joint was never seen; such frames are left out.
+            None until every joint has been seen; frames before that are skipped.
 
         Raises:
-            UserError: an array of another shape, or coordinates that cannot be.
+            UserError: an array of another shape, or invalid coordinates.
         """
         if not self._seen(frame):
             return None
@@ -53,12 +53,12 @@ class LiveStream:
         return scores.softmax(dim=-1).numpy()
 
     def _seen(self, frame: NDArray[np.floating]) -> bool:
-        """Take the joints of a frame over; whether all have been seen by now."""
+        """Update the joints from a frame; returns whether all have been seen."""
         joints = self._layout.num_joints
         if frame.ndim != 2 or len(frame) != joints or (self._last.size and frame.shape != self._last.shape):
             raise UserError(
-                f"a frame has shape {frame.shape} where ({joints} joints, coordinates) belong, as many as in the first "
-                "frame; say which skeleton it is in by its layout."
+                f"a frame has shape {frame.shape} instead of ({joints} joints, coordinates), the same for all frames; "
+                "give the layout of its skeleton."
             )
         if not self._last.size:
             for member in self._members:
@@ -66,19 +66,19 @@ class LiveStream:
             self._last = np.full(frame.shape, np.nan, np.float32)
         missing = np.isnan(frame)
         if (np.abs(frame[~missing]) > LARGEST).any():
-            raise UserError(f"a frame has a coordinate beyond {LARGEST:g}, which no recording has; leave it out.")
+            raise UserError(f"a frame has a coordinate beyond {LARGEST:g}, which is not plausible; leave it out.")
         self._last = np.where(missing.any(axis=1, keepdims=True), self._last, frame).astype(np.float32)
         return not np.isnan(self._last).any()
 
 
 class LiveWindow:
-    """One network over the last frames of a recording that goes on.
+    """One network, applied to the last frames of a live recording.
 
     Args:
-        network: as ``for_inference`` makes it.
-        stream: what it sees.
-        window: frames.
-        device: where the network is.
+        network: result of ``for_inference``.
+        stream: the network's stream.
+        window: length in frames.
+        device: the network's device.
         precision: ``"32"`` or ``"bf16"``.
     """
 
@@ -103,10 +103,10 @@ class LiveWindow:
 
 
 class _WindowStore:
-    """The last frames of a recording as the one clip of a store; see ``mmn.data.pipeline.stores``.
+    """The last frames of a recording as the only clip of a store; see ``mmn.data.pipeline.stores``.
 
-    Frames are written side by side into twice the window, so that the window is always one piece. Each is reduced to
-    three points, once: its extremes and its centre joint, which give the window's box as all of its joints would.
+    The buffer is twice as long as the window, so that the window is always contiguous. Each frame is reduced, once, to
+    three points: its extremes and its centre joint, which give the same box as all joints.
     """
 
     def __init__(self, window: int, shape: tuple[int, ...], centre: int, rule: str) -> None:
@@ -118,7 +118,7 @@ class _WindowStore:
         return min(self._end, self._window)
 
     def add(self, joints: Tensor) -> None:
-        """Let the window end with ``joints (V, C)``."""
+        """Append a frame ``joints (V, C)`` to the window."""
         if self._end == 2 * self._window:
             kept = self._window - 1
             for buffer in (self._frames, self._points):

@@ -23,7 +23,7 @@ class Row:
 
     Attributes:
         name: the setting.
-        runs: seed and metric of each; a command that was run twice has two with one seed.
+        runs: seed and metric of each run; a command that was run twice has two entries with the same seed.
         last: the last epoch's metric of each; empty if any is unknown.
     """
 
@@ -33,7 +33,7 @@ class Row:
 
     @property
     def values(self) -> dict[int, float]:
-        """The metric by seed; the last of several runs with one seed."""
+        """seed → metric; the last of several runs with the same seed."""
         return dict(self.runs)
 
     @property
@@ -57,12 +57,12 @@ class Pair:
     """The difference of two settings.
 
     Attributes:
-        first: of the two settings.
-        second: of the two settings.
-        points: first minus second, of the means.
+        first: name of the first setting.
+        second: name of the second setting.
+        points: difference of the means, first minus second.
         by_seed: 95 % interval of the difference between runs with the same seed; None for fewer than two.
-        p: over clips and, with several runs, over runs; None without scores.
-        p_holm: corrected for all pairs of the table.
+        p: p value over clips and, with several runs, over runs; None without scores.
+        p_holm: p value corrected for all pairs of the table.
         tested: what the p value refers to.
     """
 
@@ -80,10 +80,10 @@ class Table:
     """Runs on one file or fold whose epochs were selected in the same way.
 
     Attributes:
-        data: the file.
-        selected_on: what selected the epochs.
+        data: the data file.
+        selected_on: the metric that selected the epochs.
         rows: one per setting, then the ensemble of each seed's settings.
-        pairs: settings compared.
+        pairs: the compared settings.
         weights: seed → ensemble weight of each row; empty without an ensemble.
         weights_from: where the weights come from, in words.
         notes: what is missing, one sentence each.
@@ -108,12 +108,12 @@ class Comparison:
 
     @property
     def rows(self) -> list[Row]:
-        """Of all tables."""
+        """The rows of all tables."""
         return [row for table in self.tables for row in table.rows]
 
     @property
     def weights_from(self) -> str:
-        """Of the first table."""
+        """The source of the first table's weights."""
         return self.tables[0].weights_from
 
     def as_dict(self) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def _row(name: str, runs: list[Run], metric: str, split: str) -> Row:
 
 
 def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: str) -> list[Pair]:
-    """Settings compared pairwise, or many with the first; Holm's correction over all."""
+    """Compare settings pairwise, or many with the first only; Holm's correction over all."""
     chosen = list(combinations(rows, 2))
     if len(chosen) > MOST_PAIRS:
         chosen = [(rows[0], row) for row in rows[1:]]
@@ -243,5 +243,5 @@ def _ensemble(
 
 
 def _scores(runs: list[Run], split: str) -> Scores | None:
-    """Of the most recent run with one setting and seed; None if there is none."""
+    """Scores of the most recent of these runs, if any."""
     return runs[-1].scores(split) if runs else None

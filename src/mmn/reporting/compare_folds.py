@@ -44,8 +44,8 @@ class FoldComparison:
     Attributes:
         metric: its name.
         rows: one per setting.
-        notes: what was left out.
-        against: by setting, its lead over the other folder's in points, with a 95 % interval over clips and, for
+        notes: settings and seeds that were left out, one sentence each.
+        against: setting → its lead in points over that of the other folder, with a 95 % interval over clips and, for
             several seeds, over seeds.
     """
 
@@ -128,7 +128,7 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
     rows, notes = _rows(folder)
     if metric not in compute_metrics(next(iter(rows[0].scores.values()))):
         raise UserError(
-            f"there is no metric {metric}; there are {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
+            f"unknown metric {metric}; choose one of {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
         )
     differences: dict[str, list[float]] = {}
     if against is not None:
@@ -169,7 +169,7 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
 
 
 def _missing(runs: Sequence[Run]) -> str:
-    """What these runs lack to be all folds of one setting; empty if complete."""
+    """What is missing from the folds of one setting, in words; empty if they are complete."""
     if lost := next((run.folder for run in runs if run.scores("val") is None), None):
         return f"{lost} has no scores_val.h5"
     folds = [run.fold for run in runs]

@@ -9,7 +9,7 @@ from mmn.reporting.compare import Comparison, Row, Table
 from mmn.reporting.text_tables import latex_table, markdown_table
 
 UNITS = {"loss": "nats, lower is better"}
-"""Of metrics other than percentages, for which higher is better."""
+"""Units of the metrics that are not percentages."""
 
 
 def plain(comparison: Comparison) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def markdown(comparison: Comparison) -> str:
             lines += ["", *markdown_table(_pairs(table))]
             lines += [
                 "",
-                "p: probability of at least such a difference if there is none, clip by clip; Holm-corrected.",
+                "p: probability of a difference at least this large if there is none, clip by clip; Holm-corrected.",
             ]
         if table.weights:
             lines += ["", f"Weights: {table.weights_from}."]
@@ -95,7 +95,7 @@ def _last(row: Row) -> list[float | None]:
 def _about(comparison: Comparison, table: Table) -> str:
     chosen = f"epochs selected by {table.selected_on}" if table.selected_on else "epoch selection unknown"
     if table.selected_on.startswith(f"{comparison.split}/"):
-        chosen += ", the metric compared here, and so optimistic"
+        chosen += ", the metric compared here, which is therefore optimistic"
     return f"{table.data or 'data file unknown'}; {chosen}"
 
 

@@ -28,13 +28,13 @@ def write_report(folders: Sequence[Path], output: Path, against: Sequence[Path] 
     """Write the page.
 
     Args:
-        folders: of a run or an evaluation; of several trainings (seeds) or folds of one setting.
+        folders: a run or an evaluation, or several trainings (seeds) or folds of one setting.
         output: the HTML file.
         against: the folders to compare it with.
         split: the split; test by default, if any.
 
     Raises:
-        UserError: a folder without scores, or no labelled clips to compare.
+        UserError: a folder has no scores, or there are no labelled clips to compare.
     """
     results = [load_trainings(folders, split)]
     if against:
@@ -115,7 +115,7 @@ def _difference(results: list[Result]) -> dict[str, Any]:
 
 
 def _suspects(results: list[Result]) -> tuple[list[dict[str, Any]], list[Scores]]:
-    """Labels that all streams contradict, and the streams; of the first result if the second has other clips."""
+    """Labels that all streams contradict, and the streams; of the first result only, if the second has other clips."""
     found = [stream for result in results for stream in result.streams or result.trainings]
     streams = list({stream.source.checkpoints or id(stream): stream for stream in found}.values())  # each network once
     try:

@@ -20,7 +20,7 @@ from mmn.reporting.result import Result
 from mmn.reporting.table import TITLES
 
 HEADLINES = ("top1", "top5", "action_f1_macro")
-"""Metrics of each stream and each training."""
+"""Metrics that are listed for each stream and each training."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ReportColumn:
 
     Attributes:
         number: 0 or 1.
-        name: of the result.
+        name: name of the result.
         scores: of the labelled clips.
         metrics: texts by metric, with intervals.
         classes: rows of precision, recall and F1.
@@ -41,7 +41,7 @@ class ReportColumn:
         gates: gate weights on one clip; None without checkpoint or data.
         errors: accuracy by property; empty without data.
         streams: checkpoint and headline metrics of each ensembled stream.
-        trainings: of each training, and their mean ± standard deviation; empty for a single one.
+        trainings: metrics of each training, and their mean ± standard deviation; empty for a single training.
         chosen: how the epoch was selected, as a sentence; empty if unknown.
     """
 
@@ -110,7 +110,7 @@ def _chosen(result: Result) -> str:
     text = f"Epoch {about['epoch']}" + (f" of {last['epoch']}" if last else "")
     text += f", selected by {selected}" if selected else ", the last"
     if selected and selected.startswith(f"{result.split}/"):
-        text += ": these metrics are the best of all epochs on these very clips, and so optimistic"
+        text += ": these metrics are the best of all epochs on these same clips, and therefore optimistic"
     own = last.get(result.split) or {}
     if own and last.get("epoch") != about["epoch"]:
         text += f". The last epoch has Top-1 {own['top1']:.2f} %, action F1 macro {own['action_f1_macro']:.2f} %"
@@ -118,7 +118,7 @@ def _chosen(result: Result) -> str:
 
 
 def _metrics(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:
-    """Texts by metric: those of ``metrics.json`` with their intervals, and their companions."""
+    """metric → text: those of ``metrics.json`` with their intervals, and related ones."""
     values, bounds = compute_metrics(scores), analysis["intervals_95"]
     texts = {}
     for name in (name for name in TITLES if name in values):

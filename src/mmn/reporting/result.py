@@ -26,7 +26,7 @@ class Result:
         streams: the ensembled scores, if several.
         data: the file that was scored, if it still exists.
         checkpoint: the network, or the first of several, if it still exists.
-        trainings: the scores of each training; ``scores`` are the first one's.
+        trainings: the scores of each training; ``scores`` are those of the first.
     """
 
     folder: Path
@@ -70,7 +70,7 @@ def load_result(folder: Path, split: str | None = None) -> Result:
     """The scores in a run's or an evaluation's folder, and their data and checkpoint if they still exist.
 
     Raises:
-        UserError: a folder without scores of that split.
+        UserError: the folder has no scores of that split.
     """
     scores = _scores(folder, split)
     streams = [read_scores(p) for p in sorted(folder.glob("streams/*.h5"), key=lambda p: int(p.stem))]
@@ -84,7 +84,7 @@ def load_trainings(folders: Sequence[Path], split: str | None = None) -> Result:
     """The result of the first training, with the scores of all; of folds, the pooled scores alone.
 
     Raises:
-        UserError: a folder without scores of that split, or folds that are incomplete.
+        UserError: a folder has no scores of that split, or the folds are incomplete.
     """
     first = load_result(folders[0], split)
     found = trainings([first.scores, *(_scores(folder, first.split) for folder in folders[1:])])
