@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
+from os.path import realpath  # Path.resolve() fails at a link to itself
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def _run(options: argparse.Namespace) -> None:
     if not all(checkpoints):
         raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
     written = options.output or options.segments
-    if written is not None and written.resolve() in [path.resolve() for path in options.sources]:
+    if written is not None and realpath(written) in map(realpath, options.sources):
         raise UserError(f"{written} is one of the sources; write to another file.")
     sees = {"layout": options.layout, "modality": options.modality}
     predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)

@@ -81,8 +81,21 @@ def read_recordings(
         options: options of ``read_source``.
 
     Raises:
-        UserError: the source cannot be read, or lacks joints that the networks need.
+        UserError: the source cannot be read, or lacks joints that the networks need; the message names it.
     """
+    try:
+        found = _recordings(source, predictor, layout, split, options)
+        predictor.check(found.layout, found.clips.keypoints.shape[2])
+    except UserError as error:
+        if str(source) in str(error):
+            raise
+        raise UserError(f"{source}: {error}") from None
+    return found
+
+
+def _recordings(
+    source: Path, predictor: Predictor, layout: str | None, split: str | None, options: dict[str, Any]
+) -> Recordings:
     notes, numbers = "", {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
         data = read_data(source)

@@ -90,6 +90,16 @@ class Predictor:
         """The skeleton that clips are expected in where their own is not given: that of the first checkpoint."""
         return self._members[0].stream.layout
 
+    def check(self, layout: Layout, coordinates: int) -> None:
+        """Refuse clips that the networks cannot see.
+
+        Raises:
+            UserError: a layout that lacks a joint of theirs, or another number of coordinates than they know.
+        """
+        for member in self._members:
+            member.stream.joints_in(layout)
+            member.check_coordinates(coordinates)
+
     def __call__(
         self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None
     ) -> NDArray[np.float64]:

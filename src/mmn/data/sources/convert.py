@@ -99,6 +99,7 @@ def read_source(
         skeleton, layout_name, recordings = find_layout(layout, parsed)
         steps = Steps(skeleton, layout_name, asked, parsed.published)
         clips, nobody = _clips(watch(recordings), steps)
+    _check_joints(clips, skeleton, path)
     if rows is not None:
         clips = with_rows(clips, nobody, rows, str(asked.labels))
     notes = [*parsed.notes, *steps.notes()]
@@ -147,6 +148,16 @@ def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], l
     if not clips and not nobody:
         raise UserError("there are no clips; pass at least one array (frames, joints, coordinates).")
     return clips, nobody
+
+
+def _check_joints(clips: Sequence[Clip], layout: Layout, path: Path) -> None:
+    """Refuse clips of another number of joints than the layout's."""
+    for clip in clips:
+        if clip.joints.shape[1] != layout.num_joints:
+            raise UserError(
+                f"{path}: clip {clip.name} has {clip.joints.shape[1]} joints per frame, its layout "
+                f"{layout.num_joints}; give the layout it was recorded in."
+            )
 
 
 def _splits(clips: Sequence[Clip]) -> dict[str, Clips]:
