@@ -104,12 +104,13 @@ def test_a_loss_of_scales_needs_a_network_with_scales() -> None:
 
 
 def test_subclasses_and_modified_networks_are_evaluated_with_their_own_forward() -> None:
-    from examples.own_parts.network import StrongestMoment
+    from examples.own_parts.network import Attentive, StrongestMoment
 
     clips, times = torch.randn(2, 8, 5, 2), torch.linspace(-1, 1, 8).expand(2, -1)
     changed = mmn.MMN(5, 3, num_frames=8, width=16, depth=1)
     changed.scales[0][0].drop_path = Doubled(0.0)  # type: ignore[index, union-attr]
-    for network in (StrongestMoment(5, 3, num_frames=8, width=16, depth=1), changed):
+    sizes = {"num_frames": 8, "width": 16, "depth": 1}
+    for network in (StrongestMoment(5, 3, **sizes), Attentive(5, 3, **sizes), changed):
         network.train()
         with torch.no_grad():
             expected = network.eval()(clips, times)
@@ -117,6 +118,18 @@ def test_subclasses_and_modified_networks_are_evaluated_with_their_own_forward()
         torch.testing.assert_close(mmn.infer(network, clips, times), expected)
         torch.testing.assert_close(mmn.infer(network.fuse(), clips, times), expected)
         assert all(module.training for module in network.modules())
+
+
+def test_a_network_can_have_blocks_of_its_own() -> None:
+    from examples.own_parts.network import Attentive, AttentiveBlock
+
+    network = Attentive(5, 3, num_frames=8, width=16, depth=2)
+    assert all(type(block) is AttentiveBlock for scale in network.scales for block in scale)  # type: ignore[union-attr]
+    x = torch.randn(1, 2, 5, 4)
+    moved = x.clone()
+    moved[0, 0, 0] += 1
+    differs = network.scales[0][0].spatial(x) != network.scales[0][0].spatial(moved)  # type: ignore[index, union-attr]
+    assert differs.any(dim=-1).tolist() == [[[True] * 5, [False] * 5]]
 
 
 class Doubled(DropPath):

@@ -29,13 +29,18 @@ _COMMANDS = (
 )  # fmt: skip
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line and run one command."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
     parser = argparse.ArgumentParser(prog="mmn", description="Skeleton data for the Motion-guided Modulation Network.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.register(commands)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and run one command."""
+    options = build_parser().parse_args(arguments)
     run(lambda: options.run(options))
 
 

@@ -44,6 +44,9 @@ class MMN(nn.Module):
         UserError: sizes that do not fit together.
     """
 
+    block: type[nn.Module] = MMNBlock
+    """Class of the blocks; a subclass of the network may name another, with the same arguments."""
+
     def __init__(
         self,
         num_joints: int,
@@ -86,7 +89,7 @@ class MMN(nn.Module):
         rates = iter(torch.linspace(0, drop_path, scales * depth).tolist())
         self.scales = nn.ModuleList(
             nn.Sequential(
-                *(MMNBlock(width, num_joints, heads, mlp_ratio, next(rates), corrected) for _ in range(depth))
+                *(self.block(width, num_joints, heads, mlp_ratio, next(rates), corrected) for _ in range(depth))
             )
             for _ in range(scales)
         )
