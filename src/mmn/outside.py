@@ -65,8 +65,8 @@ def reason(error: Exception) -> str:
     """An exception's message on one line."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = plain(str(error)).strip() or type(error).__name__
-    return said.rstrip(".")[:200]
+    text = plain(str(error)).strip() or type(error).__name__
+    return text.rstrip(".")[:200]
 
 
 def memory_for(size: int) -> int:

@@ -41,8 +41,8 @@ def _run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(summary, indent=2, ensure_ascii=False))
     else:
-        for said in differences(whole, data):
-            print(f"view: {said}")
+        for difference in differences(whole, data):
+            print(f"view: {difference}")
         _print(summary)
         print("checksums: all match" if checked else "no checksums: written by an earlier version")
     if options.plot:

@@ -192,7 +192,7 @@ def read_layout_file(layout: str | Path) -> dict[str, Any]:
     try:
         content = parse_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"the layout {layout} is not YAML: {str(error).splitlines()[0]}.") from None
+        raise UserError(f"the layout {layout} is not valid YAML ({str(error).splitlines()[0]}); correct it.") from None
     if not isinstance(content, dict):
-        raise UserError(f"the layout {layout} is not a table of joints, bones, parts and centre.")
+        raise UserError(f"the layout {layout} is not a table; give it the keys joints, bones, parts and centre.")
     return content

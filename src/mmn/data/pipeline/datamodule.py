@@ -122,8 +122,8 @@ class SkeletonDataModule(L.LightningDataModule):
             self.prepare_data()
             data = read_data(self.path, memory_limit=self.memory_limit_gb * 1e9)
             self._data = self.view.apply(data, str(self.path))
-            for said in differences(data, self._data):
-                log.info("%s: %s", self.path, said)
+            for difference in differences(data, self._data):
+                log.info("%s: %s", self.path, difference)
             _log_lazy_reading(self._data, self.path, self.memory_limit_gb)
         return self._data
 

@@ -37,7 +37,7 @@ def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tup
     if channels is None or given is None or len(given) != count:
         raise UserError(
             f"{where} has {count} values per point"
-            + (f", which does not match {channels}; correct --channels." if channels else "; a point has 2 to 4.")
+            + (f", which does not match {channels}; correct --channels." if channels else "; give 2 to 4.")
         )
     coordinates = array[..., : len(channels.removesuffix("s"))]  # x, y and z come first
     return coordinates, array[..., -1] if channels.endswith("s") else None

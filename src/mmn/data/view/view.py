@@ -156,19 +156,19 @@ class View:
 
 def differences(whole: SkeletonData, viewed: SkeletonData) -> list[str]:
     """Describe what remains of a data set in a view."""
-    said = []
+    found = []
     if viewed.layout != whole.layout:
         before, after = (layout.joints[layout.centre] for layout in (whole.layout, viewed.layout))
         moved = "" if before == after else f"; the centre is {after}, as {before} is left out"
-        said.append(f"{viewed.layout.num_joints} of {whole.layout.num_joints} joints{moved}")
+        found.append(f"{viewed.layout.num_joints} of {whole.layout.num_joints} joints{moved}")
     if viewed.classes != whole.classes:
-        said.append(_class_differences(whole.classes, viewed.classes))
+        found.append(_class_differences(whole.classes, viewed.classes))
     counts = [
         f"{split} {len(viewed.splits[split]) if split in viewed.splits else 0} of {len(clips)}"
         for split, clips in whole.splits.items()
         if split not in viewed.splits or len(viewed.splits[split]) != len(clips)
     ]
-    return said + ([f"clips: {', '.join(counts)}"] if counts else [])
+    return found + ([f"clips: {', '.join(counts)}"] if counts else [])
 
 
 def _class_differences(whole: Classes, viewed: Classes) -> str:

@@ -51,7 +51,7 @@ def _detections(content: list[Any], path: Path) -> Iterator[tuple[str, list[Pers
     for number, detection in enumerate(content):
         where = f"{path}: detection {number}"
         if not isinstance(detection, dict) or not {"image_id", "keypoints"} <= set(detection):
-            raise UserError(f"{where} lacks image_id or keypoints; it is not an AlphaPose file.")
+            raise UserError(f"{where} lacks image_id or keypoints, so it is not an AlphaPose file; check --format.")
         person = _person(detection["keypoints"], track_number(detection.get("idx")), where)
         people.setdefault(str(detection["image_id"]), []).append(person)
     yield from people.items()
@@ -60,7 +60,10 @@ def _detections(content: list[Any], path: Path) -> Iterator[tuple[str, list[Pers
 def _pictures(content: Any, path: Path) -> Iterator[tuple[str, list[Person]]]:
     key = _table_key(content)
     if key is None:
-        raise UserError(f"{path} is neither a list of detections nor a table of pictures; it is not an AlphaPose file.")
+        raise UserError(
+            f"{path} is neither a list of detections nor a table of pictures, so it is not an AlphaPose file; check "
+            "--format."
+        )
     for picture, value in content.items():
         where = f"{path}: {picture}"
         yield picture, [_person(body.get(_TABLES[key]), track_number(body.get("idx")), where) for body in value[key]]

@@ -86,7 +86,7 @@ def _table(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
     with from_outside(path, "HDF5 file of DeepLabCut", "write it again"), h5py.File(path, "r") as file:
         table = next((g["table"] for g in file.values() if isinstance(g, h5py.Group) and "table" in g), None)
         if not isinstance(table, h5py.Dataset) or "values_block_0_kind" not in table.attrs:
-            raise UserError(f"{path} has no pandas table; it is not a DeepLabCut result.")
+            raise UserError(f"{path} has no pandas table, so it is not a DeepLabCut result; check --format.")
         outside = table.is_virtual or table.id.get_create_plist().get_external_count()
         if outside or table.size * table.dtype.itemsize > memory_for(path.stat().st_size):
             raise UserError(f"{path} does not contain the table it describes; write it again.")

@@ -147,7 +147,9 @@ def triples(values: Any, where: str) -> NDArray[np.float32]:
     try:
         return np.asarray(values, np.float32).reshape(-1, 3)
     except (TypeError, ValueError):
-        raise UserError(f"{where} has {np.size(values)} values that are not x, y, score of points.") from None
+        raise UserError(
+            f"{where} has {np.size(values)} values that are not x, y, score of points; write the file again."
+        ) from None
 
 
 def track_number(value: Any) -> float:

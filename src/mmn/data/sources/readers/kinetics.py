@@ -30,7 +30,9 @@ def is_kinetics(content: Any) -> bool:
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
     content = read_json(path)
     if not is_kinetics(content):
-        raise UserError(f"{path} has no data with a skeleton per frame; it is not a Kinetics-skeleton file.")
+        raise UserError(
+            f"{path} has no data with a skeleton per frame, so it is not a Kinetics-skeleton file; check --format."
+        )
     frames: list[tuple[FrameKey, list[Person]]] = [
         (frame.get("frame_index"), [_person(p, f"{path}: frame {i}") for p in frame.get("skeleton") or []])
         for i, frame in enumerate(content["data"])
@@ -45,7 +47,7 @@ def _person(person: Any, where: str) -> Person:
         points = np.asarray(person["pose"], np.float32).reshape(-1, 2)
         scores = np.asarray(person["score"], np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks pose or score, or they are not numbers.") from None
+        raise UserError(f"{where} lacks pose or score, or they are not numbers; write the file again.") from None
     if len(points) != OPENPOSE18_BODY.size or scores.shape != (len(points),):
         raise UserError(f"{where} has {len(points)} points and {scores.size} scores; expected 18 of each.")
     return Person(points, scores)

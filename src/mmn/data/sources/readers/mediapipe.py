@@ -75,7 +75,7 @@ def _json(path: Path) -> list[tuple[FrameKey, list[Person]]]:
     content = read_json(path)
     frames = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(frames, list):
-        raise UserError(f"{path} is not a list of frames of landmarks; it is not a MediaPipe file.")
+        raise UserError(f"{path} is not a list of frames of landmarks, so it is not a MediaPipe file; check --format.")
     return [(_key(frame, i), _people(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)]
 
 
@@ -112,7 +112,7 @@ def _landmarks(landmarks: Any, count: int, where: str) -> NDArray[np.float32]:
         ]  # fmt: skip
         found = np.array(rows, np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} has landmarks that are not x, y, z and visibility.") from None
+        raise UserError(f"{where} has landmarks that are not x, y, z and visibility; write the file again.") from None
     if len(found) != count:
         raise UserError(f"{where} has {len(found)} landmarks; expected {count}.")
     return found

@@ -42,7 +42,9 @@ def _recordings(source: Path) -> Iterator[Recording]:
 def _videos(name: str, path: Path) -> Iterator[Recording]:
     frames = _video(read_json(path))
     if frames is None:
-        raise UserError(f"{path} is not a list of frames with instances; it is not an MMPose video result.")
+        raise UserError(
+            f"{path} is not a list of frames with instances, so it is not an MMPose video result; check --format."
+        )
     people = [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)]
     yield _recording(name, people, path)
 
@@ -81,7 +83,11 @@ def _person(person: Any, where: str) -> Person:
         points = np.asarray(person["keypoints"], np.float32)
         scores = np.asarray(person["keypoint_scores"], np.float32)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks keypoints or keypoint_scores, or they are not numbers.") from None
+        raise UserError(
+            f"{where} lacks keypoints or keypoint_scores, or they are not numbers; write the file again."
+        ) from None
     if points.ndim != 2 or points.shape[1] not in (2, 3) or scores.shape != points.shape[:1]:
-        raise UserError(f"{where} has keypoints {points.shape} and scores {scores.shape}, which do not match.")
+        raise UserError(
+            f"{where} has keypoints {points.shape} and scores {scores.shape}, which do not match; write the file again."
+        )
     return Person(points, scores, track_number(person.get("track_id")))

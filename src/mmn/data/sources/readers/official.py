@@ -44,11 +44,12 @@ def _read_split(folder: Path, split: str) -> Iterator[Recording]:
     content = read_pickle(path)
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list) or not annotations:
-        raise UserError(f"{path} has no list of annotations; it is not an official data pickle.")
+        raise UserError(f"{path} has no list of annotations, so it is not an official data pickle; download it again.")
     for number, annotation in enumerate(annotations):
         if not isinstance(annotation, dict) or not {"frame_dir", "keypoint"} <= set(annotation):
             raise UserError(
-                f"{path}: annotation {number} lacks frame_dir or keypoint; it is not an official data pickle."
+                f"{path}: annotation {number} lacks frame_dir or keypoint, so it is not an official data pickle; "
+                "download it again."
             )
     names = [str(annotation["frame_dir"]) for annotation in annotations]
     clips = [_keypoints(a["keypoint"], path, name) for a, name in zip(annotations, names, strict=True)]
@@ -76,7 +77,9 @@ def _labels(path: Path, names: list[str], data_path: Path) -> list[int]:
     try:
         labels = {str(row["file_name"]): int(row["label"]) for row in rows}
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{path} is not a list of file_name and label; it is not an official label pickle.") from None
+        raise UserError(
+            f"{path} is not a list of file_name and label, so it is not an official label pickle; download it again."
+        ) from None
     for missing in (name for name in names if name not in labels):
         raise UserError(f"{data_path}: clip {missing} has no label in {path.name}; add it or remove the clip.")
     if extra := set(labels) - set(names):

@@ -47,7 +47,7 @@ def _people(path: Path) -> list[dict[str, Any]]:
     content = read_json(path)
     people = content.get("people") if isinstance(content, dict) else None
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
-        raise UserError(f"{path} has no list of people; it is not an OpenPose file.")
+        raise UserError(f"{path} has no list of people, so it is not an OpenPose file; check --format.")
     return people
 
 

@@ -45,7 +45,7 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
         listed = [str(a.get("frame_dir")) for a in content if isinstance(a, dict)]
         content = {"split": {split: listed}, "annotations": content}
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-        raise UserError(f"{path} has no annotations; it is not a PYSKL pickle.")
+        raise UserError(f"{path} has no annotations, so it is not a PYSKL pickle; check --format.")
     splits = _splits(content.get("split"), options.splits, path, alone)
     annotations = list(_annotations(content["annotations"], path, options))
     twice = [name for name, count in Counter(a.name for a in annotations).items() if count > 1]
@@ -58,7 +58,7 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
     recordings = []
     for split, names in splits.items():
         if absent := [name for name in names if name not in by_name]:
-            raise UserError(f"{path}: {absent[0]} is in split {split} but not among the annotations.")
+            raise UserError(f"{path}: {absent[0]} is in split {split} but not among the annotations; add or remove it.")
         recordings += [replace(by_name[name], split=split) for name in names]
     return recordings, len(set(by_name) - {name for names in splits.values() for name in names})
 
@@ -68,7 +68,7 @@ def _annotations(annotations: list[Any], path: Path, options: ConvertOptions) ->
         where = f"{path}: annotation {number}"
         if not isinstance(annotation, dict) or (lacking := {"frame_dir", "label", "keypoint"} - set(annotation)):
             what = " and ".join(sorted(lacking)) if isinstance(annotation, dict) else "all"
-            raise UserError(f"{where} lacks {what}; it is not a PYSKL annotation.")
+            raise UserError(f"{where} lacks {what}, so it is not a PYSKL annotation; check --format.")
         name = str(annotation["frame_dir"])
         where = f"{where} ({name})"
         label = _label(annotation["label"], where)
@@ -109,7 +109,7 @@ def _label(value: Any, where: str) -> int:
 def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> dict[str, list[str]]:
     """Clip names per split, chosen by ``wanted``, or by names that are or unambiguously end in ours."""
     if not isinstance(content, dict):
-        raise UserError(f"{source} has no table of splits; it is not a PYSKL pickle.")
+        raise UserError(f"{source} has no table of splits, so it is not a PYSKL pickle; check --format.")
     has = ", ".join(map(str, content))
     if not wanted:
         ending = {split: [name for name in content if str(name).endswith(split)] for split in SPLITS}

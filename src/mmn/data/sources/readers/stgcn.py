@@ -78,9 +78,12 @@ def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
         names, labels = content
         found = [str(name) for name in names], [int(label) for label in labels]
     except (TypeError, ValueError):
-        raise UserError(f"{file} is not a pair of names and labels, as expected beside {path.name}.") from None
+        raise UserError(
+            f"{file} is not a pair of names and labels, as needed for {path.name}; write it again."
+        ) from None
     if len(found[0]) != count or len(found[1]) != count:
         raise UserError(
-            f"{file} has {len(found[0])} names and {len(found[1])} labels for the {count} clips of {path.name}."
+            f"{file} has {len(found[0])} names and {len(found[1])} labels for the {count} clips of {path.name}; "
+            "give one of each per clip."
         )
     return found[0], list(found[1])

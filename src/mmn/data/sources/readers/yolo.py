@@ -65,7 +65,9 @@ def _video(name: str, path: Path) -> Iterator[Recording]:
     elif isinstance(content, list):
         frames = list(enumerate(content))
     else:
-        raise UserError(f"{path} is neither a list nor a table of frames; it is not a YOLO-pose result.")
+        raise UserError(
+            f"{path} is neither a list nor a table of frames, so it is not a YOLO-pose result; check --format."
+        )
     yield _recording(name, [(key, _people(people, f"{path}: frame {key}")) for key, people in frames])
 
 
@@ -91,7 +93,9 @@ def _person(person: Any, where: str) -> Person:
         scores = np.asarray(given.get("visible", np.ones(len(x))), np.float32)
         points = np.stack([x, y], axis=1)
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"{where} lacks x or y of its keypoints, or they are not numbers.") from None
+        raise UserError(
+            f"{where} lacks x or y of its keypoints, or they are not numbers; write the file again."
+        ) from None
     if len(points) != _POINTS or scores.shape != x.shape:
         raise UserError(f"{where} has {len(points)} points; use a YOLO-pose model with COCO's {_POINTS} points.")
     return Person(points, _zeros_unseen(points, scores), track_number(person.get("track_id")))
