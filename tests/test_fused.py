@@ -52,6 +52,19 @@ def test_low_precision_does_not_round_motion_away() -> None:
         torch.testing.assert_close(network(clips, times).float(), expected, rtol=0, atol=0.06)
 
 
+def test_small_motion_keeps_its_precision_in_bf16() -> None:
+    network = random_network(num_frames=16, scales=1)
+    block = network.fuse().scales[0][0]  # type: ignore[index]
+    found: list[Tensor] = []
+    block.motion.register_forward_pre_hook(lambda _, inputs: found.append(inputs[0].float()))
+    x = torch.randn(2, 1, 10, 32) + 0.001 * torch.randn(2, 16, 10, 32)
+    block(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        block(x)
+    exact, rounded = found
+    assert (rounded - exact).norm() < 0.02 * exact.norm()
+
+
 def test_logits_of_a_clip_do_not_depend_on_the_others() -> None:
     network = random_network()
     clips, times = random_clips(network, 40)

@@ -41,6 +41,12 @@ def test_clips_of_another_modality_are_refused(network: str, clips: str, rule: s
         check_modality(stream, prepared)
 
 
+@pytest.mark.parametrize("network", STREAMS)
+def test_blank_clips_fit_every_modality(network: str, small: SkeletonData) -> None:
+    preprocessing = Preprocessing(Modality(network), 16)
+    check_modality(Stream(preprocessing, load_layout("ma52"), small.classes, MMN_TARGET, {}), torch.zeros(2, 16, 44, 2))
+
+
 def test_clips_without_movement_fit_every_modality(small: SkeletonData) -> None:
     still = [np.repeat(np.random.default_rng(0).normal(size=(1, 15, 2)), 9, axis=0)]
     for name in STREAMS:
