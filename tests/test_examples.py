@@ -1,4 +1,4 @@
-"""The pipelines in ``examples/``: their commands exist, and those that make data work."""
+"""The pipelines in ``examples/``: commands are valid, and data is created as described."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ SMALL = ["--clips-per-class=1", "--val-per-class=1", "--test-per-class=1", "--fr
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The commands of a page's code blocks, loops written out."""
+    """The commands in a page's code blocks, with loops unrolled."""
     lines, loop = [], [""]
     for line in "\n".join(re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL)).splitlines():
         if found := re.fullmatch(r"for i in ([\d ]+); do", line):
@@ -34,7 +34,7 @@ def commands(page: Path) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_every_command_of_mmn_has_the_options_that_a_page_gives(page: Path) -> None:
+def test_mmn_commands_on_a_page_are_valid(page: Path) -> None:
     for words in commands(page):
         if "mmn" in words[:2]:
             build_parser().parse_args(words[words.index("mmn") + 1 :])
@@ -53,7 +53,7 @@ def run(words: list[str], cwd: Path) -> str:
 
 
 @pytest.mark.parametrize("name", ["mediapipe_to_mocap", "part_networks", "small_sets"])
-def test_the_data_of_a_page_is_made(name: str, tmp_path: Path) -> None:
+def test_the_data_of_a_page_is_created(name: str, tmp_path: Path) -> None:
     for words in commands(ROOT / "examples" / name / "README.md"):
         if words[:2] == ["mmn", "synthesize"]:
             few = ["--clips-per-class=15", "--frames", "8", "9"] if name == "small_sets" else SMALL
@@ -70,7 +70,7 @@ def test_the_data_of_a_page_is_made(name: str, tmp_path: Path) -> None:
         assert counts == {"x": {"train": 52, "val": 52, "test": 52}}
 
 
-def test_a_suit_is_seen_from_the_front(tmp_path: Path) -> None:
+def test_a_suit_is_read_as_a_front_view(tmp_path: Path) -> None:
     data = synthesize(
         tmp_path / "x.h5", "blazepose33", classes="ma52", clips_per_class=1, test_per_class=1, frames=(9, 9)
     )

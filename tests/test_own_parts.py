@@ -120,7 +120,7 @@ def test_subclasses_and_modified_networks_are_evaluated_with_their_own_forward()
         assert all(module.training for module in network.modules())
 
 
-def test_a_network_can_have_blocks_of_its_own() -> None:
+def test_a_network_can_have_custom_blocks() -> None:
     from examples.own_parts.network import Attentive, AttentiveBlock
 
     network = Attentive(5, 3, num_frames=8, width=16, depth=2)

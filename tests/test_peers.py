@@ -25,7 +25,7 @@ def test_joint_distances_do_not_depend_on_the_position_of_the_body() -> None:
     torch.testing.assert_close(network(clips + 4.0, torch.zeros(2, 16)), network(clips, torch.zeros(2, 16)))
 
 
-def test_graphs_lead_to_the_centre_and_back_in_network_order() -> None:
+def test_graphs_connect_joints_to_the_centre_and_back_in_network_order() -> None:
     layout = load_layout("jhmdb")
     own, inward, outward = skeleton_graphs(layout, 15)
     neck, shoulder = layout.order.index(0), layout.order.index(3)

@@ -1,4 +1,4 @@
-"""Custom networks: one from scratch, one that changes a part of MMN, and one with blocks of its own."""
+"""Custom networks: one from scratch, one that changes a part of MMN, and one with custom blocks."""
 
 import torch
 from torch import Tensor, nn
@@ -62,6 +62,6 @@ class AttentiveBlock(MMNBlock):
 
 
 class Attentive(MMN):
-    """MMN made of these blocks."""
+    """MMN made of ``AttentiveBlock``."""
 
     block = AttentiveBlock

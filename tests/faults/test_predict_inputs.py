@@ -1,4 +1,4 @@
-"""Broken, empty, huge and hostile recordings: a sentence each, and what was finished before is kept."""
+"""Damaged, empty, huge and hostile recordings end in a one-line message, and finished results are kept."""
 
 import io
 import json
@@ -140,7 +140,7 @@ PLACES: dict[str, Callable[[Path], object]] = {
 
 @pytest.fixture(scope="module")
 def alone(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The table of the good recording."""
+    """The table of predictions for the valid recording alone."""
     folder = tmp_path_factory.mktemp("alone")
     (folder / "good.npz").write_bytes(npz(first=CLIP))
     in_process("mmn", "predict", str(small_checkpoint), "good.npz", "--output", "p.csv", cwd=folder)
@@ -148,7 +148,7 @@ def alone(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> s
 
 
 @pytest.mark.parametrize("name", [*CONTENTS, *PLACES])
-def test_a_recording_that_cannot_be_used(
+def test_unusable_recordings_are_refused(
     name: str, alone: str, small: SkeletonData, small_checkpoint: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "good.npz").write_bytes(npz(first=CLIP))

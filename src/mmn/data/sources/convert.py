@@ -151,7 +151,7 @@ def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], l
 
 
 def _check_joints(clips: Sequence[Clip], layout: Layout, path: Path) -> None:
-    """Refuse clips of another number of joints than the layout's."""
+    """Refuse clips with another number of joints than the layout."""
     for clip in clips:
         if clip.joints.shape[1] != layout.num_joints:
             raise UserError(
