@@ -55,7 +55,7 @@ def recordings(split: str, count: int, seed: int) -> tuple[dict[str, NDArray[np.
 
 
 def train(folder: Path, overrides: list[str]) -> Predictor:
-    """Train on clips cut from recordings of their own."""
+    """Train on clips cut from separate recordings."""
     rows = ["name,start,end,label,split"]
     arrays: dict[str, NDArray[np.float32]] = {}
     for seed, (split, count) in enumerate({"train": 16, "val": 4}.items(), start=2):
@@ -76,7 +76,7 @@ def train(folder: Path, overrides: list[str]) -> Predictor:
 
 
 def score(predictor: Predictor, found: Recordings, truth: Sequence[Segment], sliding: Sliding) -> dict[str, float]:
-    """mAP and F1 of what is found."""
+    """mAP and F1 of the predicted segments."""
     segments = [segment for _, some in segments_of(predictor, found, sliding, FPS) for segment in some]
     return score_segments([segment for segment in segments if segment.class_name != REST], truth)
 

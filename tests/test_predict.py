@@ -222,7 +222,7 @@ def test_only_networks_of_the_same_classes_make_an_ensemble(
 ) -> None:
     other = replace(small, classes=replace(small.classes, names=[f"{name}?" for name in small.classes.names]))
     save_untrained(tmp_path / "other.ckpt", other, tmp_path / "none.h5")
-    with pytest.raises(UserError, match=r"other\.ckpt has other classes than .*small\.ckpt"):
+    with pytest.raises(UserError, match=r"other\.ckpt has different classes from .*small\.ckpt"):
         mmn.Predictor(small_checkpoint, tmp_path / "other.ckpt")
 
 

@@ -28,7 +28,7 @@ def suggest(folder: Path, *arguments: object) -> Ended:
     return in_process("mmn", "suggest", *map(str, arguments), cwd=folder)
 
 
-def test_clips_are_unsure_and_unlike_each_other() -> None:
+def test_suggested_clips_are_uncertain_and_diverse() -> None:
     places = np.repeat([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0]], 50, axis=0)
     features = places + np.random.default_rng(0).normal(0, 0.1, (150, 2))
     chances = np.full((150, 2), [0.999, 0.001])
@@ -40,14 +40,14 @@ def test_clips_are_unsure_and_unlike_each_other() -> None:
     assert sorted(next_to_label(features, chances, 3) // 50) == [0, 1, 2]
 
 
-def test_all_clips_are_asked_for_where_they_are_few_the_least_sure_first() -> None:
+def test_few_clips_are_all_suggested_least_confident_first() -> None:
     chances = np.array([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]])
     assert next_to_label(np.zeros((3, 4)), chances, 5).tolist() == [1, 2, 0]
 
 
 @pytest.fixture(scope="module")
 def partly(small: SkeletonData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Half of the test clips, unlabelled; as arrays too."""
+    """The test clips, half of them unlabelled, as a data file and as arrays."""
     folder = tmp_path_factory.mktemp("partly")
     test = small.splits["test"]
     labels = test.labels.copy()
@@ -58,7 +58,7 @@ def partly(small: SkeletonData, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def test_the_table_goes_back_to_convert(partly: Path, small: SkeletonData, small_checkpoint: Path) -> None:
+def test_the_table_is_read_by_convert(partly: Path, small: SkeletonData, small_checkpoint: Path) -> None:
     done = suggest(partly, small_checkpoint, "f.h5", "--output", "l.csv", "--count", 14)
     assert (done.returncode, done.stdout) == (0, "l.csv: 14 to label and 0 to check of 28 clips\n"), done.stderr
     table = rows(partly / "l.csv")
@@ -81,7 +81,7 @@ def test_the_table_goes_back_to_convert(partly: Path, small: SkeletonData, small
     assert data.splits["test"].labelled.all()
 
 
-def test_the_order_is_that_of_use(partly: Path, small_checkpoint: Path) -> None:
+def test_the_order_is_by_usefulness(partly: Path, small_checkpoint: Path) -> None:
     assert suggest(partly, small_checkpoint, "f.h5", "--output", "few.csv", "--count", 4).returncode == 0
     data, predictor = read_data(partly / "f.h5").splits["test"], mmn.Predictor(small_checkpoint)
     unlabelled = np.flatnonzero(~data.labelled)
@@ -96,7 +96,7 @@ def test_the_order_is_that_of_use(partly: Path, small_checkpoint: Path) -> None:
 
 @pytest.fixture
 def contradicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which every network is sure that every clip is of class 3."""
+    """A folder in which every network is confident that every clip is of class 3."""
     real = mmn.Predictor.examine
 
     def examine(self, *arguments):  # type: ignore[no-untyped-def]
@@ -108,32 +108,32 @@ def contradicted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_labels_that_the_network_contradicts_are_to_be_checked(
+def test_labels_that_the_network_contradicts_are_suggested_for_checking(
     contradicted: Path, run: Path, small: SkeletonData, jhmdb_like: Path
 ) -> None:
     best = run / "checkpoints" / "best.ckpt"
     asked = best, jhmdb_like, "--output", "l.csv", "--checks", 99
     assert suggest(contradicted, *asked).returncode == 0
     checked = [row for row in rows(contradicted / "l.csv") if row["why"] == "check"]
-    assert {row["split"] for row in checked} == {"val", "test"}  # the network learnt those of train
+    assert {row["split"] for row in checked} == {"val", "test"}  # the network was trained on those of train
     assert len(checked) == 2 * 2 * 13  # all but those of class 3
     assert all(row["label"] != row["likeliest"] == small.classes.names[3] for row in checked)
     other = replace(small, classes=replace(small.classes, names=["other", *small.classes.names[1:]]))
     write_data(contradicted / "other.h5", other)
     assert suggest(contradicted, best, "other.h5", "--output", "l.csv", "--checks", 999).returncode == 0
     checked = [row for row in rows(contradicted / "l.csv") if row["why"] == "check"]
-    assert len(checked) == (4 + 2 + 2) * 12  # not those of the class that it does not know
+    assert len(checked) == (4 + 2 + 2) * 12  # except those of the class that it does not know
 
 
 @pytest.fixture(scope="module")
 def page(partly: Path, small_checkpoint: Path) -> Path:
-    """The page of four clips."""
+    """A page with four clips."""
     asked = small_checkpoint, "f.h5", "--output", "p.csv", "--page", "p.html", "--count", 4
     assert suggest(partly, *asked).returncode == 0
     return partly / "p.html"
 
 
-def test_the_page_holds_the_clips_and_the_whole_table(page: Path, small: SkeletonData) -> None:
+def test_the_page_contains_the_clips_and_the_whole_table(page: Path, small: SkeletonData) -> None:
     text = page.read_text()
     parts = {
         name: json.loads(re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', text, re.S)[1])
@@ -149,7 +149,7 @@ def test_the_page_holds_the_clips_and_the_whole_table(page: Path, small: Skeleto
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_a_browser_fills_the_table_in(page: Path, tmp_path: Path) -> None:
+def test_choices_in_a_browser_fill_in_the_table(page: Path, tmp_path: Path) -> None:
     with open_page(page, tmp_path) as browser:
         first = browser.evaluate("document.querySelector('.choice input[type=radio]').click(), chosen(choices[0])")
         other = "choices[1].querySelector('input[type=search]')"
@@ -179,7 +179,7 @@ def test_a_cell_is_read_as_it_was_written(text: str) -> None:
         (["whole.h5", "--output", "l.csv"], "whole.h5 has no unlabelled clips"),
     ],
 )
-def test_what_cannot_be_suggested_is_said_in_a_sentence(
+def test_invalid_suggestion_requests_end_in_one_sentence(
     partly: Path, small: SkeletonData, small_checkpoint: Path, arguments: list[str], sentence: str
 ) -> None:
     write_data(partly / "whole.h5", replace(small, splits={"test": small.splits["test"]}))

@@ -98,12 +98,12 @@ def test_coverage_sets_the_threshold_of_segments(run: Path, small: SkeletonData,
 
 @pytest.mark.parametrize("coverage", [0, -1, 1.1, float("nan")])
 def test_a_coverage_out_of_range_is_refused(run: Path, coverage: float) -> None:
-    with pytest.raises(UserError, match="it is a share of clips, above 0 and at most 1"):
+    with pytest.raises(UserError, match="it must be a share of clips, above 0 and at most 1"):
         mmn.Predictor(run / "checkpoints" / "best.ckpt").threshold(coverage)
 
 
 def test_a_checkpoint_without_val_clips_has_no_threshold(small_checkpoint: Path, jhmdb_like: Path) -> None:
-    with pytest.raises(UserError, match=r"small\.ckpt does not record how sure it was of val clips"):
+    with pytest.raises(UserError, match=r"small\.ckpt does not record its confidence on a val split"):
         mmn.Predictor(small_checkpoint).threshold(0.9)
     both = "--segments", "s.csv", "--threshold", "0.3", "--coverage", "0.9"
     done = in_process("mmn", "predict", str(small_checkpoint), str(jhmdb_like), *both, cwd=jhmdb_like.parent)

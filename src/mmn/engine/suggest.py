@@ -1,4 +1,4 @@
-"""Clips to label next, and labels that may be wrong."""
+"""Suggest clips to label next, and labels to check."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,16 +24,16 @@ PLACES = 3
 
 @dataclass(frozen=True)
 class Suggestions:
-    """All clips of a file, those to look at first.
+    """All clips of a file, the suggested ones first.
 
     Attributes:
-        clips: of the file, one after the other.
+        clips: the clips of all splits.
         layout: their skeleton.
-        order: the clip that each row is about.
-        rows: for ``mmn convert --labels``: ``name``, ``label``, ``split`` and ``group`` as in the file, an unlabelled
-            clip to label being in train; ``why`` it is to be looked at (``label``, ``check`` or nothing); and the
-            likeliest class with its ``probability``.
-        guesses: for each row the likeliest classes with their probabilities.
+        order: index of each row's clip.
+        rows: a table for ``mmn convert --labels``: ``name``, ``label``, ``split`` and ``group`` as in the file, except
+            that clips to label are in train; ``why`` the clip is suggested (``label``, ``check`` or empty); and its
+            ``likeliest`` class with the ``probability``.
+        guesses: the most likely classes of each row, with their probabilities.
     """
 
     clips: Clips
@@ -43,24 +43,24 @@ class Suggestions:
     guesses: list[list[tuple[str, float]]]
 
     def count(self, why: str) -> int:
-        """How many clips are to be looked at for that reason."""
+        """Number of clips suggested for this reason."""
         return sum(row["why"] == why for row in self.rows)
 
 
 def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed: int = 0) -> Suggestions:
-    """What to look at in a file.
+    """Suggest clips of a file to label or to check.
 
-    Labels are doubted where the network is sure of another class, not those that it was trained on.
+    A label is to be checked if the networks are confident of another class and were not trained on it.
 
     Args:
         predictor: the networks.
-        path: an HDF5 file of ours.
-        count: clips to label.
-        checks: most labels to check.
-        seed: of ``next_to_label``.
+        path: an mmn data file.
+        count: number of clips to label.
+        checks: maximum number of labels to check.
+        seed: random seed of ``next_to_label``.
 
     Raises:
-        UserError: a file that cannot be read, or in which nothing is unlabelled and no label can be checked.
+        UserError: the file cannot be read, or there is nothing to label or to check.
     """
     data = read_data(path)
     clips, splits = join(data.splits), [split for split, part in data.splits.items() for _ in range(len(part))]
@@ -92,7 +92,7 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
 def _doubted(
     predictor: Predictor, data: SkeletonData, clips: Clips, splits: list[str], logits: np.ndarray, checks: int
 ) -> list[int]:
-    """Clips whose label the networks contradict, the surest first; labels of unknown classes are left alone."""
+    """Clips whose label the networks contradict, most confident first; labels of unknown classes are ignored."""
     place = {name: k for k, name in enumerate(predictor.classes.names)}
     labels = np.array([place.get(data.classes.names[k], UNKNOWN) if k != UNKNOWN else UNKNOWN for k in clips.labels])
     if predictor.was_trained_on(digest(data)):

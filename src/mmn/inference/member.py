@@ -1,4 +1,4 @@
-"""One network of an ensemble, at work on loose clips."""
+"""One network of a ``Predictor``."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from mmn.inference.stream import Stream
 
 
 class Member:
-    """One network of an ensemble."""
+    """One network of a ``Predictor``, with the preprocessing of its clips."""
 
     def __init__(self, path: str | Path, device: str, layout: str | Path | None, modality: str | None) -> None:
         self.path, self.device = path, device
@@ -27,13 +27,13 @@ class Member:
         self.network = for_inference(self.checkpoint.network).to(device)
 
     def logits(self, clips: Sequence[NDArray[np.floating]], layout: Layout, precision: str) -> NDArray[np.float64]:
-        """``(N, K)`` of clips ``(T_i, V, C)`` in a layout."""
+        """Logits ``(N, K)`` of clips ``(T_i, V, C)`` in a layout."""
         joints = self.stream.joints_in(layout)
         stray = next((clip.shape for clip in clips if clip.ndim != 3 or clip.shape[1] != layout.num_joints), None)
         if stray is not None:
             raise UserError(
-                f"a clip has shape {stray} where (frames, {layout.num_joints} joints, coordinates) belong; say which "
-                "skeleton it is in by its layout."
+                f"a clip has shape {stray} instead of (frames, {layout.num_joints} joints, coordinates); give the "
+                "layout of its skeleton."
             )
         self.check_coordinates(clips[0].shape[2])
         chosen = [np.asarray(clip)[:, joints] for clip in clips]
@@ -42,7 +42,7 @@ class Member:
 
     @contextmanager
     def classifier_inputs(self) -> Iterator[list[NDArray[np.float32]]]:
-        """A list that grows by the features ``(B, C)`` of each batch that the network is given meanwhile."""
+        """Within the block, collect the classifier's input ``(B, C)`` for each batch."""
         seen: list[NDArray[np.float32]] = []
         classifier: Any = self.network.classifier
         handle = classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0].float().cpu().numpy()))
@@ -52,10 +52,11 @@ class Member:
             handle.remove()
 
     def check_coordinates(self, coordinates: int) -> None:
-        """Refuse points of another number of ``coordinates`` than the network was trained on.
+        """Check that joints have as many ``coordinates`` as those that the network was trained on.
 
         Raises:
-            UserError: naming it.
+            UserError: they do not.
         """
         if coordinates != self.stream.coordinates:
-            raise UserError(f"{self.path} was not trained on clips in {coordinates}D; give clips like those it was.")
+            own = self.stream.coordinates
+            raise UserError(f"{self.path} was not trained on clips in {coordinates}D; give clips in {own}D.")

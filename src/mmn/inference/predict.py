@@ -1,4 +1,4 @@
-"""Networks at work on loose clips: probabilities, from one checkpoint or several as an ensemble."""
+"""Predict the classes of clips with one checkpoint, or an ensemble of several."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,19 +16,19 @@ from mmn.inference.member import Member
 
 
 class Predictor:
-    """Recognises clips: ``Predictor("best.ckpt")(clips)`` are probabilities ``(N, K)`` of the classes ``.classes``.
+    """Predicts classes: ``Predictor("best.ckpt")(clips)`` returns probabilities ``(N, K)`` of the classes ``.classes``.
 
     Args:
-        checkpoints: one, or several whose logits are averaged; they may see joints of their own.
-        device: where the networks work.
+        checkpoints: one, or several whose logits are averaged; they may use different joints.
+        device: the networks' device.
         precision: ``"32"`` or ``"bf16"``.
-        batch_size: clips at a time.
-        layout: the skeleton of official weights, which do not record it: a built-in one or a YAML file.
-        modality: what official weights see, such as ``bone``.
+        batch_size: clips per batch.
+        layout: the layout of official weights, which do not record it: a built-in one or a YAML file.
+        modality: the modality of official weights, such as ``bone``.
 
     Raises:
-        UserError: a file that is no checkpoint, official weights without layout and modality, or checkpoints that
-            recognise different classes.
+        UserError: a file is not a checkpoint, official weights lack a layout or modality, or the checkpoints have
+            different classes.
     """
 
     def __init__(
@@ -49,45 +49,44 @@ class Predictor:
         for member in self._members[1:]:
             if member.stream.classes.names != self.classes.names:
                 raise UserError(
-                    f"{member.path} has other classes than {checkpoints[0]}; combine checkpoints with the same classes."
+                    f"{member.path} has different classes from {checkpoints[0]}; combine ones with the same classes."
                 )
         self.temperature = float(np.mean([member.checkpoint.temperature for member in self._members]))
 
     @property
     def classes(self) -> Classes:
-        """What is recognised."""
+        """The classes of the networks."""
         return self._members[0].stream.classes
 
     def threshold(self, coverage: float) -> float:
-        """The probability below which a clip is of none of the classes.
+        """The probability below which a clip is assigned to none of the classes; the mean over the networks.
 
         Args:
-            coverage: share of the val clips that stay above it, above 0 and at most 1; of several networks, the mean
-                of their thresholds.
+            coverage: share of the val clips that reach the threshold, above 0 and at most 1.
 
         Raises:
-            UserError: another share, or a checkpoint that does not record how sure it was of its val clips.
+            UserError: the coverage is out of range, or a checkpoint does not record its confidence on the val split.
         """
         if not 0 < coverage <= 1:
-            raise UserError(f"--coverage is {coverage:g}; it is a share of clips, above 0 and at most 1.")
+            raise UserError(f"--coverage is {coverage:g}; it must be a share of clips, above 0 and at most 1.")
         found = {member.path: member.checkpoint.threshold(coverage) for member in self._members}
         for path, threshold in found.items():
             if threshold is None:
                 raise UserError(
-                    f"{path} does not record how sure it was of val clips, which --coverage needs; give the best.ckpt "
-                    "of a run that has them."
+                    f"{path} does not record its confidence on a val split, which --coverage needs; give the best.ckpt "
+                    "of a run with a val split."
                 )
         return float(np.mean(list(found.values())))
 
     @property
     def background(self) -> int | None:
-        """The class of what is none of the others, where the first network was trained with one (``data.rest``)."""
+        """Index of the class that means none of the others (``data.rest``), if the first network has one."""
         rest = self._members[0].stream.view.rest
         return self.classes.names.index(rest) if rest in self.classes.names else None
 
     @property
     def layout(self) -> Layout:
-        """The skeleton that clips are expected in where their own is not given: that of the first checkpoint."""
+        """The default layout of clips: that of the first checkpoint."""
         return self._members[0].stream.layout
 
     def check(self, layout: Layout, coordinates: int) -> None:
@@ -109,14 +108,14 @@ class Predictor:
     def logits(
         self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None
     ) -> NDArray[np.float64]:
-        """Logits ``(N, K)``: the mean over the networks, divided by the temperature that suited their val splits.
+        """Logits ``(N, K)``: the mean over the networks, divided by the temperature fitted on their val splits.
 
         Args:
             clips: arrays ``(T_i, V, C)``, in any unit.
-            layout: the skeleton they are in: a built-in one, a YAML file or a ``Layout``; None for the network's own.
+            layout: the layout of the clips: a built-in one, a YAML file or a ``Layout``; None for the network's own.
 
         Raises:
-            UserError: clips that lack a joint the networks see, or that are none.
+            UserError: clips of the wrong shape, or without a joint that the networks need.
         """
         skeleton = layout if isinstance(layout, Layout) or layout is None else load_layout(layout)
         parts = [clips[start : start + self.batch_size] for start in range(0, len(clips), self.batch_size)]
@@ -127,26 +126,25 @@ class Predictor:
     def examine(
         self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
-        """``logits (N, K)``, and the features ``(N, D)`` that the networks' classifiers make them of."""
+        """Logits ``(N, K)``, and features ``(N, D)``: the concatenated inputs of the networks' classifiers."""
         with ExitStack() as stack:
             seen = [stack.enter_context(member.classifier_inputs()) for member in self._members]
             logits = self.logits(clips, layout)
         return logits, np.concatenate([np.concatenate(features) for features in seen], axis=1)
 
     def was_trained_on(self, digest: str) -> bool:
-        """Whether a network was trained on the data file of this content; see ``mmn.data.format.skeletons.digest``."""
+        """Whether any network was trained on data with this digest; see ``mmn.data.format.skeletons.digest``."""
         return any(member.stream.data_digest == digest for member in self._members)
 
     def stream(self, window: int = 64, layout: str | Path | Layout | None = None) -> LiveStream:
-        """Recognises a recording that goes on: ``stream(frame)`` are the probabilities ``(K,)`` of its last frames.
+        """Predict on a live recording: ``stream(frame)`` returns the probabilities ``(K,)`` of its last frames.
 
         Args:
-            window: how many frames, of which the network samples as many as it was trained with; before there are as
-                many, all there are.
-            layout: the skeleton that frames ``(V, C)`` are in; see ``logits``.
+            window: number of last frames, from which the network samples its input; initially, all frames so far.
+            layout: the layout of frames ``(V, C)``; see ``logits``.
 
         Raises:
-            UserError: a window of no frames, or a skeleton that lacks a joint the networks see.
+            UserError: the window is empty, or the layout lacks a joint that the networks need.
         """
         skeleton = layout if isinstance(layout, Layout) else self.layout if layout is None else load_layout(layout)
         return LiveStream(self._members, skeleton, window, self.temperature, self.precision)

@@ -1,4 +1,4 @@
-"""A page of moving skeletons to label."""
+"""A page of animated skeletons for labelling."""
 
 import json
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ def write_labelling_page(
     guesses: Sequence[Sequence[tuple[str, float]]],
     classes: Sequence[str],
 ) -> None:
-    """Write the page; what is chosen on it fills in the labels of ``rows``, which it saves as CSV.
+    """Write a page on which the labels of ``rows`` are chosen and saved as CSV.
 
     Args:
         output: the HTML file.
-        title: of the page.
-        clips: ``(T, V, C)`` of the first rows, which are shown.
+        title: title of the page.
+        clips: the clips ``(T, V, C)`` of the first rows; only these are shown.
         layout: their skeleton.
         rows: all rows of the table, with at least ``name``, ``label`` and ``why``.
-        guesses: for each row its likeliest classes and their probabilities.
+        guesses: the most likely classes of each row, with their probabilities.
         classes: all class names.
     """
     shown = players(clips, layout)
@@ -50,5 +50,5 @@ def write_labelling_page(
 
 
 def _embedded(content: Any) -> str:
-    """JSON inside a script element."""
+    """JSON for a script element."""
     return json.dumps(content, separators=(",", ":")).replace("</", "<\\/")

@@ -1,4 +1,4 @@
-"""What a page needs to play clips."""
+"""Data for the animated skeletons on a page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ MOST_FRAMES = 200  # of a clip on a page; longer ones are subsampled evenly
 
 
 def players(clips: Sequence[NDArray[np.float32]], layout: Layout) -> dict[str, Any]:
-    """Clips ``(T, V, C)`` as ``players.js`` plays them: whole numbers from 0 to 1000, x and y of each joint in turn."""
+    """Clips ``(T, V, C)`` for ``players.js``: frames of alternating x and y of each joint, as integers 0 to 1000."""
     colours = [to_hex(colour) for colour in part_colours(layout)]
     return {"clips": [_moving(clip) for clip in clips], "bones": layout.bones, "colours": colours}
 

@@ -1,4 +1,4 @@
-"""The clips on the report: the worst errors, animated, and the gate weights on one of them."""
+"""Clips in the report: the worst errors, animated, and gate weights on one of them."""
 
 import html
 from typing import Any

@@ -4,7 +4,7 @@ const chosen = (choice) => {
   const typed = choice.querySelector("input[type=search]").value.trim();
   return typed || (choice.querySelector("input:checked") || { value: "" }).value;
 };
-// Quoted where CSV needs it, and where a spreadsheet would take text for a formula.
+// Quoted if CSV needs it, or if a spreadsheet would evaluate the text as a formula.
 const cell = (value) => {
   const text = typeof value === "string" && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
