@@ -113,8 +113,8 @@ def _check_start(cfg: DictConfig) -> None:
     """Check what a run starts from."""
     if cfg.freeze not in ("none", "body"):
         raise UserError(f"freeze is {cfg.freeze}; choose none, or body to train only the classifier.")
-    for key, asked in (("transfer=true", cfg.transfer), ("freeze=body", cfg.freeze == "body")):
-        if asked and cfg.init_from is None and cfg.ckpt_path is None:
+    for key, requested in (("transfer=true", cfg.transfer), ("freeze=body", cfg.freeze == "body")):
+        if requested and cfg.init_from is None and cfg.ckpt_path is None:
             raise UserError(f"{key} needs weights to start from; give init_from=CKPT.")
     if cfg.init_layout is not None and not cfg.transfer:
         raise UserError(f"init_layout={cfg.init_layout} is only for transfer=true; add that, or leave it out.")

@@ -57,9 +57,9 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
         logging.getLogger("mmn").setLevel(logging.ERROR)  # only the first process logs
     splits = [request.split, *(["val"] if request.fits else [])]
     clips = {split: clips_to_route(request, split, cfg) for split in splits} if request.fusion == "route" else {}
-    judged = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
+    val_streams = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
     scored = score_streams(request.paths, request.split, cfg, request, trainer)
-    total, streams, weights, groups = fuse(scored, judged, request, clips)
+    total, streams, weights, groups = fuse(scored, val_streams, request, clips)
     result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)

@@ -54,7 +54,7 @@ def _val_path(path: str, given: str | None) -> str:
 
 def fuse(
     streams: Sequence[Scores],
-    judged: Sequence[Scores],
+    val_streams: Sequence[Scores],
     request: EvaluationRequest,
     clips: Mapping[str, Scores],
 ) -> Fused:
@@ -62,7 +62,7 @@ def fuse(
 
     Args:
         streams: scores of the split to report.
-        judged: scores of the val split by the same streams, if the request fits anything to it.
+        val_streams: scores of the val split by the same streams, if the request fits anything to it.
         request: fusion, weights and temperatures.
         clips: clips and actions of both splits, without scores, for ``fusion=route``.
 
@@ -70,13 +70,13 @@ def fuse(
         UserError: the streams do not match, or there are no labelled clips to fit on.
     """
     if request.fusion != "sum":
-        total, groups = _by_group(streams, judged, request, clips)
+        total, groups = _by_group(streams, val_streams, request, clips)
         return Fused(total, [total], [1.0], groups)
     if not request.fits:
         assert request.weights != "auto"
         return _sum(streams, request.weights, request, {"weights_from": "the command"})
     temperatures = request.temperature == "auto"
-    fitted = find_weights(judged, weights=request.weights, temperatures=temperatures, average=request.average)
+    fitted = find_weights(val_streams, weights=request.weights, temperatures=temperatures, average=request.average)
     _log_fit(fitted, request)
     how: dict[str, Any] = {
         "weights_from": "val" if request.weights == "auto" else "the command",
@@ -121,29 +121,29 @@ def _divided(scores: Scores, temperature: float) -> Scores:
 
 def _by_group(
     streams: Sequence[Scores],
-    judged: Sequence[Scores],
+    val_streams: Sequence[Scores],
     request: EvaluationRequest,
     clips: Mapping[str, Scores],
 ) -> tuple[Scores, Scores]:
     """Fuse a network of body groups with networks of actions; returns the result and the scores of the groups."""
     if request.temperature == "auto":
-        temperatures = [fit_temperature(one) for one in judged]
+        temperatures = [fit_temperature(one) for one in val_streams]
         log.info("temperatures fitted on the val split: %s", ", ".join(f"{value:.2f}" for value in temperatures))
-        streams, judged = (
-            [_divided(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, judged)
+        streams, val_streams = (
+            [_divided(*pair) for pair in zip(some, temperatures, strict=True)] for some in (streams, val_streams)
         )
     how: dict[str, Any] = {"fusion": request.fusion}
     if request.fusion == "route":
         total = routed(clips[request.split], streams)
         groups = groups_and_networks(total, streams)[0]
-        val = routed(clips["val"], judged) if judged else None
+        val = routed(clips["val"], val_streams) if val_streams else None
     else:
         actions, groups = actions_and_groups(streams)
         weight = request.group_weight
         if weight == "auto":
-            weight = find_weight(*actions_and_groups(judged))
+            weight = find_weight(*actions_and_groups(val_streams))
         total = with_groups(actions, groups, weight)
-        val = with_groups(*actions_and_groups(judged), weight) if judged else None
+        val = with_groups(*actions_and_groups(val_streams), weight) if val_streams else None
         how["group_weight"] = weight
         _log_group_weight(total, actions, weight)
     if val is not None:

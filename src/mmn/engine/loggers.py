@@ -1,4 +1,4 @@
-"""Loggers with behaviour of our own: resuming, offline W&B."""
+"""Loggers that support resuming and offline W&B runs."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ class MetricsCsv(CSVLogger):
         try:
             rows = list(csv.DictReader(io.StringIO(read_text(self.path, "CSV file"))))
         except (UserError, csv.Error) as error:
-            log.warning("The metrics up to now are lost: %s", error)
+            log.warning("Earlier metrics are lost: %s", error)
             rows = []
         self.experiment.metrics = [
             {key: value for key, value in row.items() if key and value}

@@ -1,4 +1,4 @@
-"""Resuming: each difference between the requested settings and the checkpoint's is applied, or refused by name."""
+"""Resuming: settings that differ from the checkpoint's are applied, or rejected if they cannot change."""
 
 import logging
 from collections.abc import Iterator
@@ -74,26 +74,26 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
         UserError: official weights, or a difference in a setting that cannot change when resuming.
     """
     content = read_checkpoint(path)
-    made = content.get(KEY, {}).get("run")
-    if not made or "config" not in made:
+    saved = content.get(KEY, {}).get("run")
+    if not saved or "config" not in saved:
         raise UserError(f"{path} does not record the settings of its run; start from its weights with init_from=.")
     if missing := sorted(_NEEDED - content.keys()):
         raise UserError(f"{path} lacks {missing[0]} and cannot be resumed; start from its weights with init_from=.")
     check_weights(content["state_dict"], str(path))
-    epoch, batch = made["place"]
-    changed = dict(_differences(made, record))
+    epoch, batch = saved["place"]
+    changed = dict(_differences(saved, record))
     for key, (before, now) in changed.items():
         if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or key.endswith("_target_"):
             raise UserError(
                 f"{key} is {_shown(now)}, but the run of {path} has {_shown(before)}, which resuming cannot change: "
                 f"set {key}={_shown(before)}, or start from its weights with init_from=."
             )
-        if batch and _is_under(key, _NEEDS_WHOLE_EPOCH) and _global_batch(made) != _global_batch(record):
+        if batch and _is_under(key, _NEEDS_WHOLE_EPOCH) and _global_batch(saved) != _global_batch(record):
             raise UserError(
                 f"{key} is {_shown(now)}, but the run of {path}, which stopped mid-epoch, has {_shown(before)}: "
                 f"resume with {_shown(before)} until that epoch ends."
             )
-    if made["data"] != record["data"]:
+    if saved["data"] != record["data"]:
         raise UserError(
             f"{path} was not trained on the clips in {record['config']['data']['path']}; set data.path to its own "
             "file, or start from its weights with init_from=."
@@ -101,8 +101,8 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
 
-def _differences(made: dict[str, Any], record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-    before = {**_WITHOUT, **_flat(made["config"]), "processes": made["processes"]}
+def _differences(saved: dict[str, Any], record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+    before = {**_WITHOUT, **_flat(saved["config"]), "processes": saved["processes"]}
     now = {**_WITHOUT, **_flat(record["config"]), "processes": record["processes"]}
     # Names of group choices first, before the keys that follow from them.
     for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith((".name", "._target_")), key)):
@@ -175,4 +175,5 @@ def resume_position(resume: Path, record: dict[str, Any], trainer: L.Trainer, fo
 
 
 def is_in_run(checkpoint: Path, folder: Path) -> bool:
+    """Whether a checkpoint is in this run folder."""
     return checkpoint.resolve().parent == last_checkpoint(folder).resolve().parent

@@ -1,4 +1,4 @@
-"""Sweep jobs: a row of results per job, and no silent selection on test clips."""
+"""Sweep jobs: one row of results per job, and no silent selection on test clips."""
 
 import csv
 import fcntl
@@ -53,7 +53,7 @@ def refuse_selection_on_test(cfg: DictConfig, datamodule: SkeletonDataModule) ->
     if optimises() and datamodule.val_split == "test" and not cfg.select_on_test:
         raise UserError(
             f"{datamodule.path} has no val split, so this sweep would choose hyper-parameters on its test clips: make "
-            "a val split, or set select_on_test=true and say so beside every result."
+            "a val split, or set select_on_test=true and disclose it with every result."
         )
 
 

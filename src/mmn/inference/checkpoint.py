@@ -90,12 +90,12 @@ def load_checkpoint(
         if make is MMN:
             with from_outside(Path(path), "checkpoint", "train it again"):
                 check_state(stream.arguments, state, str(path))  # before a network of any size is built
-                made: nn.Module = MMN(**stream.arguments)
+                built: nn.Module = MMN(**stream.arguments)
         else:
-            made = make(**stream.arguments)
-        _load(made, state, path)
+            built = make(**stream.arguments)
+        _load(built, state, path)
         more = dict(content[KEY].get("chosen") or {}), content[KEY].get("confidences")
-        return Checkpoint(with_stream(made.eval(), stream), stream, *more)
+        return Checkpoint(with_stream(built.eval(), stream), stream, *more)
     for part in (content, content.get("state_dict"), content.get("model")):
         if isinstance(part, dict) and is_official({str(k).removeprefix("module."): v for k, v in part.items()}):
             state = check_weights(part, str(path))

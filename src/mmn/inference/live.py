@@ -20,7 +20,7 @@ _CENTRE = 2  # index among the three points that represent a frame
 
 
 class LiveStream:
-    """Probabilities after each frame; made by ``Predictor.stream``."""
+    """Probabilities after each frame; created by ``Predictor.stream``."""
 
     def __init__(
         self, members: Sequence[Member], layout: Layout, window: int, temperature: float, precision: str

@@ -228,11 +228,11 @@ def _ensemble(
         if missing:
             notes.append(f"seed {seed} is left out of the ensemble: {', '.join(missing)} is missing.")
             continue
-        judged = [_scores(own, "val") for own in runs.values()] if split != "val" else []
+        val = [_scores(own, "val") for own in runs.values()] if split != "val" else []
         try:
             found = [1.0 / len(streams)] * len(streams)
-            if judged and all(scores is not None for scores in judged):
-                found, source = find_weights([s for s in judged if s is not None]).weights, "fitted on the val split"
+            if val and all(scores is not None for scores in val):
+                found, source = find_weights([s for s in val if s is not None]).weights, "fitted on the val split"
             total = combine([scores for scores in streams.values() if scores is not None], found)
         except UserError as error:
             notes.append(f"seed {seed} has no ensemble: {error}")

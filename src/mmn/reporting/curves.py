@@ -22,15 +22,15 @@ def read_metrics(path: Path) -> dict[str, tuple[list[int], list[float]]]:
 
 
 def named_curves(
-    columns: dict[str, tuple[list[int], list[float]]], judged: str
+    columns: dict[str, tuple[list[int], list[float]]], val_split: str
 ) -> dict[str, tuple[list[int], list[float]]]:
     """The columns under the names they are drawn with.
 
     Args:
         columns: of ``metrics.csv``; its ``val/…`` is the validation split.
-        judged: the validation split; ``test`` is marked as used for selection.
+        val_split: the validation split; ``test`` is marked as used for selection.
     """
-    called = {"test": "test (used for selection)"}.get(judged, judged)
+    called = {"test": "test (used for selection)"}.get(val_split, val_split)
     return {
         f"{called}/{name.removeprefix('val/')}" if name.startswith("val/") else name: column
         for name, column in columns.items()
@@ -43,9 +43,9 @@ def curve_names(columns: dict[str, tuple[list[int], list[float]]], kind: str) ->
     return (train, *(name for name in columns if name.endswith(f"/{kind}") and not name.startswith("train/")))
 
 
-def draw_curves(metrics: Path, path: Path, judged: str = "val") -> None:
-    """Draw what was logged over the steps; ``judged`` is the validation split."""
-    columns = named_curves(read_metrics(metrics), judged)
+def draw_curves(metrics: Path, path: Path, val_split: str = "val") -> None:
+    """Draw what was logged over the steps; ``val_split`` is the validation split."""
+    columns = named_curves(read_metrics(metrics), val_split)
     panels = (
         ("cross entropy", curve_names(columns, "loss")),
         ("Top-1, %", curve_names(columns, "top1")),

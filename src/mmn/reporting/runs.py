@@ -73,13 +73,13 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 def _read_run(path: Path, config: Path, overrides: Path) -> Run:
     """A run from its metrics, config and command line."""
-    content, said, result = read_yaml(config), read_yaml(overrides) or [], read_json(path)
+    content, lines, result = read_yaml(config), read_yaml(overrides) or [], read_json(path)
     with from_outside(config, "run's config"):
         modality, seed = str(content["modality"]["name"]), int(content["seed"])
         keys = content.get("data") or {}
         data, fold = _data(keys), (keys.get("folds"), keys.get("fold"))
     with from_outside(overrides, "run's command"):
-        settings = _overrides(said)
+        settings = _overrides(lines)
     with from_outside(path, "metrics file of a run"):
         about = dict(result.pop("about", {}))
         if not all(isinstance(value, int | float) for found in result.values() for value in found.values()):
@@ -87,9 +87,9 @@ def _read_run(path: Path, config: Path, overrides: Path) -> Run:
     return Run(path.parent, modality, seed, settings, result, about, data, fold)
 
 
-def _overrides(said: Sequence[str]) -> dict[str, str]:
+def _overrides(lines: Sequence[str]) -> dict[str, str]:
     """Override lines as keys and values; ``~key`` has no value."""
-    pairs = (line.partition("=") for line in said)
+    pairs = (line.partition("=") for line in lines)
     return {key.lstrip("+"): value if has_value else "left out" for key, has_value, value in pairs}
 
 
