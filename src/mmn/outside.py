@@ -127,11 +127,23 @@ def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
                     yield entry.filename.removesuffix(".npy"), _read_array(file, entry.file_size)
 
 
+def open_array(path: Path) -> NDArray[Any]:
+    """The array of an ``.npy`` file, which stays in the file until parts of it are read.
+
+    Raises:
+        UserError: a file that numpy cannot read, an array of Python objects, or one larger than the file.
+    """
+    with from_outside(path, "array file", "save it with numpy"):
+        return np.lib.format.open_memmap(path, mode="r")
+
+
 def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
-    if not dtype.hasobject and math.prod(shape) * dtype.itemsize > size:
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    if math.prod(shape) * dtype.itemsize > size:
         raise ValueError(f"its header declares {shape} numbers, more than it holds")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)

@@ -73,7 +73,9 @@ def test_a_run_resumes_despite_a_damaged_best_checkpoint(whole: Path, jhmdb_like
 
 def test_a_folder_in_use_by_a_run_is_refused_to_another(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(whole, tmp_path / "run"))
-    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix in (".ckpt", ".csv", ".json")}
+    before = {
+        path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix in (".ckpt", ".csv", ".json", ".yaml")
+    }
     program = (
         "import sys, time; from pathlib import Path; from mmn.engine.run_lock import held\n"
         "with held(Path(sys.argv[1])): print('held', flush=True); time.sleep(100)"

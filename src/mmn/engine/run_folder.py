@@ -1,4 +1,4 @@
-"""The folder of a run or sweep; importing this registers the resolvers ``run_folder`` and ``sweep_folder``."""
+"""The folder of a run or sweep; importing this registers the resolvers that configs use."""
 
 import os
 import zlib
@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from mmn.engine.folders import SWEEP_VARIABLE
-from mmn.engine.run_lock import is_held
+from mmn.engine.run_lock import is_held, refuse_held
 from mmn.engine.run_state import is_finished, is_interrupted
 from mmn.errors import UserError
 from mmn.outside import read_yaml
@@ -29,6 +29,24 @@ def run_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
 def sweep_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
     """The same for a sweep, whose jobs have subfolders in it."""
     return _sweep_folder(base, now, bool(resume), tuple(_root_.hydra.overrides.task))
+
+
+def hydra_subdir(name: str, *, _root_: Any) -> str:
+    """``name``, the subfolder for Hydra's record of the command, which Hydra writes before a run can lock its folder.
+
+    Raises:
+        UserError: another process has locked the folder.
+    """
+    runtime = _root_.hydra.runtime
+    if not OmegaConf.is_missing(runtime, "output_dir"):
+        _refuse_held_once(runtime.output_dir)
+    return name
+
+
+@cache  # afterwards it is this process that holds the folder
+def _refuse_held_once(folder: str) -> None:
+    if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):  # others write nothing
+        refuse_held(Path(folder))
 
 
 @cache  # once started, a run is no longer the most recent interrupted one
@@ -120,5 +138,6 @@ def _launcher_job() -> str | None:
     return None
 
 
+OmegaConf.register_new_resolver("hydra_subdir", hydra_subdir, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)

@@ -48,9 +48,9 @@ def _open(folder: Path) -> int:
     while True:
         handle = os.open(folder / FILE, os.O_RDWR | os.O_CREAT, 0o666)
         if not lock_run(handle):
-            holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+            holder = _name_in(handle)
             os.close(handle)
-            raise UserError(f"{folder} is in use by {holder}; wait for it, or set hydra.run.dir to another folder.")
+            raise _in_use(folder, holder)
         if os.fstat(handle).st_nlink:  # else its last holder has just removed it
             now = f"{datetime.now():%Y-%m-%d %H:%M}"
             os.ftruncate(handle, 0)
@@ -59,13 +59,36 @@ def _open(folder: Path) -> int:
         os.close(handle)
 
 
+def refuse_held(folder: Path) -> None:
+    """Raise an error if another process has locked ``folder``.
+
+    Raises:
+        UserError: naming the process.
+    """
+    if holder := _holder(folder):
+        raise _in_use(folder, holder)
+
+
 def is_held(folder: Path) -> bool:
     """Whether a running process, on this machine or another, has locked ``folder``."""
+    return _holder(folder) is not None
+
+
+def _holder(folder: Path) -> str | None:
+    """The process that has locked ``folder``. Not to be asked by that process: closing the file drops its lock."""
     try:
         handle = os.open(folder / FILE, os.O_RDWR)
     except OSError:
-        return False
+        return None
     try:
-        return not lock_run(handle)
+        return None if lock_run(handle) else _name_in(handle)
     finally:
         os.close(handle)
+
+
+def _name_in(handle: int) -> str:
+    return os.read(handle, 200).decode(errors="replace").strip() or "another process"
+
+
+def _in_use(folder: Path, holder: str) -> UserError:
+    return UserError(f"{folder} is in use by {holder}; wait for it, or set hydra.run.dir to another folder.")

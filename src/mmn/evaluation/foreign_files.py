@@ -2,7 +2,6 @@
 
 import csv
 import io
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from mmn.data.sources.readers.pickles import ArrayUnpickler
 from mmn.errors import UserError
-from mmn.outside import from_outside, memory_for, read_json, read_text
+from mmn.outside import from_outside, read_arrays, read_json, read_text
 
 SUFFIXES = (".json", ".pkl", ".pickle", ".npz", ".npy", ".csv")
 
@@ -56,8 +55,7 @@ def read_rows(path: Path) -> Rows:
     elif path.suffix == ".json":
         rows = _rows(read_json(path, kind), path)
     elif path.suffix in (".npy", ".npz"):
-        with from_outside(path, kind):
-            rows = _arrays(path)
+        rows = _arrays(path)
     else:
         with from_outside(path, kind, "nothing in it was executed"), path.open("rb") as file:
             rows = _rows(_ScoreUnpickler(file, encoding="latin1").load(), path)
@@ -132,13 +130,9 @@ def _matrix(rows: Any, path: Path) -> NDArray[np.float64]:
 
 
 def _arrays(path: Path) -> Rows:
+    arrays = dict(read_arrays(path))
     if path.suffix == ".npy":
-        return Rows(_matrix(np.load(path, allow_pickle=False, mmap_mode="r"), path))
-    with zipfile.ZipFile(path) as archive:
-        if sum(item.file_size for item in archive.infolist()) > memory_for(path.stat().st_size):
-            raise UserError(f"{path} unpacks to far more than its size; get it again.")
-    with np.load(path, allow_pickle=False) as content:
-        arrays = {key: content[key] for key in content.files}
+        return Rows(_matrix(next(iter(arrays.values())), path))
     score = next((key for key in _SCORE_KEYS if key in arrays), None)
     if score is None:
         return Rows(_matrix(list(arrays.values()), path), list(arrays))

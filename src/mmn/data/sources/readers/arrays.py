@@ -40,7 +40,7 @@ def load_numpy(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     try:
         yield from read_arrays(path)
     except UserError as error:
-        if "Object arrays" not in str(error):
+        if "Python objects" not in str(error):
             raise
         raise UserError(
             f"{path} is an array of objects, probably clips of different lengths; save one clip per key, as in "

@@ -16,6 +16,7 @@ from mmn.data.sources.readers.files import files_below
 from mmn.data.sources.readers.pickles import read_pickle
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
+from mmn.outside import open_array
 
 
 def read(source: Path, options: ConvertOptions) -> Parsed:
@@ -35,8 +36,8 @@ def _data_files(source: Path) -> list[Path]:
 
 def _axes(path: Path) -> int:
     try:
-        return int(np.load(path, mmap_mode="r").ndim)
-    except (OSError, ValueError):
+        return open_array(path).ndim
+    except UserError:
         return 0
 
 
@@ -45,10 +46,7 @@ def _recordings(source: Path, options: ConvertOptions) -> Iterator[Recording]:
     if not paths:
         raise UserError(f"{source} has no …_data.npy files; name ST-GCN's arrays train_data.npy, val_data.npy, ….")
     for path in paths:
-        try:
-            data = np.load(path, mmap_mode="r")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} is not a readable array file ({error}); save it with numpy.") from None
+        data = open_array(path)
         if data.ndim != 5:
             raise UserError(f"{path} has shape {data.shape}; expected (clips, channels, frames, joints, people).")
         split = next((s for s in SPLITS if s in path.stem.lower()), "test")
