@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mmn.cli.convert import add_options, read_options
 from mmn.cli.device import add_device, chosen_device
 from mmn.cli.live import check_live, run_live
+from mmn.cli.video import add_video_options, check_overlay, pose_source, write_video
 from mmn.errors import UserError
 from mmn.text import counted
 
@@ -38,7 +39,7 @@ def register(commands: Any) -> None:
         type=Path,
         nargs="+",
         metavar="source",
-        help="anything mmn convert reads, a single file of it, an .h5 file, or - for frames as JSON lines on stdin",
+        help="anything mmn convert reads, a single file of it, an .h5 file, a video, or - for JSON lines on stdin",
     )
     parser.add_argument("--output", type=Path, help="a .csv, .jsonl or .json file (default: print)")
     parser.add_argument("--top", type=int, default=5, help="number of classes per clip (default: 5)")
@@ -64,6 +65,7 @@ def register(commands: Any) -> None:
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
     add("--threshold", type=float, help="minimum probability of an action (default: that of --coverage, or 0.3)")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
+    add_video_options(parser)
     parser.set_defaults(run=_run)
 
 
@@ -83,6 +85,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.segments is not None:
         check_form(options.segments, FORMS)
         check_segment_form(options.segments)
+    check_overlay(options)
     if live := Path("-") in options.sources:
         check_live(options)
     checkpoints = options.checkpoint.split(",")
@@ -98,6 +101,8 @@ def _run(options: argparse.Namespace) -> None:
         return
     with _progress() as progress:
         (_clips if options.segments is None else _segments)(options, predictor, progress)
+        if options.overlay is not None:
+            write_video(options, predictor, _sliding(options, predictor), progress)
 
 
 def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
@@ -123,7 +128,7 @@ def _likeliest(
     """Names of clips that are not ``done``, and their rows."""
     from mmn.engine.predict import likeliest_of
 
-    for name, recordings in _read(options, predictor, done):
+    for name, recordings, _ in _read(options, predictor, progress, done):
         task = progress.add_task(name, total=len(recordings.clips))
         for guesses in likeliest_of(predictor, recordings, options.top, threshold):
             names = {guess.name for guess in guesses}
@@ -132,15 +137,10 @@ def _likeliest(
 
 
 def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
-    from mmn.engine.predict import Sliding
     from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
     from mmn.evaluation.segments import COLUMNS, Segment
 
-    threshold = options.threshold
-    if threshold is None:
-        threshold = _least(options, predictor) or 0.3
-    sliding = Sliding(options.window, options.stride, threshold, options.smooth)
-    find = partial(_actions, options, predictor, progress, sliding)
+    find = partial(_actions, options, predictor, progress, _sliding(options, predictor))
     if options.segments.suffix.lower() in OF_ONE_RECORDING:
         rows, count = [row for _, found in find(frozenset()) for row in found], 1
         write_segments(options.segments, [Segment(*row.values()) for row in rows])
@@ -148,6 +148,15 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
         table = _write(options.segments, COLUMNS, options, find)
         rows, count = table.rows, len(table.done)
     print(f"{options.segments}: {counted(len(rows), 'segment')} of {counted(count, 'recording')}")
+
+
+def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
+    from mmn.engine.predict import Sliding
+
+    threshold = options.threshold
+    if threshold is None:
+        threshold = _least(options, predictor) or 0.3
+    return Sliding(options.window, options.stride, threshold, options.smooth)
 
 
 def _actions(
@@ -158,14 +167,14 @@ def _actions(
     from mmn.evaluation.segment_files import OF_ONE_RECORDING
 
     count = 0
-    for name, recordings in _read(options, predictor, done):
+    for name, recordings, fps in _read(options, predictor, progress, done):
         count += len(recordings.clips)
         if options.segments.suffix.lower() in OF_ONE_RECORDING and count > 1:
             raise UserError(
                 f"{options.segments} can hold only one recording, but there are several; use .csv or .json."
             )
         advance = partial(progress.advance, progress.add_task(name, total=int(recordings.clips.lengths.sum())))
-        for recording, segments in segments_of(predictor, recordings, sliding, options.fps or 30.0, advance):
+        for recording, segments in segments_of(predictor, recordings, sliding, fps, advance):
             yield {recording}, [segment.as_row() for segment in segments]
 
 
@@ -188,16 +197,20 @@ def _request(options: argparse.Namespace) -> dict[str, str]:
     return {**asked, "files": str([(file.st_size, file.st_mtime_ns) for file in files])}
 
 
-def _read(options: argparse.Namespace, predictor: "Predictor", done: Set[str]) -> Iterator[tuple[str, "Recordings"]]:
-    """Each source's name and its recordings that are not ``done``; prints notes on them to stderr."""
+def _read(
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", done: Set[str]
+) -> Iterator[tuple[str, "Recordings", float]]:
+    """Each source's name, its recordings that are not ``done`` and frame rate; prints notes on them to stderr."""
     from mmn.engine.predict import read_recordings, with_unique_names, without
 
     seen: set[str] = set()
     for source in options.sources:
-        found = read_recordings(source, predictor, options.layout, options.split, **read_options(options))
+        poses, fps = pose_source(options, source, progress)
+        asked = {**({} if fps is None else {"fps": fps}), **read_options(options)}
+        found = read_recordings(poses, predictor, options.layout, options.split, **asked)
         if found.notes:
             print(f"{source}: {found.notes}", file=sys.stderr)
-        yield source.name, without(with_unique_names(found, source, seen), done)
+        yield source.name, without(with_unique_names(found, source, seen), done), options.fps or fps or 30.0
 
 
 def _print(rows: "Sequence[Row]") -> None:

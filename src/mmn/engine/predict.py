@@ -156,21 +156,26 @@ def segments_of(
         advance: called with the number of frames processed since the last call, several times per long recording.
     """
 
+    found = probabilities_of(predictor, recordings, sliding, advance)
+    for name, frames, probabilities in zip(recordings.clips.names, recordings.frames, found, strict=True):
+        classes = predictor.classes.names
+        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
+
+
+def probabilities_of(
+    predictor: Predictor, recordings: Recordings, sliding: Sliding, advance: Callable[[int], None] = lambda frames: None
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the class probabilities ``(T, K)`` of each recording's frames; arguments as in ``segments_of``."""
+
     def recognise(spans: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         probabilities = predictor(spans, recordings.layout)
         advance(len(spans) * sliding.stride)
         return probabilities
 
-    for index, name in enumerate(recordings.clips.names):
-        probabilities = frame_probabilities(
-            recognise,
-            np.asarray(recordings.clips.clip(index)),
-            sliding.window,
-            sliding.stride,
-            sliding.stride if sliding.smooth is None else sliding.smooth,
-        )
-        frames, classes = recordings.frames[index], predictor.classes.names
-        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
+    smooth = sliding.stride if sliding.smooth is None else sliding.smooth
+    for index in range(len(recordings.clips)):
+        clip = np.asarray(recordings.clips.clip(index))
+        yield frame_probabilities(recognise, clip, sliding.window, sliding.stride, smooth)
 
 
 def with_unique_names(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:

@@ -1,0 +1,124 @@
+"""Videos to pose files: the whole-body points of everyone in every frame, kept so that they are estimated once."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmn.errors import UserError
+from mmn.files import replacing
+from mmn.outside import read_json, reason
+
+SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm")
+
+Picture = NDArray[np.uint8]
+"""A frame ``(H, W, 3)``, blue first."""
+
+Estimator = Callable[[Picture], tuple[NDArray[np.floating], NDArray[np.floating]]]
+"""A frame → points ``(N, 133, 2)`` in pixels and their scores ``(N, 133)``."""
+
+Watch = Callable[[Iterable[Picture], int], Iterable[Picture]]
+"""Passes frames on, of which there are about so many, and may count them."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file's name ends like a video's."""
+    return path.suffix.lower() in SUFFIXES
+
+
+class Video:
+    """A video file.
+
+    Attributes:
+        fps: frames per second.
+        size: width and height in pixels.
+        count: about how many frames it has.
+
+    Raises:
+        UserError: it cannot be opened, or OpenCV is not installed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise UserError(f"there is no file {path}; give a video.")
+        self.path, cv2 = path, _installed("cv2")
+        self._capture: Any = cv2.VideoCapture(str(path))
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS))
+        self.count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+        self.size = int(width), int(height)
+        if not self._capture.isOpened() or not 0 < self.fps < 10_000:
+            raise UserError(f"{path} is not a video that OpenCV can read; convert it to MP4.")
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Its frames, once."""
+        while True:
+            there, picture = self._capture.read()
+            if not there:
+                return
+            yield picture
+
+
+def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch: Watch | None = None) -> Path:
+    """A file of the poses in a video, in MMPose's format; estimated unless it is there and of this very video.
+
+    Args:
+        path: the video.
+        folder: where poses are kept; None for ``poses`` beside the video.
+        device: ``cpu`` or ``cuda``, for the estimator.
+        watch: see ``Watch``.
+
+    Raises:
+        UserError: a file that is no video, an estimator that is not installed, or weights that cannot be had.
+    """
+    video = Video(path)
+    kept = (folder or path.parent / "poses") / f"{path.stem}.json"
+    state = path.stat()
+    identity = {"name": path.name, "bytes": state.st_size, "modified": state.st_mtime_ns}
+    if kept.is_file():
+        content = read_json(kept)
+        if isinstance(content, dict) and content.get("video") == identity:
+            return kept
+    estimate = whole_body(device)
+    pictures = video if watch is None else watch(video, video.count)
+    frames = [_frame(number, *estimate(picture)) for number, picture in enumerate(pictures)]
+    if not frames:
+        raise UserError(f"{path} has no frames that OpenCV can read; convert it to MP4.")
+    with replacing(kept) as part:
+        part.write_text(json.dumps({"video": identity, "fps": video.fps, "instance_info": frames}), encoding="utf-8")
+    return kept
+
+
+def whole_body(device: str) -> Estimator:
+    """rtmlib's estimator of 133 points.
+
+    Raises:
+        UserError: it is not installed, or its weights are neither here nor to be fetched.
+    """
+    model = _installed("rtmlib").Wholebody
+    try:
+        estimator: Estimator = model(mode="balanced", backend="onnxruntime", device=device)
+    except OSError as error:
+        files = " and ".join(model.MODE["balanced"][part] for part in ("det", "pose"))
+        cause = getattr(error, "reason", error)  # of urllib's error
+        raise UserError(
+            f"the pose estimator's weights cannot be fetched ({reason(cause)}); on a machine with a network, fetch "
+            f"{files}, and put them into ~/.cache/rtmlib/hub/checkpoints here."
+        ) from None
+    return estimator
+
+
+def _installed(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError:
+        raise UserError(f"videos are read by {name}, which is not installed; run pip install 'mmn[video]'.") from None
+
+
+def _frame(number: int, points: NDArray[np.floating], scores: NDArray[np.floating]) -> dict[str, Any]:
+    people = zip(np.round(points, 2).tolist(), np.round(scores, 4).tolist(), strict=True)
+    return {"frame_id": number, "instances": [{"keypoints": p, "keypoint_scores": s} for p, s in people]}
