@@ -26,10 +26,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Also removes temporary files that killed processes left in the folder.
 
     Raises:
-        UserError: the path is a folder, its folder cannot be written to, or the disk is full.
+        UserError: the path is a folder, device or pipe, its folder cannot be written to, or the disk is full.
     """
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give the path of a file.")
+    if path.exists() and not path.is_file():  # a device, such as /dev/null, would become a file
+        raise UserError(f"{path} is a {'folder' if path.is_dir() else 'device or pipe'}; give the path of a file.")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_abandoned(path.parent)

@@ -128,3 +128,11 @@ def test_group_digests_cover_everything_without_checksums(tmp_path: Path) -> Non
         file["inner/name"][()] = "u"
         file["plain"][0] = 3
         assert (digest(file) == before[0], digest(file["inner"]) == before[1]) == (False, False)
+
+
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(UserError, match="pipe is a device or pipe; give the path of a file"):
+        write_json(pipe, {})
+    assert pipe.is_fifo()
