@@ -62,5 +62,7 @@ def test_training_warns_of_leaked_clips(small: SkeletonData, tmp_path: Path) -> 
     leaking = Clips.from_arrays(clips, labels=labels, names=[f"v{i}" for i in range(11)])
     write_data(tmp_path / "x.h5", replace(small, splits={"train": train_clips, "val": leaking}))
     ended = train(tmp_path / "run", tmp_path / "x.h5", "debug=fast")
-    said = ended.stdout + ended.stderr
-    assert f"1 clip is nearly the same as one of another split (train/{train_clips.names[2]} and val/v10" in said, said
+    output = ended.stdout + ended.stderr
+    assert f"1 clip is nearly the same as one of another split (train/{train_clips.names[2]} and val/v10" in output, (
+        output
+    )

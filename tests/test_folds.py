@@ -165,8 +165,8 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             )
             config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
             (run / "config.yaml").write_text(yaml.safe_dump(config))
-            said = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
-            (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(said))
+            overrides = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
+            (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides))
 
 
 def test_metrics_are_computed_on_the_pooled_scores_of_all_folds(tmp_path: Path) -> None:

@@ -87,37 +87,37 @@ def read_source(
     Raises:
         UserError: the source contains something training cannot use; the message says where.
     """
-    asked = ConvertOptions(**options)
+    settings = ConvertOptions(**options)
     path = Path(source)
     with blamed(path, "source", "write it again, or give --format"):
-        kind = asked.format or recognise(path)
+        kind = settings.format or recognise(path)
     read = reader_of(kind)
-    segments = None if asked.labels is None else _segments(asked)
-    rows = None if asked.labels is None or segments is not None else read_labels(asked.labels)
+    segments = None if settings.labels is None else _segments(settings)
+    rows = None if settings.labels is None or segments is not None else read_labels(settings.labels)
     with blamed(path, "source of that format", "write it again, or give --format"):
-        parsed = read(path, asked)
+        parsed = read(path, settings)
         skeleton, layout_name, recordings = find_layout(layout, parsed)
-        steps = Steps(skeleton, layout_name, asked, parsed.published)
+        steps = Steps(skeleton, layout_name, settings, parsed.published)
         clips, nobody = _clips(watch(recordings), steps)
     _check_joints(clips, skeleton, path)
     if rows is not None:
-        clips = with_rows(clips, nobody, rows, str(asked.labels))
+        clips = with_rows(clips, nobody, rows, str(settings.labels))
     notes = [*parsed.notes, *steps.notes()]
     if not parsed.published:
         step = common_step(clip.frames for clip in clips)
-        clips = [lay_out(clip, step) for clip in settle_zeros(clips, asked.zeros, skeleton.joints)]
+        clips = [lay_out(clip, step) for clip in settle_zeros(clips, settings.zeros, skeleton.joints)]
     if segments is not None:
-        clips, without = cut(clips, segments, asked.fps, asked.pad, asked.rest, steps.counts_from)
+        clips, without = cut(clips, segments, settings.fps, settings.pad, settings.rest, steps.counts_from)
         notes += without
-    clips, classes, unnamed = with_indices(clips, layout_name, asked, str(layout) == AUTO, parsed.published)
+    clips, classes, unnamed = with_indices(clips, layout_name, settings, str(layout) == AUTO, parsed.published)
     notes += unnamed
     if not parsed.published:
-        clips, skipped = usable(clips, nobody, skeleton, asked)
+        clips, skipped = usable(clips, nobody, skeleton, settings)
         notes += skipped
     splits = _splits(clips)
-    if asked.missing == "interpolate":
+    if settings.missing == "interpolate":
         splits = {split: fill_missing(c, skeleton, f"{source}, split {split}") for split, c in splits.items()}
-    notes += _notes(clips, splits, asked.person)
+    notes += _notes(clips, splits, settings.person)
     data = SkeletonData(
         name=name or path.stem,
         source="; ".join([f"{parsed.kind} from {origin or path.name}", *notes]),
@@ -130,10 +130,10 @@ def read_source(
     return Found(data, left_out, {clip.name: clip.frames - steps.counts_from for clip in clips})
 
 
-def _segments(asked: ConvertOptions) -> list[Segment] | None:
+def _segments(settings: ConvertOptions) -> list[Segment] | None:
     """The segments, if the labels are a table of segments."""
-    path = Path(str(asked.labels))
-    return read_segments(path, asked.fps) if path.exists() and is_segments(path) else None
+    path = Path(str(settings.labels))
+    return read_segments(path, settings.fps) if path.exists() and is_segments(path) else None
 
 
 def _clips(recordings: Iterable[Recording], steps: Steps) -> tuple[list[Clip], list[str]]:

@@ -37,19 +37,19 @@ def settle_zeros(clips: Sequence[Clip], zeros: str | None, joints: Sequence[str]
         clip.joints[:] = np.nan
     marked = [clip for clip in marked if not any(clip is other for other in blank)]
     origin = np.all([_in_every_frame(clip) for clip in marked], axis=0)  # (V,)
-    open_ones = [(clip, clip.zero & ~origin) for clip in marked if clip.zero is not None]
-    count = sum(int(mask.sum()) for _, mask in open_ones)
+    ambiguous = [(clip, clip.zero & ~origin) for clip in marked if clip.zero is not None]
+    count = sum(int(mask.sum()) for _, mask in ambiguous)
     if count and zeros is None:
-        clip, mask = next((clip, mask) for clip, mask in open_ones if mask.any())
+        clip, mask = next((clip, mask) for clip, mask in ambiguous if mask.any())
         frame, joint = (int(i) for i in np.argwhere(mask)[0])
-        among = sum(bool(mask.any()) for _, mask in open_ones)
+        affected = sum(bool(mask.any()) for _, mask in ambiguous)
         raise UserError(
-            f"{count} joints in {among} of {len(clips)} clips are exactly 0, with no scores to tell whether they were "
-            f"found; the first is clip {clip.name}, frame {int(clip.frames[frame])}, joint {joint} ({joints[joint]}): "
-            "give --zeros missing, or --zeros keep if 0 is a real position."
+            f"{count} joints in {affected} of {len(clips)} clips are exactly 0, with no scores to tell whether they "
+            f"were found; the first is clip {clip.name}, frame {int(clip.frames[frame])}, joint {joint} "
+            f"({joints[joint]}): give --zeros missing, or --zeros keep if 0 is a real position."
         )
     if zeros == "missing":
-        for clip, mask in open_ones:
+        for clip, mask in ambiguous:
             clip.joints[mask] = np.nan
     return list(clips)
 

@@ -32,10 +32,10 @@ class Steps:
     def __init__(self, layout: Layout, layout_name: str, options: ConvertOptions, published: bool) -> None:
         self.layout, self.layout_name, self.options, self.published = layout, layout_name, options, published
         self._first = 1 << 62  # lowest frame number so far
-        self.alike: list[str] = []
+        self.same_name: list[str] = []
         self.one_frame: list[str] = []
-        self.cut: list[str] = []
-        self.short: list[str] = []
+        self.too_long: list[str] = []
+        self.too_short: list[str] = []
         self.selections: dict[str, Selection] = {}
 
     def clips(self, recording: Recording) -> Iterator[Clip]:
@@ -49,31 +49,31 @@ class Steps:
         self._first = min(self._first, int(of_frames.min(initial=self._first)))
         numbers = of_frames[recording.frame]
         if all_alike(recording.frames):
-            self.alike.append(recording.name)
+            self.same_name.append(recording.name)
         seen = seen_points(recording.points, recording.scores)
         zero = (recording.points == 0).all(axis=2) if recording.scores is None else None
         visible = seen if zero is None else seen & ~zero
         if zero is not None and not visible.any():
             visible = seen  # nothing but zeros: see settle_zeros
-        there = np.flatnonzero(visible.any(axis=1) & self._counted(recording))
-        there = there[np.argsort(numbers[there], kind="stable")]
-        if not len(there):
+        present = np.flatnonzero(visible.any(axis=1) & self._counted(recording))
+        present = present[np.argsort(numbers[present], kind="stable")]
+        if not len(present):
             return
-        numbers, seen, points = numbers[there], seen[there], recording.points[there]
+        numbers, seen, points = numbers[present], seen[present], recording.points[present]
         if recording.normalised or (self.options.picture and are_normalised(points)):
             points = in_pixels(points, self.options.picture, recording.name)
-        scores = None if recording.scores is None else recording.scores[there]
-        visible = visible[there]
-        people = track_people(numbers, points, visible, recording.numbers[there])
+        scores = None if recording.scores is None else recording.scores[present]
+        visible = visible[present]
+        people = track_people(numbers, points, visible, recording.numbers[present])
         kept = choose_person(self.options.person, people, points, scores, visible, len(np.unique(numbers)))
         others = len(np.unique(people)) - len(kept)
         found = seen_points(points, scores, self.options.min_score)
         for place, person in enumerate(kept, start=1):
-            mine = np.flatnonzero(people == person)
+            own = np.flatnonzero(people == person)
             name = recording.name if len(kept) == 1 else f"{recording.name}/person{place}"
-            marked = np.where(found[mine][:, :, None], points[mine], np.nan)
-            at_zero = None if zero is None else zero[there][mine]
-            yield self._clip(recording, name, numbers[mine], marked, at_zero, others)
+            marked = np.where(found[own][:, :, None], points[own], np.nan)
+            at_zero = None if zero is None else zero[present][own]
+            yield self._clip(recording, name, numbers[own], marked, at_zero, others)
 
     @property
     def counts_from(self) -> int:
@@ -84,10 +84,10 @@ class Steps:
         """Notes for the user on the recordings processed so far."""
         notes = [note for selection in self.selections.values() for note in selection.notes]
         for names, what in (
-            (self.alike, "all frames of {} have the same name and are counted in order"),
+            (self.same_name, "all frames of {} have the same name and are counted in order"),
             (self.one_frame, "all detections are in one frame in {}"),
-            (self.cut, "frames beyond the total stated in the source were cut off: {}"),
-            (self.short, "the source states more frames than it has: {}"),
+            (self.too_long, "frames beyond the total stated in the source were cut off: {}"),
+            (self.too_short, "the source states more frames than it has: {}"),
         ):
             if names:
                 notes.append(what.format(some(names)))
@@ -97,7 +97,7 @@ class Steps:
         """Mask of detections in frames up to the total stated in the source, if any."""
         if recording.total is None or recording.total == len(recording.frames):
             return np.ones(len(recording.frame), np.bool_)
-        names = self.cut if recording.total < len(recording.frames) else self.short
+        names = self.too_long if recording.total < len(recording.frames) else self.too_short
         names.append(f"{recording.name} ({recording.total} of {len(recording.frames)})")
         return recording.frame < recording.total
 

@@ -68,7 +68,7 @@ def merged(classes: Classes, merge: Mapping[str, Sequence[str | int]], where: st
     """
     parents: dict[int, str] = {}
     for name, members in merge.items():
-        indices = {index for member in members for index in meant(classes, member, "data.merge", where)}
+        indices = {index for member in members for index in resolve_class(classes, member, "data.merge", where)}
         if twice := indices & parents.keys():
             raise UserError(
                 f"data.merge has {classes.names[min(twice)]} in both {parents[min(twice)]} and {name}; choose one."
@@ -118,7 +118,7 @@ def kept(classes: Classes, indices: Sequence[int], rest: str | None, where: str)
     return _relabelling(classes, Classes(names, groups, group_names, ordinal=ordinal), place)
 
 
-def meant(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
+def resolve_class(classes: Classes, name: str | int, key: str, where: str) -> list[int]:
     """The classes given by a class name, an index or a body group.
 
     Raises:

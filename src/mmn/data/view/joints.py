@@ -25,14 +25,14 @@ def chosen_joints(layout: Layout, wanted: Sequence[str], where: str) -> list[int
         kept.update(range(layout.num_joints))
     for name in wanted:
         out, name = name.startswith("-"), name.removeprefix("-")
-        meant = _meant(layout, name, where)
-        kept = kept - meant if out else kept | meant
+        named = _resolve(layout, name, where)
+        kept = kept - named if out else kept | named
     if not kept:
         raise UserError(f"data.joints={_list(wanted)} leaves no joint of {where}; name some of its parts or joints.")
     return sorted(kept)
 
 
-def _meant(layout: Layout, name: str, where: str) -> set[int]:
+def _resolve(layout: Layout, name: str, where: str) -> set[int]:
     if name in layout.parts:
         return set(layout.parts[name])
     if name in layout.joints:

@@ -10,7 +10,7 @@ from mmn.data.format.classes import Classes
 from mmn.data.format.selection import join, keep_joints
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.check import check_view
-from mmn.data.view.classes import Relabelling, kept, meant, merged, to_groups
+from mmn.data.view.classes import Relabelling, kept, merged, resolve_class, to_groups
 from mmn.data.view.draw import draw
 from mmn.data.view.folds import hold_out
 from mmn.data.view.joints import chosen_joints, reduce_layout
@@ -133,7 +133,7 @@ class View:
     def _kept(self, found: Relabelling, data: SkeletonData, where: str) -> list[int]:
         """Indices of the classes of ``found`` to keep."""
         names = range(len(found.classes.names)) if self.classes is None else self.classes
-        wanted = {index for name in names for index in meant(found.classes, name, "data.classes", where)}
+        wanted = {index for name in names for index in resolve_class(found.classes, name, "data.classes", where)}
         if self.min_clips is None:
             return sorted(wanted)
         if "train" not in data.splits:

@@ -60,8 +60,8 @@ def _split_reassigned(
     for i, j in zip(before[apart > _REACH], after[apart > _REACH], strict=True):
         others = np.flatnonzero((frame == frame[j]) & (np.arange(len(frame)) != j))
         if len(others) and frame[j] - frame[i] <= FORGOTTEN_AFTER:
-            stand_there = distances(points[i : i + 1], seen[i : i + 1], points[others], seen[others])[0] / size[others]
-            broken[j] = stand_there.min() < _REACH
+            nearby = distances(points[i : i + 1], seen[i : i + 1], points[others], seen[others])[0] / size[others]
+            broken[j] = nearby.min() < _REACH
     parts = np.zeros(len(frame), np.int64)
     parts[order] = np.cumsum(broken[order])  # increases along each number's detections
     return np.unique(np.stack([pieces, parts]), axis=1, return_inverse=True)[1].reshape(-1)
