@@ -36,7 +36,7 @@ def test_clips_side_by_side_move_frame_by_frame(jhmdb_like: Path, tmp_path: Path
     assert all(np.abs(a - b).max() > 50 for a, b in itertools.pairwise(frames))
 
 
-def test_a_page_holds_an_animation(jhmdb_like: Path, tmp_path: Path) -> None:
+def test_animations_are_written_as_html(jhmdb_like: Path, tmp_path: Path) -> None:
     main(["animate", str(jhmdb_like), "val0001", str(tmp_path / "x.html")])
     assert (tmp_path / "x.html").read_bytes().startswith(b"\n<link")
 

@@ -128,7 +128,7 @@ def test_results_that_cannot_be_ensembled_are_still_compared(tmp_path: Path) -> 
     write_run(tmp_path / "2", "bone", 1, replace(scores, names=[f"other{i}" for i in range(40)]))
     (table,) = compare(tmp_path).tables
     assert [row.name for row in table.rows] == ["joint", "bone"]
-    assert "seed 1 has no ensemble: stream 2 has other clips" in table.notes[0]
+    assert "seed 1 has no ensemble: stream 2 and the first have different clips" in table.notes[0]
     assert table.pairs[0].p is None
 
 

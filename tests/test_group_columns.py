@@ -46,7 +46,7 @@ def test_groups_are_ranked_by_the_sum_of_their_actions_or_by_their_network() -> 
     assert [row[:6] for row in rows] == [row[:6] for row in prediction_rows(actions)]
 
 
-def test_each_way_is_measured_as_the_challenge_does() -> None:
+def test_each_way_is_scored_as_in_the_challenge() -> None:
     actions, network = made()
     found, known = group_metrics(actions, network), compute_metrics(actions)
     assert found["action"] == {name: pytest.approx(known[name]) for name in found["action"]}

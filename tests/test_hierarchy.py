@@ -29,7 +29,7 @@ def made(clips: int = 40) -> tuple[Scores, Scores]:
     return actions, replace(groups, names=names[::-1], labels=own[back], logits=groups.logits[back])
 
 
-def test_the_probability_of_a_group_is_shared_by_its_actions() -> None:
+def test_the_probability_of_a_group_is_split_among_its_actions() -> None:
     actions, groups = made()
     total = softmax(with_groups(actions, groups, None).logits)
     chances, of_group = softmax(actions.logits), softmax(groups.logits[::-1].copy())
@@ -76,10 +76,10 @@ def test_evaluation_fuses_the_two_streams_and_records_how(tmp_path: Path) -> Non
     assert np.array_equal(read_scores(tmp_path / "eval" / "scores.h5").logits, with_groups(actions, groups, 0.5).logits)
     assert "with the network of groups, weight 0.5: Top-1 " in ended.stdout
     for overrides, sentence in (
-        (["fusion=product"], "fusion is product; it is sum, hierarchy or route"),
-        (["group_weight=1"], "group_weight=1 is for fusion=hierarchy"),
-        (["fusion=hierarchy", "weights=[1,1]"], "weights are for fusion=sum"),
-        (["fusion=hierarchy", "group_weight=-1"], "group_weight is -1; it is a number of at least 0"),
+        (["fusion=product"], "fusion is product; it must be sum, hierarchy or route"),
+        (["group_weight=1"], "group_weight=1 is only for fusion=hierarchy"),
+        (["fusion=hierarchy", "weights=[1,1]"], "weights are only for fusion=sum"),
+        (["fusion=hierarchy", "group_weight=-1"], "group_weight is -1; it must be a number of at least 0"),
         (["fusion=hierarchy", "group_weight=auto", "split=val"], "group_weight=auto is fitted to the val split"),
     ):
         assert sentence in evaluate(*overrides).stderr

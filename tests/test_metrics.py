@@ -101,9 +101,9 @@ def test_streams_are_matched_by_name() -> None:
     order = np.random.default_rng(1).permutation(9)
     b = Scores([a.names[i] for i in order], a.labels[order], a.logits[order] * 3, MA52)
     np.testing.assert_allclose(combine([a, b], [0.5, 0.5]).logits, a.logits * 2, rtol=1e-6)
-    with pytest.raises(UserError, match="other clips"):
+    with pytest.raises(UserError, match="different clips"):
         combine([a, scores(clips=8)], [0.5, 0.5])
-    with pytest.raises(UserError, match="other labels"):
+    with pytest.raises(UserError, match="different labels"):
         combine([a, Scores(a.names, a.labels + 1, a.logits, MA52)], [0.5, 0.5])
     with pytest.raises(UserError, match="2 streams but 3 weights"):
         combine([a, a], [1, 1, 1])

@@ -27,7 +27,7 @@ def test_a_notebook_runs(path: Path, run: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_outputs_are_kept_and_small(path: Path) -> None:
+def test_outputs_are_stored_and_small(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     outputs = [cell["outputs"] for cell in notebook.cells if cell["cell_type"] == "code"]
     assert all(outputs)

@@ -63,7 +63,7 @@ def test_probabilities_are_calibrated(run: Path, small: SkeletonData) -> None:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
-def test_pose_files_in_and_a_table_out(small_checkpoint: Path, small: SkeletonData, tmp_path: Path, form: str) -> None:
+def test_pose_files_give_a_table(small_checkpoint: Path, small: SkeletonData, tmp_path: Path, form: str) -> None:
     save_arrays(tmp_path / "a.npz", small)
     done = predict(tmp_path, small_checkpoint, "a.npz", "--output", f"p.{form}", "--top", "2")
     assert (done.returncode, done.stdout) == (0, f"p.{form}: 3 clips\n"), done.stderr

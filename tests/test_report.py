@@ -98,7 +98,7 @@ def test_results_on_other_clips_are_shown_and_not_compared(evaluated: Path, tmp_
     write_scores(tmp_path / "scores.h5", fewer)
     write_report([evaluated], tmp_path / "r.html", [tmp_path])
     page = (tmp_path / "r.html").read_text()
-    assert "cannot be compared clip by clip: stream 2 has other clips than the first" in page
+    assert "cannot be compared clip by clip: stream 2 and the first have different clips" in page
 
 
 def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(evaluated: Path, tmp_path: Path) -> None:

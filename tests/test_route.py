@@ -58,7 +58,7 @@ def test_the_network_with_the_fewest_classes_is_used() -> None:
     ("streams", "sentence"),
     [
         ([ARMS, LEGS], "fusion=route needs one network of the groups (head, arms, legs), trained with data.target=gro"),
-        ([GROUPS, GROUPS, ARMS], "and has 2; the others are networks of actions"),
+        ([GROUPS, GROUPS, ARMS], "but 2 are given; all others must be networks of"),
         ([GROUPS, ARMS], "no network knows all 2 actions of group legs; train one with data.classes=[legs]"),
         ([GROUPS, ARMS, LEGS, ARMS], "two networks know the actions of group arms equally well; leave one out"),
         (

@@ -39,7 +39,7 @@ def test_auroc_is_the_share_of_pairs_in_order(known: list[float], unknown: list[
     assert unknown_auroc(scores(*known), scores(*unknown)) == pytest.approx(expected)
 
 
-def test_percentiles_are_of_labelled_clips_over_the_temperature() -> None:
+def test_percentiles_use_calibrated_probabilities_of_labelled_clips() -> None:
     found = confidence_percentiles(scores(0.5, 0.9, 0.7, labels=[0, 1, -1]), 2.0)
     top = 1 / (1 + (0.1 / 0.9) ** 0.5)  # 0.9 over a temperature of 2
     assert len(found) == 101

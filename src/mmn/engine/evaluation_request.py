@@ -136,14 +136,14 @@ def _fusion(cfg: DictConfig) -> tuple[Fusion, float | Literal["auto"] | None]:
     """How streams become one, and the weight of body groups."""
     fusion, weight = cfg.fusion, cfg.group_weight
     if fusion not in get_args(Fusion):
-        raise UserError(f"fusion is {fusion}; it is sum, hierarchy or route.")
+        raise UserError(f"fusion is {fusion}; it must be sum, hierarchy or route.")
     if fusion != "hierarchy" and weight is not None:
-        raise UserError(f"group_weight={weight} is for fusion=hierarchy; add it, or leave group_weight out.")
+        raise UserError(f"group_weight={weight} is only for fusion=hierarchy; add it, or leave group_weight out.")
     if fusion != "sum" and cfg.weights is not None:
-        raise UserError(f"weights are for fusion=sum; fusion={fusion} has none, and fusion=hierarchy group_weight.")
+        raise UserError("weights are only for fusion=sum; leave them out (fusion=hierarchy takes group_weight).")
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
     if not (weight is None or weight == "auto" or (number and 0 <= weight < float("inf"))):
-        raise UserError(f"group_weight is {weight}; it is a number of at least 0, auto, or null.")
+        raise UserError(f"group_weight is {weight}; it must be a number of at least 0, auto or null.")
     return fusion, weight
 
 

@@ -146,7 +146,7 @@ def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:
         path = Path(cfg.ckpt_path)
         path = last_checkpoint(path) if path.is_dir() else path
         if not path.is_file():
-            raise UserError(f"there is no checkpoint {path} to resume from; give ckpt_path the last.ckpt of a run.")
+            raise UserError(f"there is no checkpoint {path} to resume from; set ckpt_path to the last.ckpt of a run.")
         return path
     if not cfg.resume:
         return None

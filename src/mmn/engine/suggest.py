@@ -74,7 +74,9 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
     )
     doubted = _doubted(predictor, data, clips, splits, logits, checks)
     if not chosen and not doubted:
-        raise UserError(f"{path} has no unlabelled clips, and no label in it is contradicted; there is nothing to do.")
+        raise UserError(
+            f"{path} has no unlabelled clips, and no label in it is contradicted; there is nothing to suggest."
+        )
     why = {**dict.fromkeys(doubted, TO_CHECK), **dict.fromkeys(chosen, TO_LABEL)}
     order = [*chosen, *doubted, *(i for i in range(len(clips)) if i not in why)]
     names = predictor.classes.names

@@ -24,10 +24,10 @@ def pooled(folds: Sequence[Scores]) -> Scores:
     names = [name for fold in folds for name in fold.names]
     if len(set(names)) < len(names):
         twice = next(name for number, name in enumerate(names) if name in names[:number])
-        raise UserError(f"clip {twice} is in two folds; give the runs of one data.folds and data.fold_seed.")
+        raise UserError(f"clip {twice} is in two folds; give runs with the same data.folds and data.fold_seed.")
     for fold in folds:
         if fold.classes.names != first.classes.names:
-            raise UserError("the folds have different classes; give the runs of one view of one file.")
+            raise UserError("the folds have different classes; give runs on the same view of the same file.")
     grouped = all(fold.groups is not None for fold in folds)
     return replace(
         first,

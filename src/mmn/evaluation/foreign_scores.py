@@ -48,7 +48,9 @@ def read_foreign(path: Path, known: Scores) -> Scores:
 def _in_our_classes(rows: Rows, known: Scores, path: Path) -> NDArray[np.float64]:
     names = known.classes.names
     if rows.values.shape[1] != len(names):
-        raise UserError(f"{path} has {rows.values.shape[1]} scores per clip, but there are {len(names)} classes.")
+        raise UserError(
+            f"{path} has {rows.values.shape[1]} scores per clip, but there are {len(names)} classes; give one for each."
+        )
     if rows.classes is None or not set(rows.classes) & set(names):
         return rows.values
     if missing := [name for name in names if name not in rows.classes]:
@@ -91,5 +93,5 @@ def _check_labels(labels: NDArray[np.int64], known: Scores, path: Path) -> None:
     if len(wrong):
         raise UserError(
             f"{path} has class {labels[wrong[0]]} for clip {known.names[wrong[0]]}, but the split has "
-            f"{known.labels[wrong[0]]} ({len(wrong)} such); its clips differ, or are in another order."
+            f"{known.labels[wrong[0]]} ({len(wrong)} such); check that it has the same clips in the same order."
         )

@@ -47,7 +47,7 @@ def groups_and_networks(clips: Scores, streams: Sequence[Scores]) -> tuple[Score
     if of_groups.count(True) != 1:
         raise UserError(
             f"fusion=route needs one network of the groups ({', '.join(clips.classes.group_names)}), trained with "
-            f"data.target=group, and has {of_groups.count(True)}; the others are networks of actions."
+            f"data.target=group, but {of_groups.count(True)} are given; all others must be networks of actions."
         )
     return streams[of_groups.index(True)], [one for one, groups in zip(streams, of_groups, strict=True) if not groups]
 

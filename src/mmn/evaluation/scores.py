@@ -113,14 +113,14 @@ def aligned(streams: Sequence[Scores]) -> tuple[NDArray[np.float64], NDArray[np.
     logits = []
     for number, stream in enumerate(streams, start=1):
         if stream.classes.names != first.classes.names:
-            raise UserError(f"stream {number} has other classes than the first; combine streams with the same classes.")
+            raise UserError(f"stream {number} and the first have different classes; use streams of the same classes.")
         place = {name: i for i, name in enumerate(stream.names)}
         if set(place) != set(first.names):
             name = min(set(place) ^ set(first.names))
-            raise UserError(f"stream {number} has other clips than the first (such as {name}); score the same split.")
+            raise UserError(f"stream {number} and the first have different clips (such as {name}); score one split.")
         order = [place[name] for name in first.names]
         if not np.array_equal(stream.labels[order], first.labels):
-            raise UserError(f"stream {number} has other labels than the first; score the same file.")
+            raise UserError(f"stream {number} and the first have different labels; score the same file.")
         logits.append(stream.logits[order].astype(np.float64))
     return np.stack(logits), first.labels
 

@@ -163,7 +163,7 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
             f"{path} was trained on a different skeleton layout from that of {where}; give the file it was trained for."
         )
     if stream and stream.classes.names != data.classes.names:
-        raise UserError(f"{path} has other classes than {where}; compare their names.")
+        raise UserError(f"{path} and {where} have different classes; compare their names.")
 
 
 def _load(network: nn.Module, state: dict[str, Tensor], path: str | Path) -> None:

@@ -49,7 +49,7 @@ def infer(network: nn.Module, clips: Tensor, times: Tensor, precision: str = "32
         UserError: another precision, unsuitable shapes, or clips of another modality.
     """
     if precision not in ("32", "bf16"):
-        raise UserError(f"there is no precision {precision!r} for inference; choose 32 or bf16.")
+        raise UserError(f"unknown precision {precision!r}; choose 32 or bf16.")
     if (stream := stream_of(network)) is not None:
         check_modality(stream, clips)
     judge = for_inference(network)

@@ -19,7 +19,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         UserError: no such file, a damaged one, or one that holds more than weights and plain values.
     """
     if not path.is_file():
-        raise UserError(f"there is no checkpoint {path}; give ckpt_path the path of one.")
+        raise UserError(f"there is no checkpoint {path}; give the path of an existing one.")
     with from_outside(path, "checkpoint"):
         if zipfile.is_zipfile(path):  # torch itself does not verify the checksums it writes
             _verify(path)

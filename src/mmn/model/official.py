@@ -153,7 +153,7 @@ def to_official(network: MMN) -> dict[str, Tensor]:
     """
     if network.config["scales"] != 4:
         raise UserError(
-            f"the official code has 4 scales, but this network {network.config['scales']}; export one with scales=4."
+            f"the official code needs 4 scales, but this network has {network.config['scales']}; use one with scales=4."
         )
     with torch.no_grad():
         return {

@@ -37,7 +37,7 @@ class SkeletonArtist:
         axes: where to draw.
         layout: bones and parts.
         clip: ``(T, V, C)``, for the range of the axes.
-        title: written above.
+        title: shown above.
     """
 
     def __init__(self, axes: Axes, layout: Layout, clip: NDArray[np.float32], title: str = "") -> None:
