@@ -1,4 +1,4 @@
-"""Videos: their poses are estimated once and kept; what is recognised is drawn on them."""
+"""Videos: poses are estimated once and kept, and predictions drawn on the video."""
 
 import csv
 import json
@@ -27,13 +27,13 @@ POINTS = np.random.default_rng(0).uniform(20, 100, (133, 2))
 
 
 def moved(frame: int) -> np.ndarray:
-    """The points of frame N of the made video."""
+    """The points in frame N of the test video."""
     return POINTS + np.array([frame, 0])
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A checkpoint of COCO's points, and a video whose frames are told apart by their grey."""
+    """A checkpoint for COCO's points, and a video whose frames differ in their grey level."""
     cv2 = pytest.importorskip("cv2")
     layout = load_layout("coco17")
     network = mmn.MMN(17, 3, num_frames=8, width=16, depth=1)
@@ -54,12 +54,12 @@ def make(cv2, path: Path, frames: int = FRAMES) -> None:  # type: ignore[no-unty
 
 @pytest.fixture
 def estimated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """An estimator that knows the made video; the numbers of the frames it was shown."""
+    """A fake estimator for the test video; the list collects the numbers of the frames it is given."""
     shown: list[int] = []
 
     def estimate(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         shown.append(round(picture.mean() / 20))
-        other = 0.5 * moved(3)  # somebody else, less surely seen
+        other = 0.5 * moved(3)  # another person with lower scores
         return np.stack([moved(shown[-1]), other]), np.stack([np.full(133, 0.9), np.full(133, 0.4)])
 
     monkeypatch.setattr(video, "whole_body", lambda device: estimate)
@@ -89,7 +89,7 @@ def test_the_poses_of_a_video_are_estimated_once(folder: Path, estimated: list[i
     assert len(estimated) == FRAMES + 5  # another video of the same name
 
 
-def test_times_are_by_the_frame_rate_of_the_video(folder: Path, estimated: list[int]) -> None:
+def test_times_follow_the_frame_rate_of_the_video(folder: Path, estimated: list[int]) -> None:
     asked = "a.mp4", "--segments", "s.csv", "--window", 8, "--threshold", 0.01, "--poses", "elsewhere"
     assert predict(folder, *asked).returncode == 0
     with (folder / "s.csv").open() as file:
@@ -122,7 +122,9 @@ def test_an_overlay_shows_the_skeleton_frame_by_frame(folder: Path, estimated: l
         (["a.mp4", "--overlay", "o.mp4", "--person", "all"], "--overlay shows one person"),
     ],
 )
-def test_videos_that_cannot_be_used(folder: Path, estimated: list[int], arguments: list[str], sentence: str) -> None:
+def test_invalid_video_requests_are_refused(
+    folder: Path, estimated: list[int], arguments: list[str], sentence: str
+) -> None:
     (folder / "text.mp4").write_text("no video")
     done = predict(folder, *arguments)
     assert done.returncode == 1
@@ -131,7 +133,7 @@ def test_videos_that_cannot_be_used(folder: Path, estimated: list[int], argument
 
 
 def stand_in(error: Exception) -> Callable[[str], object]:
-    """Modules by name, in which the estimator fails so."""
+    """An ``import_module`` whose estimator raises ``error``."""
 
     def fail(**options: str) -> None:
         raise error
@@ -140,24 +142,24 @@ def stand_in(error: Exception) -> Callable[[str], object]:
     return lambda name: SimpleNamespace(Wholebody=fail)
 
 
-def test_weights_that_are_not_here_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_weights_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     offline = urllib.error.URLError(OSError(-2, "Name or service not known"))
     monkeypatch.setattr(video, "import_module", stand_in(offline))
     with pytest.raises(UserError) as error:
         video.whole_body("cpu")
     assert str(error.value) == (
-        "the pose estimator's weights cannot be fetched (Name or service not known); on a machine with a network, "
-        "fetch https://a/det.zip and https://a/pose.zip, and put them into ~/.cache/rtmlib/hub/checkpoints here."
+        "the pose estimator's weights cannot be downloaded (Name or service not known); on a machine with a network, "
+        "download https://a/det.zip and https://a/pose.zip, and copy them to ~/.cache/rtmlib/hub/checkpoints here."
     )
 
 
-def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def missing(name: str) -> object:
         raise ImportError(name)
 
     monkeypatch.setattr(video, "import_module", missing)
     (tmp_path / "a.mp4").touch()
     with pytest.raises(
-        UserError, match=r"videos are read by cv2, which is not installed; run pip install 'mmn\[video\]'"
+        UserError, match=r"reading videos needs cv2, which is not installed; run pip install 'mmn\[video\]'"
     ):
         video.Video(tmp_path / "a.mp4")

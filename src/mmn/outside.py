@@ -128,10 +128,10 @@ def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def open_array(path: Path) -> NDArray[Any]:
-    """The array of an ``.npy`` file, which stays in the file until parts of it are read.
+    """The array of an ``.npy`` file, memory-mapped.
 
     Raises:
-        UserError: a file that numpy cannot read, an array of Python objects, or one larger than the file.
+        UserError: numpy cannot read the file, it contains Python objects, or the array is larger than the file.
     """
     with from_outside(path, "array file", "save it with numpy"):
         return np.lib.format.open_memmap(path, mode="r")

@@ -1,4 +1,4 @@
-"""``mmn animate``: animate clips as skeletons, optionally with a network's prediction over time.
+"""Animate clips as skeletons, optionally with a network's prediction over time.
 
 Joints that were filled in are drawn hollow.
 """

@@ -1,4 +1,4 @@
-"""``mmn bench``: measure a network's latency, throughput, parameters, multiply-adds and memory."""
+"""Measure a network's latency, throughput, parameters, multiply-adds and memory."""
 
 import argparse
 import json

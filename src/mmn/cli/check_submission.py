@@ -1,4 +1,4 @@
-"""``mmn check-submission``: list every fault of an MA-52 challenge file; exits with status 1 if there are any."""
+"""List every fault of an MA-52 challenge file; exit with status 1 if there are any."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mmn compare``: tabulate the runs of a sweep and their ensemble, in compare.md and compare.json in its folder."""
+"""Tabulate the runs of a sweep and their ensemble, in compare.md and compare.json in its folder."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mmn convert``: convert pose files of any format to one HDF5 file."""
+"""Convert pose files of any format to one HDF5 file."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from mmn.errors import UserError
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("convert", help="pose files of any format → one HDF5 file", description=__doc__)
-    parser.add_argument("source", type=Path, help="a file or folder; the README lists the formats")
+    parser.add_argument("source", type=Path, help="a file or folder; docs/data.md lists the formats")
     parser.add_argument("output", type=Path, help="the HDF5 file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
     parser.add_argument("--name", help="short name of the data set (default: the output's)")

@@ -1,4 +1,4 @@
-"""``mmn download``: download an official data set from the Hugging Face Hub to one HDF5 file."""
+"""Download an official data set from the Hugging Face Hub to one HDF5 file."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mmn inspect``: show the content of an HDF5 file; exits with status 1 if training would refuse it."""
+"""Show the content of an HDF5 file; exit with status 1 if training would refuse it."""
 
 import argparse
 import json

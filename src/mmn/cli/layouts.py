@@ -1,4 +1,4 @@
-"""``mmn layouts``: list the built-in skeletons, or draw one."""
+"""List the built-in skeletons, or draw one."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``mmn predict CKPT -``: classify a stream of frames, one per line of stdin."""
+"""Streams as sources of ``mmn predict``: one frame per line of stdin."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""``mmn merge``: merge data sets, matching joints and classes by name and keeping splits and groups."""
+"""Merge data sets, matching joints and classes by name and keeping splits and groups."""
 
 import argparse
 import csv

@@ -1,4 +1,4 @@
-"""``mmn predict``: classify new recordings, or find actions in long ones."""
+"""Classify new recordings, or find actions in long ones."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""``mmn report``: write a self-contained HTML report of a run or an evaluation."""
+"""Write a self-contained HTML report of a run or an evaluation."""
 
 import argparse
 from pathlib import Path

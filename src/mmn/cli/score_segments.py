@@ -1,4 +1,4 @@
-"""``mmn score-segments``: evaluate predicted segments of long recordings."""
+"""Evaluate predicted segments of long recordings."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""``mmn scores``: export the scores of a run or an evaluation for other projects."""
+"""Export the scores of a run or an evaluation for other projects."""
 
 import argparse
 from pathlib import Path

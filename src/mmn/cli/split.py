@@ -1,4 +1,4 @@
-"""``mmn split``: divide all clips into new, stratified train, val and test splits."""
+"""Divide all clips into new, stratified train, val and test splits."""
 
 import argparse
 from pathlib import Path

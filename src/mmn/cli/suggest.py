@@ -1,4 +1,4 @@
-"""``mmn suggest``: suggest clips to label next, and labels that look wrong."""
+"""Suggest clips to label next, and labels that look wrong."""
 
 import argparse
 from pathlib import Path
@@ -10,7 +10,7 @@ from mmn.errors import UserError
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("suggest", help="suggest clips to label next", description=__doc__)
+    parser = commands.add_parser("suggest", help="unlabelled clips → which to label next", description=__doc__)
     parser.add_argument("checkpoint", help="a checkpoint; several, separated by commas, form an ensemble")
     parser.add_argument("data", type=Path, help="an HDF5 file of mmn convert with unlabelled clips")
     parser.add_argument("--output", type=Path, required=True, help="the CSV file to fill in, for mmn convert --labels")

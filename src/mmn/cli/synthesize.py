@@ -1,4 +1,4 @@
-"""``mmn synthesize``: generate seeded synthetic micro-actions, for trying things out."""
+"""Generate seeded synthetic micro-actions, for trying things out."""
 
 import argparse
 from pathlib import Path

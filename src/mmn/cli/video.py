@@ -22,23 +22,25 @@ def add_video_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for videos."""
     group = parser.add_argument_group("videos")
     group.add_argument(
-        "--poses", type=Path, help="where poses are kept (default: poses beside the video)", metavar="DIR"
+        "--poses", type=Path, help="folder in which poses are kept (default: poses beside the video)", metavar="DIR"
     )
-    group.add_argument("--overlay", type=Path, help="write the video with skeleton and likely actions", metavar="F.mp4")
+    group.add_argument(
+        "--overlay", type=Path, help="write the video with skeleton and predicted actions", metavar="F.mp4"
+    )
 
 
 def check_overlay(options: argparse.Namespace) -> None:
     """Check that an overlay can be written.
 
     Raises:
-        UserError: the output is no MP4 file, or there is not one video to draw on.
+        UserError: the output is not an MP4 file, or the source is not a single video.
     """
     from mmn.data.sources.video import is_video
 
     if options.overlay is None:
         return
     if options.overlay.suffix.lower() != ".mp4":
-        raise UserError(f"{options.overlay} must end in .mp4.")
+        raise UserError(f"{options.overlay} must end in .mp4; rename it.")
     if len(options.sources) != 1 or not is_video(options.sources[0]):
         raise UserError("--overlay is for one video; give one source, a video.")
     if realpath(options.overlay) == realpath(options.sources[0]):
@@ -46,7 +48,7 @@ def check_overlay(options: argparse.Namespace) -> None:
 
 
 def pose_source(options: argparse.Namespace, source: Path, progress: "Progress") -> tuple[Path, float | None]:
-    """What poses are read from, and the frame rate: for a video, the file of its poses, made first if necessary."""
+    """The file to read poses from, and for a video its frame rate; poses of a video are estimated if necessary."""
     from mmn.data.sources.video import Video, is_video, poses_of
 
     if not is_video(source):
@@ -60,7 +62,7 @@ def _watched(progress: "Progress", words: str, frames: Iterable[Any], count: int
 
 
 def write_video(options: argparse.Namespace, predictor: "Predictor", sliding: "Sliding", progress: "Progress") -> None:
-    """Write the video of the source again, with its skeleton and what is recognised in it."""
+    """Write the source video with the skeleton and the predicted actions drawn on it."""
     from mmn.data.sources.video import Video
     from mmn.engine.predict import probabilities_of, read_recordings
     from mmn.reporting.overlay import write_overlay

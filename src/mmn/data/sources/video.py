@@ -1,4 +1,4 @@
-"""Videos to pose files: the whole-body points of everyone in every frame, kept so that they are estimated once."""
+"""Whole-body pose estimation in videos; the poses are kept in files, so that each video is processed once."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -16,17 +16,17 @@ from mmn.outside import read_json, reason
 SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm")
 
 Picture = NDArray[np.uint8]
-"""A frame ``(H, W, 3)``, blue first."""
+"""A frame ``(H, W, 3)`` in BGR."""
 
 Estimator = Callable[[Picture], tuple[NDArray[np.floating], NDArray[np.floating]]]
 """A frame → points ``(N, 133, 2)`` in pixels and their scores ``(N, 133)``."""
 
 Watch = Callable[[Iterable[Picture], int], Iterable[Picture]]
-"""Passes frames on, of which there are about so many, and may count them."""
+"""Wraps the iteration over frames, given their approximate number, for example to show progress."""
 
 
 def is_video(path: Path) -> bool:
-    """Whether a file's name ends like a video's."""
+    """Whether a file has the suffix of a video."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -36,7 +36,7 @@ class Video:
     Attributes:
         fps: frames per second.
         size: width and height in pixels.
-        count: about how many frames it has.
+        count: approximate number of frames.
 
     Raises:
         UserError: it cannot be opened, or OpenCV is not installed.
@@ -55,7 +55,7 @@ class Video:
             raise UserError(f"{path} is not a video that OpenCV can read; convert it to MP4.")
 
     def __iter__(self) -> Iterator[Picture]:
-        """Its frames, once."""
+        """The frames; can be iterated over only once."""
         while True:
             there, picture = self._capture.read()
             if not there:
@@ -64,7 +64,7 @@ class Video:
 
 
 def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch: Watch | None = None) -> Path:
-    """A file of the poses in a video, in MMPose's format; estimated unless it is there and of this very video.
+    """The file of poses of a video, in MMPose's format; it is created unless it exists and is of this video.
 
     Args:
         path: the video.
@@ -73,7 +73,7 @@ def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch:
         watch: see ``Watch``.
 
     Raises:
-        UserError: a file that is no video, an estimator that is not installed, or weights that cannot be had.
+        UserError: the file is not a video, the estimator is not installed, or its weights are not available.
     """
     video = Video(path)
     kept = (folder or path.parent / "poses") / f"{path.stem}.json"
@@ -94,10 +94,10 @@ def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch:
 
 
 def whole_body(device: str) -> Estimator:
-    """rtmlib's estimator of 133 points.
+    """rtmlib's pose estimator with 133 points.
 
     Raises:
-        UserError: it is not installed, or its weights are neither here nor to be fetched.
+        UserError: it is not installed, or its weights are neither in the cache nor can be downloaded.
     """
     model = _installed("rtmlib").Wholebody
     try:
@@ -106,8 +106,8 @@ def whole_body(device: str) -> Estimator:
         files = " and ".join(model.MODE["balanced"][part] for part in ("det", "pose"))
         cause = getattr(error, "reason", error)  # of urllib's error
         raise UserError(
-            f"the pose estimator's weights cannot be fetched ({reason(cause)}); on a machine with a network, fetch "
-            f"{files}, and put them into ~/.cache/rtmlib/hub/checkpoints here."
+            f"the pose estimator's weights cannot be downloaded ({reason(cause)}); on a machine with a network, "
+            f"download {files}, and copy them to ~/.cache/rtmlib/hub/checkpoints here."
         ) from None
     return estimator
 
@@ -116,7 +116,7 @@ def _installed(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise UserError(f"videos are read by {name}, which is not installed; run pip install 'mmn[video]'.") from None
+        raise UserError(f"reading videos needs {name}, which is not installed; run pip install 'mmn[video]'.") from None
 
 
 def _frame(number: int, points: NDArray[np.floating], scores: NDArray[np.floating]) -> dict[str, Any]:
