@@ -44,8 +44,8 @@ def add_label_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options for reading a source."""
+def add_options(parser: argparse.ArgumentParser, missing_default: str = "refuse") -> None:
+    """Add the options for reading a source; ``missing_default`` is shown as the default of ``--missing``."""
     parser.add_argument("--format", help="format of the source, or module.function (default: detected)")
     parser.add_argument("--splits", help="names of the splits in a pickle, such as train=xsub_train,val=xsub_val")
     parser.add_argument("--fps", type=float, help="frames per second (default: 30)")
@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     people.add_argument("--channels", help="values of a point: xy, xyz, xys or xyzs, s = score")
     people.add_argument("--picture", help="picture size for normalised coordinates, such as 1920x1080")
     missing = parser.add_argument_group("missing joints")
-    missing.add_argument("--missing", help="refuse (default), or interpolate in time")
+    missing.add_argument("--missing", help=f"refuse, or interpolate in time (default: {missing_default})")
     missing.add_argument(
         "--min-score", type=float, help="joints with a score of at most this count as missing (default: 0)", metavar="S"
     )

@@ -8,9 +8,14 @@ from mmn.errors import UserError
 def add_device(parser: argparse.ArgumentParser) -> None:
     """Add ``--device`` and ``--precision``."""
     parser.add_argument(
-        "--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: a GPU if there is one"
+        "--device",
+        default="auto",
+        choices=("auto", "cpu", "cuda"),
+        help="device of the network (default: a GPU if available)",
     )
-    parser.add_argument("--precision", default="32", choices=("32", "bf16"))
+    parser.add_argument(
+        "--precision", default="32", choices=("32", "bf16"), help="floating-point precision (default: 32)"
+    )
 
 
 def chosen_device(options: argparse.Namespace) -> str:

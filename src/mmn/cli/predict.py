@@ -47,13 +47,13 @@ def register(commands: Any) -> None:
         "--coverage",
         type=float,
         metavar="SHARE",
-        help="predict none of these below the probability that this share of val clips reach, such as 0.9",
+        help='predict "none of these" below the probability that this share of val clips reach, such as 0.9',
     )
     parser.add_argument("--layout", help="layout of the sources (default: that of the first checkpoint)")
     parser.add_argument("--modality", help="modality of official weights, such as bone; their layout is --layout")
     parser.add_argument("--split", choices=("train", "val", "test"), help="split of the sources (default: all)")
     add_device(parser)
-    add_options(parser)
+    add_options(parser, missing_default="interpolate")
     long = parser.add_argument_group("long recordings and frames on stdin")
     add = long.add_argument
     add(

@@ -10,7 +10,7 @@ from mmn.errors import UserError
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("scores", help="scores → a file for other projects", description=__doc__)
-    parser.add_argument("source", type=Path, help="a folder of train.py or eval.py, or a scores file (.h5)")
+    parser.add_argument("source", type=Path, help="an output folder of train.py or eval.py, or a scores file (.h5)")
     parser.add_argument(
         "--to",
         required=True,
@@ -18,7 +18,7 @@ def register(commands: Any) -> None:
         help="json: rows in the order of the clips; pkl: name → row; csv: a row per clip; npz: names, scores, labels",
     )
     parser.add_argument("--split", help="val or test (default: test, if any)")
-    parser.add_argument("--output", type=Path, help="the file (default: scores.FORM beside the scores)")
+    parser.add_argument("--output", type=Path, help="the file to write (default: beside the scores, named after them)")
     parser.set_defaults(run=_run)
 
 
@@ -31,7 +31,7 @@ def _run(options: argparse.Namespace) -> None:
         names = [f"scores_{options.split}.h5"] if options.split else ["scores_test.h5", "scores_val.h5"]
         path = next((path / name for name in ("scores.h5", *names) if (path / name).exists()), None)
         if path is None:
-            raise UserError(f"{options.source} holds no scores; give a folder of train.py or eval.py.")
+            raise UserError(f"{options.source} holds no scores; give an output folder of train.py or eval.py.")
     scores = read_scores(path, options.split)
     output = options.output or path.with_suffix(f".{options.to}")
     write_scores_as(output, scores, options.to)

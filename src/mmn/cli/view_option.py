@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mmn.data.view.view import View
 
 READY = Path(__file__).parents[3] / "configs" / "view"
-HELP = "a view: KEY=VALUE as in data.KEY=VALUE of train.py, a YAML file of them, or one of configs/view"
+HELP = "a view: KEY=VALUE as in data.KEY=VALUE of train.py, a YAML file of them, or a name in configs/view"
 
 
 def read_view(words: Sequence[str]) -> "View":
