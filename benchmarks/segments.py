@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +78,9 @@ def train(folder: Path, overrides: list[str]) -> Predictor:
 
 def score(predictor: Predictor, found: Recordings, truth: Sequence[Segment], sliding: Sliding) -> dict[str, float]:
     """mAP and F1 of the predicted segments."""
-    segments = [segment for _, some in segments_of(predictor, found, sliding, FPS) for segment in some]
-    return score_segments([segment for segment in segments if segment.class_name != REST], truth)
+    return score_segments(
+        [segment for _, some in segments_of(predictor, found, sliding, FPS) for segment in some], truth
+    )
 
 
 def main() -> None:
@@ -91,10 +93,10 @@ def main() -> None:
     clips, truth = recordings("test", 4, seed=9)
     packed = Clips.from_arrays(list(clips.values()), names=list(clips))
     found = Recordings(packed, load_layout(LAYOUT), [np.arange(length) for length in packed.lengths])
-    best = Sliding(window=32, stride=4, threshold=0.3)
-    ways = [Sliding(window, best.stride, best.threshold) for window in WINDOWS]
-    ways += [Sliding(best.window, stride, best.threshold) for stride in STRIDES if stride != best.stride]
-    ways += [Sliding(best.window, best.stride, threshold) for threshold in THRESHOLDS if threshold != best.threshold]
+    best = Sliding(window=32, stride=4, threshold=0.3, background=REST)
+    ways = [replace(best, window=window) for window in WINDOWS]
+    ways += [replace(best, stride=stride) for stride in STRIDES if stride != best.stride]
+    ways += [replace(best, threshold=threshold) for threshold in THRESHOLDS if threshold != best.threshold]
     results = []
     for way in ways:
         result = score(predictor, found, truth, way)

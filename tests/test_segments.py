@@ -173,6 +173,23 @@ def test_progress_is_reported_within_a_long_recording(small: SkeletonData, small
     assert sum(frames) == pytest.approx(len(clip), abs=8)
 
 
+def test_the_window_is_as_long_as_the_training_clips(run: Path, small: SkeletonData, small_checkpoint: Path) -> None:
+    predictor = Predictor(run / "checkpoints" / "best.ckpt")
+    assert predictor.window == int(np.median(small.splits["train"].lengths))
+    assert Predictor(small_checkpoint).window == 64  # not recorded
+    stream, clip = predictor.stream(), np.concatenate([small.splits["test"].clip(i) for i in range(3)])
+    found = [stream(frame) for frame in clip][-1]
+    np.testing.assert_allclose(found, predictor([clip[-predictor.window :]])[0], atol=1e-5)
+
+
+def test_the_background_is_not_reported(long: Path, small: SkeletonData, small_checkpoint: Path) -> None:
+    asked = "predict", small_checkpoint, "long.npz", "--window", 16, "--threshold", 0.01, "--segments", "s.csv"
+    for more, count in (([], 14), (["--background", small.classes.names[0]], 13)):
+        assert mmn(long, *asked, *more).returncode == 0
+        with (long / "s.csv").open() as file:
+            assert len({row["class"] for row in csv.DictReader(file)}) == count
+
+
 def test_subtitles_escape_class_names(tmp_path: Path) -> None:
     write_segments(tmp_path / "s.vtt", [Segment("r", 1.5, 3723.25, ARM, 0.926)])
     expected = "WEBVTT\n\n00:00:01.500 --> 01:02:03.250\narm &lt;&amp;&gt; 93%\n"
@@ -199,6 +216,7 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
         (["--segments", "s.csv", "--threshold", "0"], "--threshold is 0"),
         (["--segments", "s.csv", "--window", "1"], "a window of 1 frames"),
         (["--segments", "s.csv", "--fps", "0"], "--fps is 0"),
+        (["--segments", "s.csv", "--background", "nobody"], "--background is nobody, which is no class"),
         (["long.npz", "--segments", "s.vtt"], "s.vtt can hold only one recording"),
     ],
 )

@@ -61,9 +61,10 @@ def register(commands: Any) -> None:
         type=Path,
         help="write the actions found, with start and end, to this .csv, .json, .jsonl, .vtt or .eaf file",
     )
-    add("--window", type=int, default=64, help="frames per window, classified as one clip (default: 64)")
+    add("--window", type=int, help="frames classified as one clip (default: as in the median training clip, or 64)")
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
     add("--threshold", type=float, help="minimum probability of an action (default: that of --coverage, or 0.3)")
+    add("--background", help="class that is no action (default: the one trained as data.rest)", metavar="CLASS")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     add_video_options(parser)
     parser.set_defaults(run=_run)
@@ -156,7 +157,13 @@ def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
     threshold = options.threshold
     if threshold is None:
         threshold = _least(options, predictor) or 0.3
-    return Sliding(options.window, options.stride, threshold, options.smooth)
+    window = predictor.window if options.window is None else options.window
+    if options.background not in (None, *predictor.classes.names):
+        raise UserError(
+            f"--background is {options.background}, which is no class of the network; choose one of "
+            f"{', '.join(predictor.classes.names)}."
+        )
+    return Sliding(window, options.stride, threshold, options.smooth, options.background)
 
 
 def _actions(

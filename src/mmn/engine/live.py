@@ -19,14 +19,14 @@ _LONGEST = 1 << 20  # bytes per line: a hundred times those of all body, face an
 
 
 def answers(
-    predictor: Predictor, lines: BinaryIO, window: int, layout: str | None, places: int, threshold: float = 0.0
+    predictor: Predictor, lines: BinaryIO, window: int | None, layout: str | None, places: int, threshold: float = 0.0
 ) -> Iterator[dict[str, Any]]:
     """Yield, for each line, the prediction for the last frames: ``frame`` (from 0), ``likeliest``, and ``ms`` taken.
 
     Args:
         predictor: the networks.
         lines: each a JSON list of joints, ``[x, y]`` or null, or an object with such a list as ``keypoints``.
-        window: number of frames that are classified as one clip.
+        window: number of frames that are classified as one clip; None for ``predictor.window``.
         layout: the layout of a frame; None for the networks' own.
         places: number of classes, most likely first; there are none until every joint has been seen.
         threshold: see ``likeliest``.

@@ -53,6 +53,7 @@ class Sliding:
         stride: frames between the starts of successive windows.
         threshold: minimum probability of a segment's class.
         smooth: width of the smoothing in frames; None for the stride.
+        background: the class that is no action; None for the one trained as ``data.rest``.
 
     Raises:
         UserError: the threshold is not a probability.
@@ -62,6 +63,7 @@ class Sliding:
     stride: int = 8
     threshold: float = 0.3
     smooth: float | None = None
+    background: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold <= 1:
@@ -156,10 +158,10 @@ def segments_of(
         advance: called with the number of frames processed since the last call, several times per long recording.
     """
 
-    found = probabilities_of(predictor, recordings, sliding, advance)
+    found, classes = probabilities_of(predictor, recordings, sliding, advance), predictor.classes.names
+    background = predictor.background if sliding.background is None else classes.index(sliding.background)
     for name, frames, probabilities in zip(recordings.clips.names, recordings.frames, found, strict=True):
-        classes = predictor.classes.names
-        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, predictor.background)
+        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, background)
 
 
 def probabilities_of(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
 from torch import nn
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
@@ -56,7 +57,8 @@ def report(
     chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
     if kept:
         confidences = confidence_percentiles(found["val"], about["temperature"]) if "val" in found else None
-        _annotate(kept, chosen=chosen, confidences=confidences)
+        clip_length = int(np.median(datamodule.data.splits["train"].lengths))
+        _annotate(kept, chosen=chosen, confidences=confidences, clip_length=clip_length)
     for split, scores in found.items():
         more = {"modality": datamodule.modality.name, "precision": "32", **chosen}
         record = record_of(network, datamodule.data, split, **more)

@@ -38,13 +38,15 @@ class Checkpoint:
     """A network in evaluation mode and, in our own checkpoints, its stream (None in official ones).
 
     After training, ``chosen`` holds the ``epoch``, the metric it was ``selected_on``, and the ``temperature`` fitted on
-    val; ``confidences`` holds percentiles, 0th to 100th, of the most likely class's probability on val.
+    val; ``confidences`` holds percentiles, 0th to 100th, of the most likely class's probability on val;
+    ``clip_length`` is the median number of frames of the training clips.
     """
 
     network: nn.Module
     stream: Stream | None
     chosen: dict[str, Any] = field(default_factory=dict)
     confidences: Sequence[float] | None = None
+    clip_length: int | None = None
 
     @property
     def temperature(self) -> float:
@@ -94,7 +96,8 @@ def load_checkpoint(
         else:
             built = make(**stream.arguments)
         _load(built, state, path)
-        more = dict(content[KEY].get("chosen") or {}), content[KEY].get("confidences")
+        record = content[KEY]
+        more = dict(record.get("chosen") or {}), record.get("confidences"), record.get("clip_length")
         return Checkpoint(with_stream(built.eval(), stream), stream, *more)
     for part in (content, content.get("state_dict"), content.get("model")):
         if isinstance(part, dict) and is_official({str(k).removeprefix("module."): v for k, v in part.items()}):

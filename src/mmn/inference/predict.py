@@ -136,18 +136,26 @@ class Predictor:
         """Whether any network was trained on data with this digest; see ``mmn.data.format.skeletons.digest``."""
         return any(member.stream.data_digest == digest for member in self._members)
 
-    def stream(self, window: int = 64, layout: str | Path | Layout | None = None) -> LiveStream:
+    @property
+    def window(self) -> int:
+        """Frames that are best classified as one clip: the median training clip of the first network, 64 if unknown."""
+        return self._members[0].checkpoint.clip_length or 64
+
+    def stream(self, window: int | None = None, layout: str | Path | Layout | None = None) -> LiveStream:
         """Predict on a live recording: ``stream(frame)`` returns the probabilities ``(K,)`` of its last frames.
 
         Args:
-            window: number of last frames, from which the network samples its input; initially, all frames so far.
+            window: number of last frames, from which the network samples its input; initially, all frames so far;
+                None for ``self.window``.
             layout: the layout of frames ``(V, C)``; see ``logits``.
 
         Raises:
             UserError: the window is empty, or the layout lacks a joint that the networks need.
         """
         skeleton = layout if isinstance(layout, Layout) else self.layout if layout is None else load_layout(layout)
-        return LiveStream(self._members, skeleton, window, self.temperature, self.precision)
+        return LiveStream(
+            self._members, skeleton, self.window if window is None else window, self.temperature, self.precision
+        )
 
     def _batch(self, clips: Sequence[NDArray[np.floating]], layout: Layout) -> NDArray[np.float64]:
         scores = [member.logits(clips, layout, self.precision) for member in self._members]
