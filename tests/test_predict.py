@@ -60,6 +60,7 @@ def test_probabilities_are_calibrated(run: Path, small: SkeletonData) -> None:
     expected = (logits / checkpoint.temperature).softmax(dim=1)
     np.testing.assert_allclose(mmn.Predictor(best)(clips), expected, atol=1e-6)
     np.testing.assert_allclose(mmn.Predictor(best, batch_size=2)(clips), expected, atol=1e-6)
+    np.testing.assert_allclose(mmn.Predictor(run)(clips), expected, atol=1e-6)  # the run's best epoch
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])

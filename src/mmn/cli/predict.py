@@ -199,7 +199,9 @@ def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "F
 
 def _request(options: argparse.Namespace) -> dict[str, str]:
     """Everything that rows depend on: the options and the checkpoint files."""
-    files = [Path(path).stat() for path in options.checkpoint.split(",")]
+    from mmn.inference.checkpoint_file import checkpoint_file
+
+    files = [Path(checkpoint_file(path)).stat() for path in options.checkpoint.split(",")]
     asked = {name: str(value) for name, value in vars(options).items() if name not in ("run", "device")}
     return {**asked, "files": str([(file.st_size, file.st_mtime_ns) for file in files])}
 

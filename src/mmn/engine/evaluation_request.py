@@ -13,6 +13,7 @@ from mmn.engine.keys import config_keys
 from mmn.errors import UserError
 from mmn.evaluation.choices import Average, Fusion, GroupColumns
 from mmn.evaluation.weights import shares
+from mmn.inference.checkpoint_file import checkpoint_file
 
 PLACEMENT = ("accelerator", "devices", "num_nodes", "strategy")
 """The keys of ``trainer`` that evaluation reads."""
@@ -85,7 +86,7 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
     paths = [str(p) for p in cfg.ckpt_path] if isinstance(cfg.ckpt_path, ListConfig) else [cfg.ckpt_path]
     if not paths or paths == [None]:
         raise UserError("there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE].")
-    paths = [_file(str(path)) for path in paths]
+    paths = [checkpoint_file(str(path)) for path in paths]
     given = OmegaConf.to_container(cfg.weights) if isinstance(cfg.weights, ListConfig) else cfg.weights
     samplings, flip, precision = cfg.tta.samplings, cfg.tta.flip, str(cfg.precision)
     if not isinstance(samplings, int) or isinstance(samplings, bool) or samplings < 1:
@@ -129,7 +130,7 @@ def _val_paths(cfg: DictConfig, request: EvaluationRequest) -> list[str | None]:
             f"there are {len(request.paths)} streams but {len(paths)} in val_path; give one per stream, or null where "
             "ckpt_path is a checkpoint."
         )
-    return [None if path is None else _file(str(path)) for path in paths]
+    return [None if path is None else checkpoint_file(str(path)) for path in paths]
 
 
 def _fusion(cfg: DictConfig) -> tuple[Fusion, float | Literal["auto"] | None]:
@@ -155,16 +156,6 @@ def _files(path: Any) -> dict[str, str | None]:
     if len(files) != len(path) or not files:
         raise UserError("data.path lists no files, or two with the same name; list files with distinct names.")
     return files
-
-
-def _file(path: str) -> str:
-    """A checkpoint or scores file; for a run folder, its best epoch."""
-    if "://" in path or not Path(path).is_dir():
-        return path
-    for best in (Path(path, "checkpoints", "best.ckpt"), Path(path, "best.ckpt")):
-        if best.is_file():
-            return str(best)
-    raise UserError(f"{path} contains no checkpoints/best.ckpt; give a run folder or a checkpoint.")
 
 
 def _check_keys() -> None:

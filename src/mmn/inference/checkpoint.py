@@ -12,6 +12,7 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.errors import UserError
+from mmn.inference.checkpoint_file import checkpoint_file
 from mmn.inference.stream import MMN_TARGET, Stream, with_stream
 from mmn.inference.weights_only import check_weights, read_checkpoint
 from mmn.model.mmn import MMN
@@ -71,7 +72,7 @@ def load_checkpoint(
     """Read our ``.ckpt`` or an official ``.pt``, executing nothing in it.
 
     Args:
-        path: the file.
+        path: the file, or a run folder for its best epoch.
         network: makes a network other than ``MMN``: a class, a factory, or a dict of these by the names that
             checkpoints give them. The class named in a checkpoint is never imported by that name alone.
         overrides: arguments of the network that do not change the weights' shapes.
@@ -79,6 +80,7 @@ def load_checkpoint(
     Raises:
         UserError: no such file, not a checkpoint, weights that do not fit the network, or an unnamed custom network.
     """
+    path = checkpoint_file(str(path))
     content = read_checkpoint(Path(path))
     if KEY in content and "state_dict" in content:
         state = check_weights(content["state_dict"], str(path))

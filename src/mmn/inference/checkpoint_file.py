@@ -1,0 +1,19 @@
+"""Which file is meant by a run folder."""
+
+from pathlib import Path
+
+from mmn.errors import UserError
+
+
+def checkpoint_file(path: str) -> str:
+    """A checkpoint or scores file; of a run folder, the checkpoint of its best epoch.
+
+    Raises:
+        UserError: a folder without such a checkpoint.
+    """
+    if "://" in path or not Path(path).is_dir():
+        return path
+    for best in (Path(path, "checkpoints", "best.ckpt"), Path(path, "best.ckpt")):
+        if best.is_file():
+            return str(best)
+    raise UserError(f"{path} contains no checkpoints/best.ckpt; give a run folder or a checkpoint.")
