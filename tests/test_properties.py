@@ -1,4 +1,4 @@
-"""What holds of any content: readers give back what was written, scores survive, samples stay inside their clip."""
+"""Property tests: readers return the poses written, scores survive a round trip, samples stay inside their clip."""
 
 import pickle
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from mmn.data.sources.convert import read_source
 from mmn.evaluation.scores import Scores, Source, read_scores, write_scores
 
 Write = Callable[[Path, np.ndarray], Path]
-"""Writes ``(people, T, P, C)`` to a folder; returns what is to be read."""
+"""Writes ``(people, T, P, C)`` to a folder; returns the source to read."""
 
 
 def with_scores(x: np.ndarray) -> np.ndarray:
@@ -80,13 +80,13 @@ READERS: dict[str, tuple[Write, str, int, int, list[int], list[int], dict]] = {
     "sleap_hdf5": (sleap(sleap_hdf5), "auto", 3, 2, [0, 1, 2], [0, 1, 2], {}),
     "sleap_csv": (sleap(sleap_csv), "auto", 3, 2, [0, 1, 2], [0, 1, 2], {}),
 }
-"""Writer, layout, points and axes that it writes, joints of the clip and the points they are, and options."""
+"""Writer, layout, numbers of points and axes written, joints of the clip with their points, and options."""
 
 
 @pytest.mark.parametrize("name", READERS)
 @settings(max_examples=4, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.3, 2.0), shift=st.floats(0.0, 400.0))
-def test_a_reader_gives_back_the_poses_that_were_written(
+def test_readers_return_the_poses_written(
     name: str, seed: int, scale: float, shift: float, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     write, layout, points, axes, joints, written, options = READERS[name]

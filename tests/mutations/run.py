@@ -79,13 +79,13 @@ def is_killed(mutation: Mutation | None, tests: tuple[str, ...]) -> bool:
         process.start()
         process.join(LIMIT if mutation else None)
         if process.is_alive():
-            os.killpg(process.pid, signal.SIGKILL)  # what it has started too
+            os.killpg(process.pid, signal.SIGKILL)  # including its child processes
             process.join()
         return process.exitcode != 0
 
 
 def _test(root: Path, tests: tuple[str, ...]) -> None:
-    """In a process of its own: nothing of ours has been imported before, and torch has."""
+    """Run tests in a forked process, into which torch but nothing of this project has been imported."""
     import pytest
 
     os.setsid()
