@@ -49,24 +49,24 @@ def per_class(scores: Scores) -> list[dict[str, Any]]:
     """
     k = len(scores.classes.names)
     predicted = predictions(scores)
-    support, taken = np.bincount(scores.labels, minlength=k), np.bincount(predicted, minlength=k)
+    support, guessed = np.bincount(scores.labels, minlength=k), np.bincount(predicted, minlength=k)
     hits = np.bincount(scores.labels[scores.labels == predicted], minlength=k)
 
     def share(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
         return 100.0 * part / np.maximum(whole, 1)
 
-    precision, recall, f1 = share(hits, taken), share(hits, support), share(2 * hits, support + taken)
-    specificity = share(len(predicted) - support - (taken - hits), len(predicted) - support)
+    precision, recall, f1 = share(hits, guessed), share(hits, support), share(2 * hits, support + guessed)
+    specificity = share(len(predicted) - support - (guessed - hits), len(predicted) - support)
     return [
         {
             "name": name,
             "clips": int(support[i]),
-            "predicted": int(taken[i]),
+            "predicted": int(guessed[i]),
             "precision": float(precision[i]),
             "recall": float(recall[i]),
             "specificity": float(specificity[i]),
             "f1": float(f1[i]),
-            "precision_95": share_interval(precision[i] / 100, int(taken[i])),
+            "precision_95": share_interval(precision[i] / 100, int(guessed[i])),
             "recall_95": share_interval(recall[i] / 100, int(support[i])),
             "specificity_95": share_interval(specificity[i] / 100, int(len(predicted) - support[i])),
         }

@@ -14,7 +14,7 @@ from mmn.evaluation.challenge import PLACES, header, video
 from mmn.outside import from_outside, read_text
 from mmn.text import plain
 
-_BYTES_A_CLIP = 1_000
+_BYTES_PER_CLIP = 1_000
 _INDEX = re.compile("0|[1-9][0-9]{0,5}", re.ASCII)
 
 
@@ -39,7 +39,7 @@ def check_submission(path: Path, data: SkeletonData, split: str = "test", own_gr
         raise UserError(f"there is no file {path}; eval.py writes prediction.zip.")
     expected = {video(name) for name in data.splits[split].names}
     try:
-        rows = _rows(path, _BYTES_A_CLIP * (len(expected) + 1000))
+        rows = _rows(path, _BYTES_PER_CLIP * (len(expected) + 1000))
     except UserError as error:
         return [str(error)]
     wanted = header(PLACES, PLACES)

@@ -57,15 +57,15 @@ def likely_label_errors(streams: Sequence[Scores], least: float = 0.5, count: in
         return []
     logits, labels = aligned(streams)
     together = softmax(logits).min(axis=0)  # (N, K): the lowest over streams
-    taken = together.argmax(axis=1)
+    predicted = together.argmax(axis=1)
     sure = together.max(axis=1)
     names = streams[0].classes.names
-    found = [i for i in np.argsort(-sure) if labels[i] >= 0 and taken[i] != labels[i] and sure[i] >= least]
+    found = [i for i in np.argsort(-sure) if labels[i] >= 0 and predicted[i] != labels[i] and sure[i] >= least]
     return [
         {
             "clip": streams[0].names[i],
             "label": names[labels[i]],
-            "predicted": names[taken[i]],
+            "predicted": names[predicted[i]],
             "probability": float(100 * sure[i]),
         }
         for i in found[:count]

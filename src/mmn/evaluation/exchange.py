@@ -14,10 +14,10 @@ def exchange_test(pair: list[Scores], draws: int = DRAWS, seed: int = 0) -> dict
 
     If the two were equivalent, every exchange would be as likely as the observation; exact for any metric.
     """
-    taken = [predictions(one) for one in pair]
-    counts = [counts_by_clip(one.labels, own, one.classes) for one, own in zip(pair, taken, strict=True)]
+    predicted = [predictions(one) for one in pair]
+    counts = [counts_by_clip(one.labels, own, one.classes) for one, own in zip(pair, predicted, strict=True)]
     five = [shares_of_clips(one)["top5"].astype(np.float64) for one in pair]
-    differs = (taken[0] != taken[1]) | (five[0] != five[1])  # exchanging the others has no effect: one unit, 0
+    differs = (predicted[0] != predicted[1]) | (five[0] != five[1])  # exchanging the others has no effect: one unit, 0
     groups = np.unique(np.where(differs, groups_of(pair[0]) + 1, 0), return_inverse=True)[1]
     swapped = np.random.default_rng(seed).integers(0, 2, (draws, int(groups.max()) + 1)).astype(np.float64)
     return {
@@ -71,8 +71,8 @@ def _differences(
         change = np.concatenate([np.zeros((1, a.shape[1])), swapped @ moved])
         return a.sum(axis=0) + change, b.sum(axis=0) - change
 
-    taken, hits = exchanged("taken"), exchanged("hits")
-    macro = [f1_macro(ClassCounts(np.broadcast_to(true, h.shape), t, h)) for t, h in zip(taken, hits, strict=True)]
+    predicted, hits = exchanged("predicted"), exchanged("hits")
+    macro = [f1_macro(ClassCounts(np.broadcast_to(true, h.shape), t, h)) for t, h in zip(predicted, hits, strict=True)]
     share = (hits[0] - hits[1]).sum(axis=1) / true.sum()
     gap = macro[0] - macro[1]
     return (float(share[0]), share[1:]), (float(gap[0]), gap[1:])

@@ -12,7 +12,7 @@ class ClassCounts(NamedTuple):
     """Clips, predictions and correct predictions of each class, each ``(..., K)``."""
 
     true: NDArray[np.float64]
-    taken: NDArray[np.float64]
+    predicted: NDArray[np.float64]
     hits: NDArray[np.float64]
 
 
@@ -25,7 +25,7 @@ def f1_macro(counts: ClassCounts, present: bool = False) -> NDArray[np.float64]:
         counts: per class.
         present: average over the classes that were true at least once instead.
     """
-    total = counts.true + counts.taken
+    total = counts.true + counts.predicted
     there = (counts.true if present else total) > 0
     f1 = np.where(there, 2 * counts.hits / np.maximum(total, 1), 0.0)
     with np.errstate(invalid="ignore"):
@@ -78,16 +78,16 @@ def _of_confusion(confusion: NDArray[np.int64]) -> ClassCounts:
 
 
 def counts_by_clip(
-    labels: NDArray[np.int64], taken: NDArray[np.int64], classes: Classes
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], classes: Classes
 ) -> tuple[ClassCounts, ClassCounts | None]:
     """Indicators per clip ``(N, K)``: its class, its predicted class, and their agreement."""
-    actions = _one_hot(labels, taken, len(classes.names))
+    actions = _one_hot(labels, predicted, len(classes.names))
     if not classes.group_of_class:
         return actions, None
     group = np.asarray(classes.group_of_class)
-    return actions, _one_hot(group[labels], group[taken], len(classes.group_names))
+    return actions, _one_hot(group[labels], group[predicted], len(classes.group_names))
 
 
-def _one_hot(labels: NDArray[np.int64], taken: NDArray[np.int64], k: int) -> ClassCounts:
+def _one_hot(labels: NDArray[np.int64], predicted: NDArray[np.int64], k: int) -> ClassCounts:
     eye = np.eye(k)
-    return ClassCounts(eye[labels], eye[taken], eye[labels] * (labels == taken)[:, None])
+    return ClassCounts(eye[labels], eye[predicted], eye[labels] * (labels == predicted)[:, None])

@@ -158,8 +158,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def _clips(pair: list[Scores]) -> dict[str, Any]:
     """The classes and clips on which two networks differ."""
     labels, names, classes = pair[0].labels, pair[0].names, pair[0].classes.names
-    taken = [predictions(scores) for scores in pair]
-    right = [one == labels for one in taken]
+    predicted = [predictions(scores) for scores in pair]
+    right = [one == labels for one in predicted]
     rows = [
         {"name": a["name"], "clips": a["clips"], "first": a["f1"], "second": b["f1"], "gain": a["f1"] - b["f1"]}
         for a, b in zip(*(per_class(scores) for scores in pair), strict=True)
@@ -168,8 +168,8 @@ def _clips(pair: list[Scores]) -> dict[str, Any]:
 
     def clips(mask: NDArray[np.bool_]) -> list[dict[str, str]]:
         return [
-            {"clip": names[i], "label": classes[labels[i]], "first": classes[taken[0][i]],
-             "second": classes[taken[1][i]]}
+            {"clip": names[i], "label": classes[labels[i]], "first": classes[predicted[0][i]],
+             "second": classes[predicted[1][i]]}
             for i in np.flatnonzero(mask)
         ]  # fmt: skip
 

@@ -86,6 +86,6 @@ def _segment(cells: dict[str, str], scored: bool, where: str) -> Segment:
     if not (0 <= start < end and math.isfinite(end) and math.isfinite(probability)):
         raise UserError(
             f"{where}: a segment from {start:g} to {end:g} with probability {probability:g} is not valid; the end must "
-            "come after the start, and the probability be from 0 to 1."
+            "come after the start, and all three must be finite."
         )
     return Segment(cells["name"], start, end, label, probability)

@@ -55,12 +55,12 @@ def _of_a_stream(network: nn.Module, stream: Stream, device: str, repeats: int, 
     """Time from a frame to its answer, the window over the last frames being full."""
     window = LiveWindow(network, stream, stream.num_frames, device, precision)
     shape = stream.num_frames + repeats, stream.layout.num_joints, stream.coordinates
-    taken = []
+    elapsed = []
     for frame in np.random.default_rng(0).normal(0, 1, shape).astype(np.float32):
         start = time.perf_counter()
         window(frame)
-        taken.append(1000 * (time.perf_counter() - start))
-    low, high = np.percentile(taken[stream.num_frames :], [50, 95])
+        elapsed.append(1000 * (time.perf_counter() - start))
+    low, high = np.percentile(elapsed[stream.num_frames :], [50, 95])
     return {"frame_ms_p50": float(low), "frame_ms_p95": float(high)}
 
 
@@ -84,15 +84,15 @@ def _multiply_adds(network: nn.Module, clips: Tensor, times: Tensor) -> int:
 
 def _milliseconds(network: nn.Module, clips: Tensor, times: Tensor, repeats: int, precision: str) -> np.ndarray:
     """Time of each of ``repeats`` calls, after a few warm-up calls."""
-    taken = []
+    elapsed = []
     for number in range(repeats + 3):
         start = time.perf_counter()
         infer(network, clips, times, precision)
         if clips.is_cuda:
             torch.cuda.synchronize()
         if number >= 3:
-            taken.append(1000 * (time.perf_counter() - start))
-    return np.array(taken)
+            elapsed.append(1000 * (time.perf_counter() - start))
+    return np.array(elapsed)
 
 
 def _peak_memory(device: str) -> float:

@@ -14,7 +14,7 @@ from mmn.inference.prepare import check_modality
 from mmn.inference.stream import stream_of, with_stream
 from mmn.model.mmn import MMN
 
-ROWS_AT_A_TIME = 16_000
+ROWS_PER_BATCH = 16_000
 """Rows (clips × frames × joints) per CPU batch, so that features fit the cache; 12 to 24 thousand are equally fast."""
 
 
@@ -53,7 +53,7 @@ def infer(network: nn.Module, clips: Tensor, times: Tensor, precision: str = "32
     if (stream := stream_of(network)) is not None:
         check_modality(stream, clips)
     judge = for_inference(network)
-    size = max(1, ROWS_AT_A_TIME // max(clips.shape[1:3].numel(), 1) if clips.is_cpu else len(clips))
+    size = max(1, ROWS_PER_BATCH // max(clips.shape[1:3].numel(), 1) if clips.is_cpu else len(clips))
     with evaluating(judge), torch.autocast(clips.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
         logits = [judge(x, t).float() for x, t in zip(clips.split(size), times.split(size), strict=True)]
     return torch.cat(logits)

@@ -131,5 +131,5 @@ class _WindowStore:
     def take(self, clips: Tensor, frames: Tensor) -> tuple[Tensor, Box]:
         """See ``Store``."""
         start = self._end - len(self)
-        taken = self._frames.index_select(0, start + frames.view(-1)).view(*frames.shape, *self._frames.shape[1:])
-        return taken, boxes(self._points[start : self._end], torch.tensor([len(self)]), _CENTRE, self._rule)
+        sampled = self._frames.index_select(0, start + frames.view(-1)).view(*frames.shape, *self._frames.shape[1:])
+        return sampled, boxes(self._points[start : self._end], torch.tensor([len(self)]), _CENTRE, self._rule)

@@ -1,4 +1,4 @@
-"""A video with the skeleton that was seen in it, and what was recognised."""
+"""A copy of a video with the skeleton and the predicted classes drawn on it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,17 +28,17 @@ def write_overlay(
     probabilities: NDArray[np.float64],
     threshold: float,
 ) -> None:
-    """Write the video again, each frame with its skeleton and its likeliest classes; green where they are seen.
+    """Write a copy of the video, each frame with its skeleton and most likely classes, in green above the threshold.
 
     Args:
-        video: the recording.
+        video: the original.
         output: an ``.mp4`` file.
         clip: ``(T, V, 2)`` joints in pixels.
-        frames: ``(T,)`` which frames of the video they are of.
+        frames: ``(T,)`` frame numbers of the joints in the video.
         layout: their skeleton.
         names: K class names.
         probabilities: ``(T, K)``.
-        threshold: the probability from which a class is seen.
+        threshold: the probability from which a class is drawn in green.
 
     Raises:
         UserError: the video cannot be written.
@@ -48,8 +48,8 @@ def write_overlay(
     row_of = {int(frame): row for row, frame in enumerate(frames)}
     colours = [tuple(int(255 * part) for part in colour[2::-1]) for colour in part_colours(layout)]
     with TemporaryDirectory() as folder, replacing(output) as part:
-        made = Path(folder) / "overlay.mp4"  # OpenCV chooses the container by the name
-        writer = cv2.VideoWriter(str(made), cv2.VideoWriter.fourcc(*"mp4v"), video.fps, video.size)
+        copy = Path(folder) / "overlay.mp4"  # OpenCV chooses the container by the name
+        writer = cv2.VideoWriter(str(copy), cv2.VideoWriter.fourcc(*"mp4v"), video.fps, video.size)
         for number, picture in enumerate(video):
             row = row_of.get(number)
             if row is not None:
@@ -57,9 +57,9 @@ def write_overlay(
                 _write_classes(cv2, picture, names, probabilities[row], threshold)
             writer.write(picture)
         writer.release()
-        if not made.exists():
-            raise UserError(f"OpenCV has no encoder for {output} here; leave --overlay out.")
-        part.write_bytes(made.read_bytes())
+        if not copy.exists():
+            raise UserError(f"the installed OpenCV has no encoder for {output}; leave --overlay out.")
+        part.write_bytes(copy.read_bytes())
 
 
 def _draw_skeleton(

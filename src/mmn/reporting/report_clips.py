@@ -23,15 +23,15 @@ def worst_clips(result: Result, scores: Scores) -> tuple[list[dict[str, Any]], d
     data, split = result.data, result.clips
     if data is None or split is None:
         return [], {"clips": [], "bones": [], "colours": []}
-    chances, taken = probabilities(scores), predictions(scores)
-    wrong = np.flatnonzero(taken != scores.labels)
+    chances, predicted = probabilities(scores), predictions(scores)
+    wrong = np.flatnonzero(predicted != scores.labels)
     order = wrong[np.argsort(chances[wrong, scores.labels[wrong]])][:WORST]
     names = scores.classes.names
     moving = players([split.clip(split.names.index(scores.names[i])) for i in order], data.layout)
     shown = []
     for i, frames in zip(order, moving["clips"], strict=True):
         top = [(names[j], 100 * chances[i, j]) for j in np.argsort(-chances[i])[:5]]
-        shown.append({"name": scores.names[i], "true": names[scores.labels[i]], "predicted": names[taken[i]],
+        shown.append({"name": scores.names[i], "true": names[scores.labels[i]], "predicted": names[predicted[i]],
                       "frames": len(frames), "top": top})  # fmt: skip
     return shown, moving
 

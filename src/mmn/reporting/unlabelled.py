@@ -15,12 +15,12 @@ PLACES = 3
 def unlabelled_content(result: Result, name: str, provenance: str) -> dict[str, Any]:
     """The page's content: clips per predicted class, and each clip's most likely classes, least confident first."""
     scores = result.scores
-    chances, taken = probabilities(scores), predictions(scores)
+    chances, predicted = probabilities(scores), predictions(scores)
     names = scores.classes.names
     best = top_classes(torch.from_numpy(scores.logits), PLACES).tolist()
-    counts = np.bincount(taken, minlength=len(names))
+    counts = np.bincount(predicted, minlength=len(names))
     classes = [
-        {"name": names[k], "clips": int(counts[k]), "sure": float(100 * chances[taken == k, k].mean())}
+        {"name": names[k], "clips": int(counts[k]), "sure": float(100 * chances[predicted == k, k].mean())}
         for k in np.argsort(-counts, kind="stable")
         if counts[k]
     ]
