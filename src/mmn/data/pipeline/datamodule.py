@@ -48,8 +48,7 @@ class SkeletonDataModule(L.LightningDataModule):
         normalisation: ``official``, ``aspect`` or ``person``; see ``mmn.data.pipeline.normalise.boxes``.
         sampling: ``official``, ``strata`` or ``warp``; see ``mmn.data.pipeline.frames.Sampling``.
         sampling_strength: strength of ``warp``.
-        balance: class balancing: 0 shows every clip once per epoch, 0.5 samples classes by the square
-            root of their size, 1 uniformly.
+        balance: 0 shows every clip once per epoch, 0.5 samples classes by the square root of their size, 1 uniformly.
         view: the part of the file to use; see ``View``.
 
     Raises:
@@ -92,9 +91,7 @@ class SkeletonDataModule(L.LightningDataModule):
         if not 0.0 <= balance <= 1.0:
             raise UserError(f"data.balance is {balance}; use 0 (no balancing) to 1 (classes equally often).")
         if batch_size < 1 or num_workers < 0:
-            raise UserError(
-                f"data.batch_size is {batch_size} and data.num_workers {num_workers}; use at least 1 and 0."
-            )
+            raise UserError(f"data.batch_size is {batch_size}, data.num_workers {num_workers}; use at least 1 and 0.")
         if on_device and num_workers > 0:
             raise UserError(
                 f"data.on_device makes batches in the main process; set data.num_workers from {num_workers} to 0."
