@@ -105,11 +105,11 @@ def test_caveats_are_listed() -> None:
     logits = np.eye(52, dtype=np.float32)[labels]
     logits[0] = np.eye(52)[51]
     scores = Scores([f"c{i}" for i in range(64)], labels, logits, MA52, groups=["p"] * 32 + ["q"] * 32)
-    said = notes(scores)
-    assert said[0].startswith("1 class has fewer than 10 clips (such as")
-    assert said[1] == "49 of the 52 classes have no clips here."
-    assert "lower action F1 macro by 24.86 points; over the classes present it is 99.44" in said[2]
-    assert "2 groups" in said[3]
+    caveats = notes(scores)
+    assert caveats[0].startswith("1 class has fewer than 10 clips (such as")
+    assert caveats[1] == "49 of the 52 classes have no clips here."
+    assert "lower action F1 macro by 24.86 points; over the classes present it is 99.44" in caveats[2]
+    assert "2 groups" in caveats[3]
     assert notes(random_scores(3000)) == []
 
 

@@ -25,8 +25,8 @@ def write_run(
     (folder / ".hydra").mkdir(parents=True)
     config = {"modality": {"name": modality}, "seed": seed, "data": {"path": data}}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    said = [f"modality={modality}", f"seed={seed}", *overrides]
-    (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(said))
+    lines = [f"modality={modality}", f"seed={seed}", *overrides]
+    (folder / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(lines))
     about = {
         "selected_on": selected,
         "epoch": 3,

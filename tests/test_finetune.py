@@ -32,11 +32,11 @@ def in_order(layout: Layout) -> list[str]:
 def network(joints: int, classes: int, seed: int) -> MMN:
     """An untrained network, with graphs other than the identity."""
     torch.manual_seed(seed)
-    made = MMN(joints, classes, num_frames=16, width=16, depth=1)
-    for name, entry in made.named_parameters():
+    built = MMN(joints, classes, num_frames=16, width=16, depth=1)
+    for name, entry in built.named_parameters():
         if name.endswith("graph"):
             torch.nn.init.normal_(entry)
-    return made
+    return built
 
 
 def stream_of(layout: Layout, classes: Classes) -> Stream:
@@ -97,13 +97,13 @@ def test_weights_that_do_not_fit_at_all_are_refused() -> None:
 
 
 def test_learning_rates_fall_from_the_classifier_to_the_embedding() -> None:
-    made = network(5, 3, 1)
-    groups, factors = groups_by_stage(made, 0.5)
+    built = network(5, 3, 1)
+    groups, factors = groups_by_stage(built, 0.5)
     assert factors == [1.0, 0.5, 0.25, 0.125]
-    assert {id(p) for p in groups[0]["params"]} == {id(p) for p in made.classifier.parameters()}
-    assert any(p is made.embedding.position for p in groups[-1]["params"])
+    assert {id(p) for p in groups[0]["params"]} == {id(p) for p in built.classifier.parameters()}
+    assert any(p is built.embedding.position for p in groups[-1]["params"])
     counted = [id(p) for group in groups for p in group["params"]]
-    assert sorted(counted) == sorted(id(p) for p in made.parameters())
+    assert sorted(counted) == sorted(id(p) for p in built.parameters())
     with pytest.raises(UserError, match=r"Linear has no stages\(\)"):
         groups_by_stage(torch.nn.Linear(2, 2), 0.5)
     with pytest.raises(UserError, match="Linear has no classifier"):

@@ -1,4 +1,4 @@
-"""Training on a GPU: the losses of the CPU, batches made there, compiled blocks, resumed runs, several GPUs."""
+"""Training on a GPU: losses as on the CPU, batches created on the GPU, compiled blocks, resumed runs, several GPUs."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ from mmn.evaluation.scores import Scores, compute_metrics, write_scores
 MA52 = load_classes("ma52")
 
 
-def made(clips: int = 60) -> tuple[Scores, Scores]:
+def example(clips: int = 60) -> tuple[Scores, Scores]:
     """Scores of actions with little skill, and of groups with much, with classes and clips in another order."""
     rng = np.random.default_rng(0)
     labels, names = rng.integers(0, 52, clips), [f"test{i:04d}" for i in range(clips)]
@@ -36,7 +36,7 @@ def ranked(rows: list[list[str]]) -> np.ndarray:
 
 
 def test_groups_are_ranked_by_the_sum_of_their_actions_or_by_their_network() -> None:
-    actions, network = made()
+    actions, network = example()
     of_class = np.array(MA52.group_of_class)
     sums = np.stack([softmax(actions.logits)[:, of_class == group].sum(axis=1) for group in range(7)], axis=1)
     rows = prediction_rows(actions, group_scores(actions, "marginal"))
@@ -47,7 +47,7 @@ def test_groups_are_ranked_by_the_sum_of_their_actions_or_by_their_network() -> 
 
 
 def test_each_way_is_scored_as_in_the_challenge() -> None:
-    actions, network = made()
+    actions, network = example()
     found, known = group_metrics(actions, network), compute_metrics(actions)
     assert found["action"] == {name: pytest.approx(known[name]) for name in found["action"]}
     assert found["network"]["body_f1_micro"] == compute_metrics(network)["top1"]
@@ -57,7 +57,7 @@ def test_each_way_is_scored_as_in_the_challenge() -> None:
 
 
 def test_evaluation_writes_and_scores_ranked_groups(small: SkeletonData, tmp_path: Path) -> None:
-    actions, network = made()
+    actions, network = example()
     for name, scores in (("actions", actions), ("network", network)):
         write_scores(tmp_path / f"{name}.h5", scores)
     both = ["ckpt_path=[actions.h5,network.h5]", "fusion=hierarchy", "hydra.run.dir=out"]

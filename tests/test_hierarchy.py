@@ -17,7 +17,7 @@ from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_sc
 ACTIONS = Classes(["nod", "wave", "clap"], [1, 0, 0], ["arms", "head"])
 
 
-def made(clips: int = 40) -> tuple[Scores, Scores]:
+def example(clips: int = 40) -> tuple[Scores, Scores]:
     """Scores of actions with little skill, and of groups with much, in another order of clips and groups."""
     rng = np.random.default_rng(0)
     labels, names = rng.integers(0, 3, clips), [f"clip{i}" for i in range(clips)]
@@ -30,7 +30,7 @@ def made(clips: int = 40) -> tuple[Scores, Scores]:
 
 
 def test_the_probability_of_a_group_is_split_among_its_actions() -> None:
-    actions, groups = made()
+    actions, groups = example()
     total = softmax(with_groups(actions, groups, None).logits)
     chances, of_group = softmax(actions.logits), softmax(groups.logits[::-1].copy())
     arms = of_group[:, 1:] * chances[:, 1:] / chances[:, 1:].sum(axis=1, keepdims=True)
@@ -39,7 +39,7 @@ def test_the_probability_of_a_group_is_split_among_its_actions() -> None:
 
 
 def test_a_weighted_group_is_added_to_the_logarithm() -> None:
-    actions, groups = made()
+    actions, groups = example()
     logs, of_group = np.log(softmax(actions.logits)), np.log(softmax(groups.logits[::-1].copy()))
     np.testing.assert_allclose(with_groups(actions, groups, 0.5).logits, logs + 0.5 * of_group[:, [0, 1, 1]], atol=1e-5)
     assert compute_metrics(with_groups(actions, groups, 0.0))["top1"] == compute_metrics(actions)["top1"]
@@ -49,7 +49,7 @@ def test_a_weighted_group_is_added_to_the_logarithm() -> None:
 
 
 def test_streams_other_than_actions_and_groups_are_refused() -> None:
-    actions, groups = made()
+    actions, groups = example()
     assert actions_and_groups([groups, actions]) == (actions, groups)
     for streams in ([actions], [actions, actions], [groups, groups]):
         with pytest.raises(UserError, match="fusion=hierarchy needs two streams"):
@@ -61,7 +61,7 @@ def test_streams_other_than_actions_and_groups_are_refused() -> None:
 
 
 def test_evaluation_fuses_the_two_streams_and_records_how(tmp_path: Path) -> None:
-    actions, groups = made()
+    actions, groups = example()
     for name, scores in (("actions", actions), ("groups", groups)):
         write_scores(tmp_path / f"{name}.h5", scores)
 

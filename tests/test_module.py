@@ -36,9 +36,9 @@ def test_the_learning_rate_scales_with_clips_per_step_over_all_processes(
         layer_decay=1.0, held=[], trainer=trainer,
         steps_per_epoch=5, make_scheduler=lambda optimizer, **lengths: lengths,
     )  # fmt: skip
-    made: Any = MMNModule.configure_optimizers(module)
-    assert made["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1 * factor)
-    assert made["lr_scheduler"]["scheduler"] == {"total_steps": 10, "epochs": 2.0}
+    configured: Any = MMNModule.configure_optimizers(module)
+    assert configured["optimizer"].param_groups[0]["lr"] == pytest.approx(0.1 * factor)
+    assert configured["lr_scheduler"]["scheduler"] == {"total_steps": 10, "epochs": 2.0}
 
 
 def test_top1_is_the_percentage_of_correct_clips() -> None:

@@ -41,8 +41,8 @@ def test_the_table_matches_that_of_an_evaluation(
 ) -> None:
     paths = [str(run / "checkpoints" / "best.ckpt"), *([str(small_checkpoint)] if ensemble else [])]
     assert load_checkpoint(paths[0]).temperature != 1.0
-    asked = f"ckpt_path=[{','.join(paths)}]", f"hydra.run.dir={tmp_path}", f"data.path={jhmdb_like}"
-    evaluated = in_process("eval.py", *asked, cwd=tmp_path)
+    options = f"ckpt_path=[{','.join(paths)}]", f"hydra.run.dir={tmp_path}", f"data.path={jhmdb_like}"
+    evaluated = in_process("eval.py", *options, cwd=tmp_path)
     assert evaluated.returncode == 0, evaluated.stderr
     done = predict(tmp_path, ",".join(paths), jhmdb_like, "--split", "test", "--output", "p.csv")
     assert done.returncode == 0, done.stderr
@@ -144,11 +144,11 @@ def test_an_interrupted_run_is_resumed(
 ) -> None:
     for name in ("a", "b"):
         save_arrays(tmp_path / f"{name}.npz", small)
-    asked = small_checkpoint, "a.npz", "b.npz", "--output"
+    options = small_checkpoint, "a.npz", "b.npz", "--output"
     with monkeypatch.context() as patch:
         stop_at(patch, 4)
         with pytest.raises(Stopped):
-            predict(tmp_path, *asked, f"p.{form}")
+            predict(tmp_path, *options, f"p.{form}")
     output, record = tmp_path / f"p.{form}", tmp_path / f"p.{form}.unfinished"
     assert [path.exists() for path in (output, record)] == [form != "json", True]
     if form != "json":
@@ -157,13 +157,13 @@ def test_an_interrupted_run_is_resumed(
     record.write_bytes(record.read_bytes() + half)
     with monkeypatch.context() as patch:
         given = stop_at(patch, 99)
-        done = predict(tmp_path, *asked, f"p.{form}")
+        done = predict(tmp_path, *options, f"p.{form}")
     assert given == [3]  # b.npz alone
     assert (done.stdout, done.stderr) == (
         f"p.{form}: 6 clips\n",
         f"p.{form}: 3 clips finished before, continuing\n",
     )
-    assert predict(tmp_path, *asked, f"whole.{form}").returncode == 0
+    assert predict(tmp_path, *options, f"whole.{form}").returncode == 0
     assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
     assert not record.exists()
 
@@ -243,8 +243,8 @@ def test_official_weights_take_a_layout_and_modality(ten_joints: Path, tmp_path:
     (tmp_path / "ten.yaml").write_text(yaml.safe_dump(layout))
     clips = list(np.random.default_rng(0).normal(size=(3, 20, 10, 2)))
     np.savez(tmp_path / "clips.npz", **{f"clip{i}": clip for i, clip in enumerate(clips)})
-    asked = "--layout", "ten.yaml", "--modality", "bone", "--top", 1
-    done = predict(tmp_path, FIXTURES / "official_small.pt", "clips.npz", *asked, "--output", "p.csv")
+    options = "--layout", "ten.yaml", "--modality", "bone", "--top", 1
+    done = predict(tmp_path, FIXTURES / "official_small.pt", "clips.npz", *options, "--output", "p.csv")
     assert done.returncode == 0, done.stderr
     network = mmn.load_network(FIXTURES / "official_small.pt")
     logits = mmn.infer(network, *mmn.prepare(clips, tmp_path / "ten.yaml", "bone"))

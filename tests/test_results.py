@@ -34,20 +34,20 @@ def about(folder: Path) -> dict:
 
 
 def test_best_and_last_epoch_are_reported_with_the_selection_metric(run: Path, tmp_path: Path) -> None:
-    said, state = about(run), json.loads((run / "run.json").read_text())
-    assert (said["selected_on"], said["best"], said["last"]) == ("val/top1", state["best"], state["last"])
-    assert (said["epoch"], said["last_epoch"]["epoch"]) == (state["best"]["epoch"], 4)
+    reported, state = about(run), json.loads((run / "run.json").read_text())
+    assert (reported["selected_on"], reported["best"], reported["last"]) == ("val/top1", state["best"], state["last"])
+    assert (reported["epoch"], reported["last_epoch"]["epoch"]) == (state["best"]["epoch"], 4)
     last = run / "checkpoints" / "last.ckpt"
     assert in_process("eval.py", f"ckpt_path={last}", "hydra.run.dir=out", cwd=tmp_path).returncode == 0
     scored = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert said["last_epoch"]["test"] == pytest.approx(scored["test"], abs=1e-5)
+    assert reported["last_epoch"]["test"] == pytest.approx(scored["test"], abs=1e-5)
     assert scored["about"]["network"] == network_digest(load_checkpoint(last).network)
 
 
 def test_the_checkpoint_records_its_selection_and_temperature(run: Path, tmp_path: Path) -> None:
     best = run / "checkpoints" / "best.ckpt"
-    checkpoint, said = load_checkpoint(best), about(run)
-    assert checkpoint.chosen == {key: said[key] for key in ("selected_on", "epoch", "temperature")}
+    checkpoint, reported = load_checkpoint(best), about(run)
+    assert checkpoint.chosen == {key: reported[key] for key in ("selected_on", "epoch", "temperature")}
     assert checkpoint.temperature == pytest.approx(fit_temperature(read_scores(run / "scores_val.h5")))
     assert load_checkpoint(run / "checkpoints" / "last.ckpt").temperature == 1.0
     assert (
@@ -62,24 +62,24 @@ def test_an_ensemble_records_its_streams(run: Path, tmp_path: Path) -> None:
     best, last = run / "checkpoints" / "best.ckpt", run / "checkpoints" / "last.ckpt"
     ended = in_process("eval.py", f"ckpt_path=[{best},{last}]", "weights=auto", "hydra.run.dir=out", cwd=tmp_path)
     assert "on its held-out folds" in ended.stdout
-    said = about(tmp_path / "out")
-    assert [stream["network"] for stream in said["streams"]] == [
+    reported = about(tmp_path / "out")
+    assert [stream["network"] for stream in reported["streams"]] == [
         network_digest(load_checkpoint(path).network) for path in (best, last)
     ]
-    assert (said["weights_from"], said["clips"], sum(said["weights"])) == ("val", 28, pytest.approx(1.0))
-    assert set(said) >= {"top1_gain", "step_from_equal", "average", "data"}
+    assert (reported["weights_from"], reported["clips"], sum(reported["weights"])) == ("val", 28, pytest.approx(1.0))
+    assert set(reported) >= {"top1_gain", "step_from_equal", "average", "data"}
     assert str(run) not in (tmp_path / "out" / "metrics.json").read_text()
 
 
 def test_selection_on_test_is_reported_everywhere(without_val: Path, tmp_path: Path) -> None:
-    said = about(without_val)
-    assert (said["selected_on"], said["temperature"]) == ("test/top1", None)
+    reported = about(without_val)
+    assert (reported["selected_on"], reported["temperature"]) == ("test/top1", None)
     columns = named_curves(read_metrics(without_val / "metrics.csv"), "test")
     assert curve_names(columns, "loss") == ("train/cross_entropy", "test (used for selection)/loss")
     assert curve_names(columns, "top1") == ("train/top1", "test (used for selection)/top1")
     write_report([without_val], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert f"Epoch {said['epoch']} of 3, selected by test/top1: these metrics are the best of all epochs" in page
+    assert f"Epoch {reported['epoch']} of 3, selected by test/top1: these metrics are the best of all epochs" in page
     assert "test (used for selection)/loss" in page
 
 

@@ -62,9 +62,9 @@ def interrupt(process: subprocess.Popen[str], number: int, after: str = "epoch 1
 
 
 @pytest.fixture(scope="module")
-def whole(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def uninterrupted(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = tmp_path_factory.mktemp("uninterrupted")
     output = finish(start(folder, jhmdb_like))
     assert "written to" in output, output
     return folder
@@ -72,7 +72,7 @@ def whole(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
-    whole: Path, jhmdb_like: Path, tmp_path: Path, number: signal.Signals
+    uninterrupted: Path, jhmdb_like: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     process = start(tmp_path, jhmdb_like)
     output = interrupt(process, number)
@@ -84,40 +84,40 @@ def test_a_run_stopped_at_a_random_step_ends_with_the_same_weights(
         assert "Traceback" not in output
     output = finish(start(tmp_path, jhmdb_like, "resume=true"))
     assert "resuming" in output
-    assert same(weights(tmp_path), weights(whole))
-    assert steps(tmp_path) == steps(whole) == list(range(3 * 28))
+    assert same(weights(tmp_path), weights(uninterrupted))
+    assert steps(tmp_path) == steps(uninterrupted) == list(range(3 * 28))
 
 
-def test_a_run_stopped_mid_epoch_trains_on_the_rest_of_it(whole: Path, jhmdb_like, tmp_path) -> None:
+def test_a_run_stopped_mid_epoch_trains_on_the_rest_of_it(uninterrupted: Path, jhmdb_like, tmp_path) -> None:
     output = interrupt(start(tmp_path, jhmdb_like), signal.SIGTERM)
     (run,) = run_folders(tmp_path)
     step = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"]
     assert f"after step {step}" in output
     assert 28 < step < 84
     assert "not resumable" not in finish(start(tmp_path, jhmdb_like, "resume=true"))
-    assert same(weights(tmp_path), weights(whole))
+    assert same(weights(tmp_path), weights(uninterrupted))
 
 
 def test_two_processes_stop_and_resume_together(jhmdb_like: Path, tmp_path: Path) -> None:
     arguments = ("trainer=ddp_cpu", "data.batch_size=1")
-    assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
+    assert "written to" in finish(start(tmp_path / "uninterrupted", jhmdb_like, *arguments))
     output = interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM)
     assert "resume=true continues" in output
     assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
-    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "uninterrupted"))
 
 
 def test_averaged_weights_are_resumed(jhmdb_like: Path, tmp_path: Path) -> None:
     arguments = ("callbacks=ema", "trainer.max_epochs=2")
-    assert "written to" in finish(start(tmp_path / "whole", jhmdb_like, *arguments))
+    assert "written to" in finish(start(tmp_path / "uninterrupted", jhmdb_like, *arguments))
     interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM, "epoch 1/2")
     assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
-    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    assert same(weights(tmp_path / "stopped"), weights(tmp_path / "uninterrupted"))
 
 
-def test_resume_skips_a_finished_run_and_starts_one_if_there_is_none(whole: Path, jhmdb_like, tmp_path) -> None:
-    (run,) = run_folders(whole)
-    output = finish(start(whole, jhmdb_like, "resume=true", f"hydra.run.dir={run}"))
+def test_resume_skips_a_finished_run_and_starts_one_if_there_is_none(uninterrupted: Path, jhmdb_like, tmp_path) -> None:
+    (run,) = run_folders(uninterrupted)
+    output = finish(start(uninterrupted, jhmdb_like, "resume=true", f"hydra.run.dir={run}"))
     assert "is finished; nothing to resume" in output
     output = finish(start(tmp_path, jhmdb_like, "resume=true", "trainer.max_epochs=1", "scheduler.warmup_epochs=0"))
     assert "no interrupted run of this command; starting one" in output

@@ -38,9 +38,9 @@ def recording(frames: int, *actions: tuple[int, int, int]) -> np.ndarray:
 
 
 def found(clip: np.ndarray, **changed: float) -> list[Segment]:
-    asked = {"window": 16, "stride": 2, "smooth": 0, **changed}
+    options = {"window": 16, "stride": 2, "smooth": 0, **changed}
     names = ["rest", ARM, HEAD]
-    return segments_in("r", frame_probabilities(recognise, clip, **asked), np.arange(len(clip)), names, 10.0, 0.5, 0)
+    return segments_in("r", frame_probabilities(recognise, clip, **options), np.arange(len(clip)), names, 10.0, 0.5, 0)
 
 
 @pytest.mark.parametrize("stride", [1, 3, 8])
@@ -126,9 +126,9 @@ def long(small: SkeletonData, tmp_path: Path) -> Path:
 
 
 def test_segments_of_a_long_recording_are_written_and_scored(long: Path, small_checkpoint: Path) -> None:
-    asked = "long.npz", "--window", 16, "--stride", 4, "--fps", 10, "--threshold", 0.05
+    options = "long.npz", "--window", 16, "--stride", 4, "--fps", 10, "--threshold", 0.05
     for form in ("csv", "json", "vtt"):
-        done = mmn(long, "predict", small_checkpoint, *asked, "--segments", f"s.{form}")
+        done = mmn(long, "predict", small_checkpoint, *options, "--segments", f"s.{form}")
         assert done.returncode == 0, done.stderr
     with (long / "s.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -150,14 +150,14 @@ def test_finished_recordings_are_skipped(
     clips = {f"r{i}": small.splits["test"].clip(i) for i in range(2)}
     np.savez(tmp_path / "a.npz", **clips)
     (tmp_path / "b.npz").write_bytes(b"broken")
-    asked = "predict", small_checkpoint, "a.npz", "b.npz", "--window", 8, "--stride", 2, "--threshold", 0.05
-    assert mmn(tmp_path, *asked, "--segments", "s.csv").returncode == 1
+    options = "predict", small_checkpoint, "a.npz", "b.npz", "--window", 8, "--stride", 2, "--threshold", 0.05
+    assert mmn(tmp_path, *options, "--segments", "s.csv").returncode == 1
     before = (tmp_path / "s.csv").read_text()
     np.savez(tmp_path / "b.npz", r2=small.splits["test"].clip(2))
     seen: list[str] = []
     real = predict.segments_in
     monkeypatch.setattr(predict, "segments_in", lambda name, *more: (seen.append(name), real(name, *more))[1])
-    done = mmn(tmp_path, *asked, "--segments", "s.csv")
+    done = mmn(tmp_path, *options, "--segments", "s.csv")
     assert (done.returncode, seen) == (0, ["r2"])
     after = (tmp_path / "s.csv").read_text()
     assert after.startswith(before)
@@ -183,9 +183,9 @@ def test_the_window_is_as_long_as_the_training_clips(run: Path, small: SkeletonD
 
 
 def test_the_background_is_not_reported(long: Path, small: SkeletonData, small_checkpoint: Path) -> None:
-    asked = "predict", small_checkpoint, "long.npz", "--window", 16, "--threshold", 0.01, "--segments", "s.csv"
+    options = "predict", small_checkpoint, "long.npz", "--window", 16, "--threshold", 0.01, "--segments", "s.csv"
     for more, count in (([], 14), (["--background", small.classes.names[0]], 13)):
-        assert mmn(long, *asked, *more).returncode == 0
+        assert mmn(long, *options, *more).returncode == 0
         with (long / "s.csv").open() as file:
             assert len({row["class"] for row in csv.DictReader(file)}) == count
 

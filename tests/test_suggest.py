@@ -112,8 +112,8 @@ def test_labels_that_the_network_contradicts_are_suggested_for_checking(
     contradicted: Path, run: Path, small: SkeletonData, jhmdb_like: Path
 ) -> None:
     best = run / "checkpoints" / "best.ckpt"
-    asked = best, jhmdb_like, "--output", "l.csv", "--checks", 99
-    assert suggest(contradicted, *asked).returncode == 0
+    options = best, jhmdb_like, "--output", "l.csv", "--checks", 99
+    assert suggest(contradicted, *options).returncode == 0
     checked = [row for row in rows(contradicted / "l.csv") if row["why"] == "check"]
     assert {row["split"] for row in checked} == {"val", "test"}  # the network was trained on those of train
     assert len(checked) == 2 * 2 * 13  # all but those of class 3
@@ -128,8 +128,8 @@ def test_labels_that_the_network_contradicts_are_suggested_for_checking(
 @pytest.fixture(scope="module")
 def page(partly: Path, small_checkpoint: Path) -> Path:
     """A page with four clips."""
-    asked = small_checkpoint, "f.h5", "--output", "p.csv", "--page", "p.html", "--count", 4
-    assert suggest(partly, *asked).returncode == 0
+    options = small_checkpoint, "f.h5", "--output", "p.csv", "--page", "p.html", "--count", 4
+    assert suggest(partly, *options).returncode == 0
     return partly / "p.html"
 
 

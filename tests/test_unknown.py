@@ -67,8 +67,8 @@ def test_unlikely_clips_are_none_of_these(run: Path, jhmdb_like: Path, small: Sk
     likely = dict(zip(test.names, confidence >= predictor.threshold(0.5), strict=True))
     tables = []
     for name, more in (("plain", []), ("known", ["--coverage", "0.5"])):
-        asked = "predict", str(best), str(jhmdb_like), "--split", "test", "--top", "2", "--output", f"{name}.csv"
-        assert in_process("mmn", *asked, *more, cwd=tmp_path).returncode == 0
+        options = "predict", str(best), str(jhmdb_like), "--split", "test", "--top", "2", "--output", f"{name}.csv"
+        assert in_process("mmn", *options, *more, cwd=tmp_path).returncode == 0
         with (tmp_path / f"{name}.csv").open() as file:
             tables.append(list(csv.DictReader(file)))
     plain, known = tables
@@ -90,8 +90,8 @@ def test_coverage_sets_the_threshold_of_segments(run: Path, small: SkeletonData,
     np.savez(tmp_path / "long.npz", long=np.concatenate([small.splits["test"].clip(i) for i in range(6)]))
     threshold = mmn.Predictor(best).threshold(0.8)
     for name, more in (("a", ["--coverage", "0.8"]), ("b", ["--threshold", str(threshold)])):
-        asked = "predict", str(best), "long.npz", "--window", "16", "--segments", f"{name}.csv", *more
-        assert in_process("mmn", *asked, cwd=tmp_path).returncode == 0
+        options = "predict", str(best), "long.npz", "--window", "16", "--segments", f"{name}.csv", *more
+        assert in_process("mmn", *options, cwd=tmp_path).returncode == 0
     assert (tmp_path / "a.csv").read_text() == (tmp_path / "b.csv").read_text()
     assert len((tmp_path / "a.csv").read_text().splitlines()) > 1
 
