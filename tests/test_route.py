@@ -60,6 +60,7 @@ def test_the_network_with_the_fewest_classes_is_used() -> None:
         ([ARMS, LEGS], "fusion=route needs one network of the groups (head, arms, legs), trained with data.target=gro"),
         ([GROUPS, GROUPS, ARMS], "but 2 are given; all others must be networks of"),
         ([GROUPS, ARMS], "no network knows all 2 actions of group legs; train one with data.classes=[legs]"),
+        ([GROUPS, ARMS, scores(["sit"], 4)], "no network knows all 2 actions of group legs"),
         ([GROUPS, ARMS, LEGS, ARMS], "two networks know the actions of group arms equally well; leave one out"),
         (
             [GROUPS, ARMS, scores(["sit", "kick"], 0, NAMES[:4])],

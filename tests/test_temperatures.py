@@ -73,7 +73,9 @@ def test_a_fitted_ensemble_is_calibrated_by_its_own_temperature() -> None:
 def test_evaluation_fits_streams_of_any_origin_on_val(tmp_path: Path) -> None:
     for split, clips in (("val", 300), ("test", 200)):
         (tmp_path / "ours").mkdir(exist_ok=True)
-        write_scores(tmp_path / "ours" / f"scores_{split}.h5", stream(0, clips=clips, split=split))
+        ours = stream(0, clips=clips, split=split)
+        known = replace(ours.source, record={"temperature": 4.0})
+        write_scores(tmp_path / "ours" / f"scores_{split}.h5", replace(ours, source=known))
         write_scores_as(tmp_path / f"theirs_{split}.pkl", stream(1, 8.0, 1.5, clips=clips, split=split), "pkl")
 
     def evaluate(*overrides: str):
@@ -85,6 +87,7 @@ def test_evaluation_fits_streams_of_any_origin_on_val(tmp_path: Path) -> None:
     assert "fitted on 300 clips of the val split; on its held-out folds, Top-1 +" in ended.stdout
     about = json.loads((tmp_path / "out" / "metrics.json").read_text())["about"]
     assert about["streams"][1]["divided_by"] == pytest.approx(8.0, rel=0.3)
+    assert about["streams"][0]["temperature"] == 1.0  # no longer that of the undivided logits
     fitted = find_weights([stream(0, clips=300), stream(1, 8.0, 1.5, clips=300)], temperatures=True)
     assert (about["weights"], about["temperature"]) == (fitted.weights, fitted.temperature)
     total = read_scores(tmp_path / "out" / "scores.h5").logits
