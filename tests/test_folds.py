@@ -160,9 +160,9 @@ def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: fl
             own = [i for i in range(12) if i % folds == fold]
             scores = Scores([names[i] for i in own], labels[own], logits[own].astype(np.float32), classes)
             write_scores(run / "scores_val.h5", scores)
-            (run / "metrics.json").write_text(
-                json.dumps({"val": compute_metrics(scores), "about": {"selected_on": "val/top1"}})
-            )
+            last = {"val": {**compute_metrics(scores), "top1": 10.0 * (fold + 1)}}
+            about = {"selected_on": "val/top1", "last_epoch": last}
+            (run / "metrics.json").write_text(json.dumps({"val": compute_metrics(scores), "about": about}))
             config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
             (run / "config.yaml").write_text(yaml.safe_dump(config))
             overrides = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
@@ -184,6 +184,18 @@ def test_metrics_are_computed_on_the_pooled_scores_of_all_folds(tmp_path: Path) 
     assert list(written["pooled"]["joint"]["seeds"].values()) == whole
     assert (written["pooled"]["joint"]["clips"], written["pooled"]["joint"]["folds"]) == (12, 2)
     assert f"{np.mean(whole):.2f} ± {np.std(whole, ddof=1):.2f}" in ended.stdout
+
+
+def test_settings_of_one_sweep_are_compared_with_its_first(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", "name=x", folds=5)
+    sweep(tmp_path / "b", "name=y", folds=5, better=5.0)
+    comparison = compare_folds(tmp_path)
+    assert comparison.baseline == "name=x"
+    points = [compute_metrics(row.scores[0])["top1"] for row in comparison.rows]
+    assert {name: lead[0] for name, lead in comparison.against.items()} == {"name=y": points[1] - points[0]}
+    assert "| against name=x |" in comparison.markdown()
+    # folds of 3, 3, 2, 2 and 2 clips
+    assert comparison.rows[0].last_epoch["top1"] == pytest.approx((3 * 10 + 3 * 20 + 2 * 30 + 2 * 40 + 2 * 50) / 12)
 
 
 def test_folds_are_written_as_latex_and_csv_too(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mmn.errors import UserError
@@ -29,12 +30,14 @@ class FoldRow:
         folds: number of folds.
         selected_on: what selected each fold's epoch.
         scores: pooled scores of all clips, by seed.
+        last_epoch: each metric of the last epoch, the mean over clips and seeds; empty if a run lacks it.
     """
 
     name: str
     folds: int
     selected_on: str
     scores: dict[int, Scores]
+    last_epoch: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,15 @@ class FoldComparison:
         metric: its name.
         rows: one per setting.
         notes: settings and seeds that were left out, one sentence each.
-        against: setting → its lead in points over that of the other folder, with a 95 % interval over clips and, for
-            several seeds, over seeds.
+        baseline: what settings are compared with: another folder, or the first setting of this one.
+        against: setting → its lead in points over the baseline, with a 95 % interval over clips and, for several seeds,
+            over seeds.
     """
 
     metric: str
     rows: list[FoldRow]
     notes: list[str]
+    baseline: str
     against: dict[str, list[float]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -59,13 +64,14 @@ class FoldComparison:
         rows = {
             row.name: {"folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
                        "seeds": {str(seed): compute_metrics(one)[self.metric] for seed, one in row.scores.items()},
-                       "interval_95": self._interval(row)}
+                       "interval_95": self._interval(row), "last_epoch": row.last_epoch.get(self.metric)}
             for row in self.rows
         }  # fmt: skip
-        return {"metric": self.metric, "pooled": rows, "against": self.against, "notes": self.notes}
+        leads = {"baseline": self.baseline, "against": self.against}
+        return {"metric": self.metric, "pooled": rows, **leads, "notes": self.notes}
 
     def frame(self) -> pd.DataFrame:
-        """One row per setting: folds, clips, seeds, the pooled metric with its interval, and its lead."""
+        """One row per setting: folds, clips, seeds, pooled metric with its interval, last epoch, and lead."""
         records = []
         for row in self.rows:
             values = [compute_metrics(scores)[self.metric] for scores in row.scores.values()]
@@ -75,10 +81,11 @@ class FoldComparison:
                 "setting": row.name, "folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
                 "seeds": len(values), "pooled": f"{statistics.mean(values):.2f}{spread}",
                 "95 %": f"{low:.2f} … {high:.2f}",
+                "last epoch": f"{row.last_epoch[self.metric]:.2f}" if self.metric in row.last_epoch else "",
             }  # fmt: skip
             if self.against:
                 lead = self.against.get(row.name)
-                record["against"] = f"{lead[0]:+.2f} ({lead[1]:+.2f} … {lead[2]:+.2f})" if lead else ""
+                record[f"against {self.baseline}"] = f"{lead[0]:+.2f} ({lead[1]:+.2f} … {lead[2]:+.2f})" if lead else ""
             records.append(record)
         return pd.DataFrame(records)
 
@@ -117,10 +124,10 @@ def of_folds(folder: Path) -> bool:
 
 
 def compare_folds(folder: Path, metric: str = "top1", against: Path | None = None) -> FoldComparison:
-    """Pool the folds of each setting and seed below ``folder`` and compare them with another folder's.
+    """Pool the folds of each setting and seed below ``folder`` and compare them clip by clip.
 
-    Settings are matched to the other folder's by name, or all to its only one. A setting with missing folds
-    is left out and named.
+    Settings are compared with the other folder's of the same name, or all with its only one; without another folder,
+    with the first setting. A setting with missing folds is left out and named.
 
     Raises:
         UserError: no finished runs, no complete setting, or an unknown metric.
@@ -131,19 +138,17 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
             f"unknown metric {metric}; choose one of {', '.join(compute_metrics(next(iter(rows[0].scores.values()))))}."
         )
     differences: dict[str, list[float]] = {}
-    if against is not None:
-        others, more = _rows(against)
-        notes += more
-        by_name = {row.name: row for row in others}
-        for row in rows:
-            other = others[0] if len(others) == 1 else by_name.get(row.name)
-            if other is None:
-                notes.append(f"{row.name}: {against} has no such setting.")
-                continue
+    others, more = _rows(against) if against is not None else (rows[:1], [])
+    by_name = {row.name: row for row in others}
+    for row in rows:
+        other = others[0] if len(others) == 1 else by_name.get(row.name)
+        if other is None:
+            more.append(f"{row.name}: {against} has no such setting.")
+        elif other is not row:
             found = paired(list(row.scores.values()), list(other.scores.values()))["differences"]
             if metric in found:
                 differences[row.name] = [found[metric].points, found[metric].low, found[metric].high]
-    return FoldComparison(metric, rows, notes, differences)
+    return FoldComparison(metric, rows, [*notes, *more], str(against or rows[0].name), differences)
 
 
 def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
@@ -162,10 +167,20 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
             found[seed] = pooled([scores for run in parts if (scores := run.scores("val")) is not None])
         if found:
             parts = next(iter(seeds.values()))
-            rows.append(FoldRow(name, len(parts), str(parts[0].about.get("selected_on") or ""), found))
+            last = _last_epoch([run for seed in found for run in seeds[seed]])
+            rows.append(FoldRow(name, len(parts), str(parts[0].about.get("selected_on") or ""), found, last))
     if not rows:
         raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
     return rows, notes
+
+
+def _last_epoch(runs: Sequence[Run]) -> dict[str, float]:
+    """The mean over clips of each metric of the runs' last epochs on their folds; empty if a run lacks it."""
+    found = [(run.about.get("last_epoch") or {}).get("val") for run in runs]
+    if not all(found):
+        return {}
+    table = pd.DataFrame(found)
+    return {str(name): float(np.average(table[name], weights=table["clips"])) for name in table.columns}
 
 
 def _missing(runs: Sequence[Run]) -> str:
