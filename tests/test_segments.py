@@ -216,7 +216,7 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
         (["--segments", "s.csv", "--threshold", "0"], "--threshold is 0"),
         (["--segments", "s.csv", "--window", "1"], "a window of 1 frames"),
         (["--segments", "s.csv", "--fps", "0"], "--fps is 0"),
-        (["--segments", "s.csv", "--background", "nobody"], "--background is nobody, which is no class"),
+        (["--segments", "s.csv", "--background", "nobody"], "--background is nobody, which is not a class"),
         (["long.npz", "--segments", "s.vtt"], "s.vtt can hold only one recording"),
     ],
 )

@@ -116,12 +116,12 @@ def main() -> None:
     if is_killed(None, tests):
         sys.exit(f"the tests fail without any mutation: {' '.join(tests)}")
     with ThreadPoolExecutor(options.jobs) as pool:
-        killed = list(pool.map(_told, mutations))
+        killed = list(pool.map(_run, mutations))
     _table(mutations, killed)
     sys.exit(100 * sum(killed) < WANTED * len(killed))
 
 
-def _told(mutation: Mutation) -> bool:
+def _run(mutation: Mutation) -> bool:
     started = time.monotonic()
     killed = is_killed(mutation, mutation.tests)
     print(f"{'killed  ' if killed else 'SURVIVED'} {time.monotonic() - started:4.0f} s  {mutation}", flush=True)

@@ -64,7 +64,7 @@ def register(commands: Any) -> None:
     add("--window", type=int, help="frames classified as one clip (default: as in the median training clip, or 64)")
     add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
     add("--threshold", type=float, help="minimum probability of an action (default: that of --coverage, or 0.3)")
-    add("--background", help="class that is no action (default: the one trained as data.rest)", metavar="CLASS")
+    add("--background", help="class that means no action (default: that of data.rest)", metavar="CLASS")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
     add_video_options(parser)
     parser.set_defaults(run=_run)
@@ -160,7 +160,7 @@ def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
     window = predictor.window if options.window is None else options.window
     if options.background not in (None, *predictor.classes.names):
         raise UserError(
-            f"--background is {options.background}, which is no class of the network; choose one of "
+            f"--background is {options.background}, which is not a class of the network; choose one of "
             f"{', '.join(predictor.classes.names)}."
         )
     return Sliding(window, options.stride, threshold, options.smooth, options.background)

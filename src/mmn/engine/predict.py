@@ -53,7 +53,7 @@ class Sliding:
         stride: frames between the starts of successive windows.
         threshold: minimum probability of a segment's class.
         smooth: width of the smoothing in frames; None for the stride.
-        background: the class that is no action; None for the one trained as ``data.rest``.
+        background: the class that means no action; None for that of ``data.rest``.
 
     Raises:
         UserError: the threshold is not a probability.

@@ -1,4 +1,4 @@
-"""Which file is meant by a run folder."""
+"""Resolve a run folder to the checkpoint of its best epoch."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ from mmn.errors import UserError
 
 
 def checkpoint_file(path: str) -> str:
-    """A checkpoint or scores file; of a run folder, the checkpoint of its best epoch.
+    """The path itself, or for a run folder the checkpoint of its best epoch.
 
     Raises:
-        UserError: a folder without such a checkpoint.
+        UserError: the folder has no such checkpoint.
     """
     if "://" in path or not Path(path).is_dir():
         return path

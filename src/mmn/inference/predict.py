@@ -138,7 +138,7 @@ class Predictor:
 
     @property
     def window(self) -> int:
-        """Frames that are best classified as one clip: the median training clip of the first network, 64 if unknown."""
+        """Default window in frames: the median length of the first network's training clips; 64 if unknown."""
         return self._members[0].checkpoint.clip_length or 64
 
     def stream(self, window: int | None = None, layout: str | Path | Layout | None = None) -> LiveStream:
