@@ -117,7 +117,7 @@ def test_an_ensemble_shows_its_streams_and_the_labels_they_all_contradict(evalua
     page = (tmp_path / "r.html").read_text()
     assert "gone.ckpt" in page
     suspects = page[page.index('<section id="labels">') : page.index('<section id="provenance">')]
-    assert "all 2 networks are confident about" in suspects
+    assert "all 2 networks confidently contradict" in suspects
     assert suspects.count("<tr>") == 2
     assert scores.names[4] in suspects
     assert '<section id="gates">' in page
