@@ -108,9 +108,20 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         weights = shares(None if given == "auto" else given, len(paths))
     fusion, group_weight = _fusion(cfg)
     request = EvaluationRequest(
-        paths, weights, cfg.temperature, [None] * len(paths), cfg.average, fusion, group_weight, cfg.groups,
-        str(cfg.split), _files(cfg.data.path), samplings, flip, precision,
-    )  # fmt: skip
+        paths=paths,
+        weights=weights,
+        temperature=cfg.temperature,
+        val_paths=[None] * len(paths),
+        average=cfg.average,
+        fusion=fusion,
+        group_weight=group_weight,
+        groups=cfg.groups,
+        split=str(cfg.split),
+        files=_files(cfg.data.path),
+        samplings=samplings,
+        flip=flip,
+        precision=precision,
+    )
     if request.fits and request.split == "val":
         fitted = [key for key in ("weights", "temperature", "group_weight") if cfg[key] == "auto"]
         raise UserError(f"{fitted[0]}=auto is fitted to the val split, so split=val would be biased; change either.")
