@@ -65,6 +65,8 @@ def test_another_file_gets_the_same_view_unless_it_already_matches(
         assert ended.returncode == 0, ended.stderr
         logits.append(read_scores(tmp_path / name / "scores.h5").logits)
     assert np.array_equal(*logits)
+    views = [stream.view_of(tmp_path / f"{name}.h5")[1] for name in ("other", "cut")]
+    assert views == [stream.view.elsewhere(), View()]
     np.testing.assert_allclose(logits[0], read_scores(viewed / "scores_test.h5").logits, atol=1e-6)
     ended = evaluate(viewed, tmp_path / "val", f"data.path={tmp_path / 'other.h5'}", "split=val")
     assert json.loads((tmp_path / "val" / "metrics.json").read_text())["val"]["clips"] == 28, ended.stderr
