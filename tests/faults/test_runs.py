@@ -12,6 +12,7 @@ from commands import TINY, in_process, train
 
 from mmn.engine.run_folder import _by_command
 from mmn.engine.run_lock import held, is_held
+from mmn.engine.run_state import write_state
 from mmn.engine.sentences import sentence_of
 from mmn.errors import UserError
 from mmn.reporting.compare import compare
@@ -45,6 +46,15 @@ def test_metrics_of_a_run_stopped_mid_epoch_match_an_uninterrupted_one(
             file.write("1,2\n,,,,,,,,,,,\n")
     assert train(tmp_path / "run", jhmdb_like, *SHORT, "resume=true").returncode == 0
     assert rows(tmp_path / "run") == rows(whole)
+
+
+def test_a_run_killed_while_it_is_scored_reports_what_others_do(run: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+    killed = Path(shutil.copytree(run, tmp_path / "run"))
+    (killed / "metrics.json").unlink()
+    write_state(killed, state="running")
+    ended = train(killed, jhmdb_like, "trainer.max_epochs=4", "resume=true")
+    assert ended.returncode == 0, ended.stderr
+    assert (killed / "metrics.json").read_text() == (run / "metrics.json").read_text()
 
 
 def damage(path: Path) -> None:

@@ -109,12 +109,16 @@ class BestEpoch(Callback):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far as plain numbers, and the validations since."""
-        return {"best": list(self.best) if self.best else None, "without_new_best": self.without_new_best}
+        """The best so far and the latest as plain numbers, and the validations since the best."""
+        validations = {"best": self.best, "latest": self.latest}
+        kept = {name: list(one) if one else None for name, one in validations.items()}
+        return {**kept, "without_new_best": self.without_new_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
         self.best = Validation(*state_dict["best"]) if state_dict["best"] else None
+        latest = state_dict.get("latest")  # checkpoints of earlier versions have none
+        self.latest = Validation(*latest) if latest else None
         self.without_new_best = state_dict.get("without_new_best", 0)
 
 
