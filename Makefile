@@ -4,7 +4,7 @@
 # make coverage   the test suite, and the lines that it does not run
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make gpu-check  the tests that need a GPU, and the speed of the network on it
-# make torture    read randomly damaged files of every format for an hour; resumes where it was interrupted
+# make torture    read randomly damaged files of every format, and kill runs, for an hour; resumes where it was interrupted
 # make setup      environment only, in .venv, from pinned constraints
 PYTHON ?= python3
 BIN := .venv/bin

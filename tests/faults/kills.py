@@ -19,8 +19,8 @@ from mmn.data.synthetic.synthesize import synthesize
 
 ROOT = Path(__file__).parents[2]
 TINY = [
-    "experiment=jhmdb_joint", "logger=csv", "model.width=16", "model.depth=1", "data.batch_size=2", "data.num_frames=16",
-    "scheduler.warmup_epochs=1", "trainer.max_epochs=3", "trainer.log_every_n_steps=1",
+    "experiment=jhmdb_joint", "logger=csv", "model.width=16", "model.depth=1", "data.batch_size=2",
+    "data.num_frames=16", "scheduler.warmup_epochs=1", "trainer.max_epochs=3", "trainer.log_every_n_steps=1",
 ]  # fmt: skip
 KINDS: dict[str, list[str]] = {
     "kills, one process": ["hydra.run.dir=run"],

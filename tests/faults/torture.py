@@ -1,4 +1,4 @@
-"""``make torture``: read damaged files of every format for a given time; an interrupted campaign is continued.
+"""``make torture``: read damaged files of every format, and kill runs, for a given time; continues if interrupted.
 
 Each block of cases runs in its own process, so that crashes, hangs and excessive memory are detected. The results file
 gets one line per block; at the end a table is printed, and the exit status is 1 if any case failed.
@@ -17,9 +17,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from faults import kills
 from faults.campaigns import cases, formats
 
 SECONDS_A_CASE = 20
+KILLS = 3  # of a run
 MOST_MEMORY = 1 << 30  # bytes, beyond what reading the sound file takes
 
 
@@ -42,6 +44,8 @@ def block(name: str, folder: str, seed: int, first: int, count: int, queue: Any)
 
 def run_block(name: str, seed: int, first: int, count: int) -> tuple[dict[str, int], list[list[str]]]:
     """Count the outcomes of a block's cases, and list the failures, including crashes and hangs."""
+    if name in kills.KINDS:
+        return kills.storm(name, seed + first, KILLS)
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +78,7 @@ def main() -> None:
     done = [json.loads(line) for line in lines]
     done = [one for one in done if one["seed"] == options.seed]
     with tempfile.TemporaryDirectory() as folder:
-        names = list(formats(Path(folder)))
+        names = [*formats(Path(folder)), *kills.KINDS]
     end = time.monotonic() + 60 * options.minutes
     first = 0
     while time.monotonic() < end:
@@ -92,10 +96,10 @@ def main() -> None:
 def table(names: list[str], done: list[dict[str, Any]]) -> int:
     """Print the table of outcomes; return 1 if any case failed."""
     columns = ("refused", "as it was", "another", "failed")
-    print(f"{'format':20}{'cases':>8}" + "".join(f"{column:>12}" for column in columns))
+    print(f"{'what':22}{'cases':>8}" + "".join(f"{column:>12}" for column in columns))
     for name in names:
         ends = sum((Counter(one["ends"]) for one in done if one["name"] == name), Counter())
-        print(f"{name:20}{ends.total():>8}" + "".join(f"{ends[column]:>12}" for column in columns))
+        print(f"{name:22}{ends.total():>8}" + "".join(f"{ends[column]:>12}" for column in columns))
     wrong = [pair for one in done for pair in one["wrong"]]
     for case, what in wrong[:50]:
         print(f"{case}: {what}")
