@@ -125,6 +125,17 @@ def test_labels_that_the_network_contradicts_are_suggested_for_checking(
     assert len(checked) == (4 + 2 + 2) * 12  # except those of the class that it does not know
 
 
+def test_clips_to_label_come_before_labels_to_check(
+    contradicted: Path, small: SkeletonData, small_checkpoint: Path
+) -> None:
+    val = small.splits["val"]
+    labels = val.labels.copy()
+    labels[-3:] = UNKNOWN
+    write_data(contradicted / "f.h5", replace(small, splits={"val": replace(val, labels=labels)}))
+    assert suggest(contradicted, small_checkpoint, "f.h5", "--output", "l.csv", "--checks", 5).returncode == 0
+    assert [row["why"] for row in rows(contradicted / "l.csv")] == ["label"] * 3 + ["check"] * 5 + [""] * 20
+
+
 @pytest.fixture(scope="module")
 def page(partly: Path, small_checkpoint: Path) -> Path:
     """A page with four clips."""
