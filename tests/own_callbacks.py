@@ -1,6 +1,7 @@
 """Callbacks that tests select on the command line."""
 
 import os
+import resource
 import shutil
 import signal
 from pathlib import Path
@@ -32,3 +33,16 @@ class RemoveFolder(Callback):
         """Count."""
         if trainer.global_step == self.steps:
             shutil.rmtree(Path(trainer.loggers[0].save_dir))  # type: ignore[arg-type]
+
+
+class Resources(Callback):
+    """Writes this process's memory in bytes and its number of open files, a line an epoch."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Measure."""
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        with open(self.path, "a") as file:
+            file.write(f"{pages * resource.getpagesize()} {len(os.listdir('/proc/self/fd'))}\n")

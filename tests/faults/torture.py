@@ -1,4 +1,4 @@
-"""``make torture``: read damaged files of every format, and kill runs, for a given time; continues if interrupted.
+"""``make torture``: read damaged files of every format, kill runs, train long, for a given time; continues if stopped.
 
 Each block of cases runs in its own process, so that crashes, hangs and excessive memory are detected. The results file
 gets one line per block; at the end a table is printed, and the exit status is 1 if any case failed.
@@ -17,7 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults import kills
+from faults import endurance, kills
 from faults.campaigns import cases, formats
 
 SECONDS_A_CASE = 20
@@ -46,6 +46,8 @@ def run_block(name: str, seed: int, first: int, count: int) -> tuple[dict[str, i
     """Count the outcomes of a block's cases, and list the failures, including crashes and hangs."""
     if name in kills.KINDS:
         return kills.storm(name, seed + first, KILLS)
+    if name == endurance.NAME:
+        return endurance.epochs(seed + first)
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +80,7 @@ def main() -> None:
     done = [json.loads(line) for line in lines]
     done = [one for one in done if one["seed"] == options.seed]
     with tempfile.TemporaryDirectory() as folder:
-        names = [*formats(Path(folder)), *kills.KINDS]
+        names = [*formats(Path(folder)), *kills.KINDS, endurance.NAME]
     end = time.monotonic() + 60 * options.minutes
     first = 0
     while time.monotonic() < end:
