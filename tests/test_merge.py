@@ -78,9 +78,9 @@ def test_the_commands_write_valid_files(jhmdb_like: Path, tmp_path: Path) -> Non
     assert ended.returncode == 0, ended.stderr
     assert "joints of b left out: head\nc.h5: 2 joints, 4 classes; clips: train 7, val 2, test 1" in ended.stdout
     assert read_data(tmp_path / "c.h5").classes.names == ["sit", "left wave", "right wave", "jump"]
-    ended = in_process("mmn", "split", str(jhmdb_like), "d.h5", "--by", "clip", cwd=tmp_path)
+    ended = in_process("mmn", "split", str(jhmdb_like), "c.h5", "--by", "clip", "--overwrite", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr
-    data = read_data(tmp_path / "d.h5")
+    data = read_data(tmp_path / "c.h5")
     assert {split: np.bincount(c.labels).tolist() for split, c in data.splits.items()} == {
         "train": [5] * 14,
         "val": [1] * 14,
@@ -108,6 +108,8 @@ def test_groups_are_not_divided_and_splits_have_their_shares() -> None:
         (("merge", "c.h5", "a.h5"), "merging needs at least two data sets"),
         (("merge", "c.h5", "a.h5", "a.h5"), "two files are called a"),
         (("merge", "a.h5", "a.h5", "b.h5"), "a.h5 is one of the files to merge"),
+        (("merge", "3d.h5", "a.h5", "b.h5"), "3d.h5 exists already; give another name, or --overwrite to replace it"),
+        (("split", "b.h5", "a.h5", "--by", "clip"), "a.h5 exists already; give another name, or --overwrite"),
         (("merge", "c.h5", "a.h5", "3d.h5"), "3d has 3 coordinates per joint, a 2"),
         (("merge", "c.h5", "a.h5", "other.h5"), "a and other have no joint of the same name"),
         (("merge", "c.h5", "a.h5", "b.h5", "--map", "wrong.csv"), "the map renames stand of b, which is not one"),

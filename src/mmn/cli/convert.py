@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mmn.cli.output import add_output, check_output
 from mmn.errors import UserError
 
 
@@ -13,8 +14,7 @@ def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("convert", help="pose files of any format → one HDF5 file", description=__doc__)
     parser.add_argument("source", type=Path, help="a file or folder; docs/data.md lists the formats")
-    parser.add_argument("output", type=Path, help="the HDF5 file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing output")
+    add_output(parser)
     parser.add_argument("--name", help="short name of the data set (default: the output's)")
     parser.add_argument("--list-people", action="store_true", help="print how many people were left out of each clip")
     layouts = "a built-in layout (listed by mmn layouts), a YAML file, or auto"
@@ -83,8 +83,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.data.format.summary import in_a_line
     from mmn.data.sources.convert import read_source
 
-    if options.output.exists() and not options.overwrite:
-        raise UserError(f"{options.output} exists already; give another name, or --overwrite to replace it.")
+    check_output(options)
     name = options.name or options.output.stem
     found = read_source(options.source, options.layout, name=name, watch=_counted, **read_options(options))
     write_data(options.output, found.data)

@@ -5,13 +5,14 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from mmn.cli.output import add_output, check_output
 from mmn.errors import UserError
 
 
 def register(commands: Any) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("merge", help="several HDF5 files → one", description=__doc__)
-    parser.add_argument("output", type=Path, help="the HDF5 file to write")
+    add_output(parser)
     parser.add_argument(
         "files", type=Path, nargs="+", help="two HDF5 files or more; the first determines the order of joints"
     )
@@ -38,6 +39,7 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"two files are called {min(twice)}, which prefixes the names of their clips; rename one.")
     if options.output.resolve() in [path.resolve() for path in options.files]:
         raise UserError(f"{options.output} is one of the files to merge; write to another file.")
+    check_output(options)
     renamed = {} if options.map is None else _read_map(options.map)
     sets = {name: read_data(path) for name, path in zip(names, options.files, strict=True)}
     merged = merge(sets, options.name or options.output.stem, options.classes, renamed)
