@@ -55,7 +55,8 @@ class Page:
         self.errors: list[str] = []
         self._loop, self._socket, self._number = loop, socket, 0
         self._session: str | None = None
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        targets = self.call("Target.getTargets")["targetInfos"]
+        target = next(one["targetId"] for one in targets if one["type"] == "page")
         self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")
