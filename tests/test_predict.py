@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from commands import Ended, in_process
-from conftest import FIXTURES, reference, save_untrained
+from conftest import reference, save_untrained
 
 import mmn
 from mmn.data.format.hdf5 import write_data
@@ -118,68 +118,6 @@ def test_clips_with_the_same_name_are_renamed(small_checkpoint: Path, small: Ske
     assert [row["name"] for row in rows(tmp_path / "p.csv")] == [first, f"b/{first}"]
 
 
-class Stopped(Exception):
-    """Simulates an interruption."""
-
-
-def stop_at(monkeypatch: pytest.MonkeyPatch, clip: int) -> list[int]:
-    """Make ``Predictor`` fail at the N-th clip; returns the number of clips of each call."""
-    given: list[int] = []
-    real = mmn.Predictor.logits
-
-    def logits(self: mmn.Predictor, clips, *more):  # type: ignore[no-untyped-def]
-        given.append(len(clips))
-        if sum(given) >= clip:
-            raise Stopped
-        return real(self, clips, *more)
-
-    monkeypatch.setattr(mmn.Predictor, "logits", logits)
-    return given
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
-@pytest.mark.parametrize("half", [b"", b'{"names": ["test/te'], ids=["whole", "half_a_line"])
-def test_an_interrupted_run_is_resumed(
-    small_checkpoint: Path, small: SkeletonData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, half: bytes
-) -> None:
-    for name in ("a", "b"):
-        save_arrays(tmp_path / f"{name}.npz", small)
-    options = small_checkpoint, "a.npz", "b.npz", "--output"
-    with monkeypatch.context() as patch:
-        stop_at(patch, 4)
-        with pytest.raises(Stopped):
-            predict(tmp_path, *options, f"p.{form}")
-    output, record = tmp_path / f"p.{form}", tmp_path / f"p.{form}.unfinished"
-    assert [path.exists() for path in (output, record)] == [form != "json", True]
-    if form != "json":
-        assert len(output.read_text().splitlines()) == 15 + (form == "csv")
-        output.write_bytes(output.read_bytes()[:-7])  # as if the machine had gone down
-    record.write_bytes(record.read_bytes() + half)
-    with monkeypatch.context() as patch:
-        given = stop_at(patch, 99)
-        done = predict(tmp_path, *options, f"p.{form}")
-    assert given == [3]  # b.npz alone
-    assert (done.stdout, done.stderr) == (
-        f"p.{form}: 6 clips\n",
-        f"p.{form}: 3 clips finished before, continuing\n",
-    )
-    assert predict(tmp_path, *options, f"whole.{form}").returncode == 0
-    assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
-    assert not record.exists()
-
-
-def test_a_different_command_starts_over(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
-    save_arrays(tmp_path / "a.npz", small)
-    (tmp_path / "b.npz").write_bytes(b"broken")
-    assert predict(tmp_path, small_checkpoint, "a.npz", "b.npz", "--output", "p.csv").returncode == 1
-    done = predict(tmp_path, small_checkpoint, "a.npz", "--output", "p.csv", "--top", 1)
-    assert (done.stdout, done.stderr) == ("p.csv: 3 clips\n", "")
-    assert len(rows(tmp_path / "p.csv")) == 3
-    assert predict(tmp_path, small_checkpoint, "b.npz", "--output", "p.csv").returncode == 1
-    assert len(rows(tmp_path / "p.csv")) == 3  # nothing new was finished
-    assert not (tmp_path / "p.csv.unfinished").exists()
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -225,55 +163,6 @@ def test_only_networks_of_the_same_classes_make_an_ensemble(
     save_untrained(tmp_path / "other.ckpt", other, tmp_path / "none.h5")
     with pytest.raises(UserError, match=r"other\.ckpt has different classes from .*small\.ckpt"):
         mmn.Predictor(small_checkpoint, tmp_path / "other.ckpt")
-
-
-@pytest.fixture(scope="module")
-def ten_joints(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A layout with as many joints as ``official_small.pt``."""
-    joints = [f"j{i}" for i in range(10)]
-    layout = {"joints": joints, "bones": [["j0", "j1"]], "parts": {"all": joints}, "centre": "j1"}
-    path = tmp_path_factory.mktemp("layout") / "ten.yaml"
-    path.write_text(yaml.safe_dump(layout))
-    return path
-
-
-@pytest.mark.parametrize("named", [False, True])
-def test_official_weights_take_a_layout_and_modality(ten_joints: Path, tmp_path: Path, named: bool) -> None:
-    layout = yaml.safe_load(ten_joints.read_text()) | ({"classes": list("abcdefg")} if named else {})
-    (tmp_path / "ten.yaml").write_text(yaml.safe_dump(layout))
-    clips = list(np.random.default_rng(0).normal(size=(3, 20, 10, 2)))
-    np.savez(tmp_path / "clips.npz", **{f"clip{i}": clip for i, clip in enumerate(clips)})
-    options = "--layout", "ten.yaml", "--modality", "bone", "--top", 1
-    done = predict(tmp_path, FIXTURES / "official_small.pt", "clips.npz", *options, "--output", "p.csv")
-    assert done.returncode == 0, done.stderr
-    network = mmn.load_network(FIXTURES / "official_small.pt")
-    logits = mmn.infer(network, *mmn.prepare(clips, tmp_path / "ten.yaml", "bone"))
-    best = logits.argmax(dim=1).tolist()
-    assert [int(row["index"]) for row in rows(tmp_path / "p.csv")] == best
-    assert [row["class"] for row in rows(tmp_path / "p.csv")] == ["abcdefg"[k] if named else f"class {k}" for k in best]
-
-
-@pytest.mark.parametrize(
-    ("options", "sentence"),
-    [
-        ({}, "holds official weights, which do not record their layout and modality; give both"),
-        ({"layout": "ten"}, "give both"),
-        ({"layout": "jhmdb", "modality": "bone"}, "has 10 joints, but the layout jhmdb has 15"),
-        ({"layout": "ten", "modality": "bones"}, "unknown modality 'bones'"),
-    ],
-)
-def test_official_weights_without_layout_or_modality_are_refused(
-    ten_joints: Path, options: dict[str, str], sentence: str
-) -> None:
-    if options.get("layout") == "ten":
-        options = {**options, "layout": str(ten_joints)}
-    with pytest.raises(UserError, match=sentence):
-        mmn.Predictor(FIXTURES / "official_small.pt", **options)
-
-
-def test_a_modality_is_only_for_official_weights(small_checkpoint: Path) -> None:
-    with pytest.raises(UserError, match="records its modality; leave out modality joint"):
-        mmn.Predictor(small_checkpoint, modality="joint")
 
 
 def test_no_clips_give_no_rows(small_checkpoint: Path) -> None:

@@ -1,0 +1,116 @@
+"""Sweeps over folds: pooled scores, comparisons, tables."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from commands import in_process
+
+from mmn.data.format.classes import Classes
+from mmn.data.view.view import View
+from mmn.errors import UserError
+from mmn.evaluation.folds import pooled, trainings
+from mmn.evaluation.scores import Scores, compute_metrics, read_scores, write_scores
+from mmn.reporting.compare_folds import compare_folds
+
+
+def sweep(folder: Path, *others: str, folds: int = 2, seeds: int = 1, better: float = 0.0) -> None:
+    """Write the outputs of runs over folds of twelve clips, with random scores."""
+    names = [f"clip{i:02d}" for i in range(12)]
+    labels, classes = np.arange(12) % 3, Classes(["a", "b", "c"], [], [])
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(0, 1, (12, 3)) + better * np.eye(3)[labels]
+        for fold in range(folds):
+            run = folder / f"{fold}-{seed}"
+            (run / ".hydra").mkdir(parents=True)
+            own = [i for i in range(12) if i % folds == fold]
+            scores = Scores([names[i] for i in own], labels[own], logits[own].astype(np.float32), classes)
+            write_scores(run / "scores_val.h5", scores)
+            last = {"val": {**compute_metrics(scores), "top1": 10.0 * (fold + 1)}}
+            about = {"selected_on": "val/top1", "last_epoch": last}
+            (run / "metrics.json").write_text(json.dumps({"val": compute_metrics(scores), "about": about}))
+            config = {"seed": seed, "modality": {"name": "joint"}, "data": {"folds": folds, "fold": fold}}
+            (run / "config.yaml").write_text(yaml.safe_dump(config))
+            overrides = [f"seed={seed}", f"data.folds={folds}", f"data.fold={fold}", *others]
+            (run / ".hydra" / "overrides.yaml").write_text(yaml.safe_dump(overrides))
+
+
+def test_metrics_are_computed_on_the_pooled_scores_of_all_folds(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", seeds=2, better=0.5)
+    sweep(tmp_path / "b", folds=3)
+    comparison = compare_folds(tmp_path / "a", "top1", tmp_path / "a")
+    row = comparison.rows[0]
+    assert (row.name, row.folds, sorted(row.scores[0].names)) == ("joint", 2, [f"clip{i:02d}" for i in range(12)])
+    assert comparison.against["joint"][0] == 0
+    ended = in_process("mmn", "compare", "a", "--against", "b", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    written = json.loads((tmp_path / "a" / "compare.json").read_text())
+    whole = [compute_metrics(pooled([read_scores(tmp_path / f"a/{f}-{s}/scores_val.h5") for f in (0, 1)]))["top1"]
+             for s in (0, 1)]  # fmt: skip
+    assert list(written["pooled"]["joint"]["seeds"].values()) == whole
+    assert (written["pooled"]["joint"]["clips"], written["pooled"]["joint"]["folds"]) == (12, 2)
+    assert f"{np.mean(whole):.2f} ± {np.std(whole, ddof=1):.2f}" in ended.stdout
+
+
+def test_settings_of_one_sweep_are_compared_with_its_first(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", "name=x", folds=5)
+    sweep(tmp_path / "b", "name=y", folds=5, better=5.0)
+    comparison = compare_folds(tmp_path)
+    assert comparison.baseline == "name=x"
+    points = [compute_metrics(row.scores[0])["top1"] for row in comparison.rows]
+    assert {name: lead[0] for name, lead in comparison.against.items()} == {"name=y": points[1] - points[0]}
+    assert "| against name=x |" in comparison.markdown()
+    # folds of 3, 3, 2, 2 and 2 clips
+    assert comparison.rows[0].last_epoch["top1"] == pytest.approx((3 * 10 + 3 * 20 + 2 * 30 + 2 * 40 + 2 * 50) / 12)
+
+
+def test_folds_are_written_as_latex_and_csv_too(tmp_path: Path) -> None:
+    sweep(tmp_path / "a", "name=x_&_y", seeds=2)
+    sweep(tmp_path / "a" / "more", "name=z")
+    ended = in_process("mmn", "compare", "a", "--latex", "--csv", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    lines = pd.read_csv(tmp_path / "a" / "compare.csv")
+    assert list(lines.columns) == ["setting", "folds", "clips", "n", "selected_on", "seed", "top1"]
+    assert lines[["setting", "n", "seed"]].values.tolist() == [
+        ["name=x_&_y", 2, 0],
+        ["name=x_&_y", 2, 1],
+        ["name=z", 1, 0],
+    ]
+    assert set(lines["selected_on"]) == {"val/top1"}
+    tex = (tmp_path / "a" / "compare.tex").read_text()
+    assert r"name=x\_\&\_y & 2 & 12 & 2 & " in tex
+    assert r"$\pm$" in tex
+    assert "of every training clip, out of fold" in tex
+
+
+def test_results_on_the_same_clips_are_trainings_and_those_on_others_are_folds(tmp_path: Path) -> None:
+    sweep(tmp_path, folds=3, seeds=2)
+    runs = [[read_scores(tmp_path / f"{fold}-{seed}" / "scores_val.h5") for fold in range(3)] for seed in range(2)]
+    found = trainings([*runs[0], *runs[1]])
+    assert [one.names for one in found] == [pooled(run).names for run in runs]
+    np.testing.assert_array_equal(found[1].logits, pooled(runs[1]).logits)
+    assert trainings([runs[0][0], runs[1][0]]) == [runs[0][0], runs[1][0]]
+    with pytest.raises(UserError, match="3 different sets of clips, 1, 1, 2 of each; give results on the same clips"):
+        trainings([*runs[0], runs[1][2]])
+    of_three = replace(runs[0][0].source, view=View(folds=3, fold=0))
+    with pytest.raises(UserError, match="2 different sets of clips, 1, 1 of each"):
+        trainings([replace(runs[0][0], source=of_three), runs[0][1]])
+
+
+def test_incomplete_folds_are_named_and_left_out(tmp_path: Path) -> None:
+    sweep(tmp_path, "optimizer.lr=0.1", folds=3, seeds=2)
+    shutil.rmtree(tmp_path / "1-0")
+    comparison = compare_folds(tmp_path)
+    assert list(comparison.rows[0].scores) == [1]
+    assert comparison.notes == ["joint, seed 0, is left out: fold 1 of 3 is missing."]
+    (tmp_path / "2-1" / "scores_val.h5").unlink()
+    with pytest.raises(UserError, match=r"no setting in .* has scores of all its folds: joint, seed 0"):
+        compare_folds(tmp_path)
+    with pytest.raises(UserError, match="clip clip00 is in two folds"):
+        pooled([read_scores(tmp_path / "0-0" / "scores_val.h5")] * 2)
