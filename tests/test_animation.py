@@ -151,7 +151,7 @@ def test_augmented_versions_of_a_clip_are_shown(jhmdb_like: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--augmentation", "none_such"], "no augmentation none_such"),
+        (["--augmentation", "none_such"], "unknown augmentation none_such"),
         (["--augmentation", "strong", "--checkpoint"], "give only one"),
     ],
 )

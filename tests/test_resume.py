@@ -99,9 +99,9 @@ def test_a_run_stopped_mid_epoch_trains_on_the_rest_of_it(uninterrupted: Path, j
 
 
 def test_two_processes_stop_and_resume_together(jhmdb_like: Path, tmp_path: Path) -> None:
-    arguments = ("trainer=ddp_cpu", "data.batch_size=1")
+    arguments = ("trainer=ddp_cpu", "data.batch_size=1", "trainer.max_epochs=2")
     assert "written to" in finish(start(tmp_path / "uninterrupted", jhmdb_like, *arguments))
-    output = interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM)
+    output = interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM, "epoch 1/2")
     assert "resume=true continues" in output
     assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "uninterrupted"))
