@@ -42,6 +42,12 @@ def test_tooltips_filters_and_players_work_without_errors(page: Path, tmp_path: 
         rows = "[...document.querySelectorAll('.class-table tbody tr')].filter((row) => !row.hidden).length"
         assert browser.evaluate(rows) == 2
 
+        cells = "[...document.querySelectorAll('.class-table td:nth-child(5)')]"
+        browser.evaluate("[...document.querySelectorAll('.class-table th button')][4].click()")
+        found = browser.evaluate(f"{cells}.map((cell) => parseFloat(cell.textContent))")  # recalls
+        assert found[:14] == sorted(found[:14], reverse=found[0] > found[13])
+        assert found[0] != found[13]
+
         browser.evaluate("document.querySelector('.play').focus()")
         browser.press("Enter", 13)
         browser.until("Number(document.querySelector('.player input').value) > 0")

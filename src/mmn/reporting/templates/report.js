@@ -2,7 +2,7 @@ document.querySelectorAll(".class-table").forEach((table) => {
   const body = table.querySelector("tbody"), rows = [...body.rows];
   table.querySelectorAll("th button").forEach((button, column) => button.addEventListener("click", () => {
     const down = button.dataset.down !== "yes";
-    const value = (row) => column ? Number(row.cells[column].textContent) : row.cells[0].textContent;
+    const value = (row) => column ? parseFloat(row.cells[column].textContent) : row.cells[0].textContent;
     button.dataset.down = down ? "yes" : "no";
     rows.sort((a, b) => (value(a) < value(b) ? -1 : 1) * (down ? -1 : 1)).forEach((row) => body.append(row));
   }));
