@@ -22,6 +22,7 @@ def curves(columns: dict[str, tuple[list[int], list[float]]], names: tuple[str, 
             plot.scatter(steps, values, size=4, color=colour, legend_label=name)
     plot.add_tools(HoverTool(tooltips=[("step", "@x"), ("value", "@y{0.000}")]))
     if plot.legend:
+        plot.legend.location = "top_right" if names[-1].endswith("loss") else "bottom_right"  # losses fall, others rise
         plot.legend.background_fill_alpha = 0
         plot.legend.border_line_alpha = 0
         plot.legend.label_text_color = _INK
