@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mmn.evaluation.predictions import labelled, softmax
+from mmn.evaluation.logits import softmax
+from mmn.evaluation.predictions import labelled
 from mmn.evaluation.scores import Scores
 
 

@@ -173,7 +173,7 @@ def _table(key: tuple[str, str], members: list[tuple[Run, str]], metric: str, sp
 
 def _row(name: str, runs: list[Run], metric: str, split: str) -> Row:
     runs = sorted(runs, key=lambda run: run.seed)
-    last = [((run.about.get("last_epoch") or {}).get(split) or {}).get(metric) for run in runs]
+    last = [run.last_epoch(split).get(metric) for run in runs]
     known = [value for value in last if value is not None]
     return Row(name, [(run.seed, run.metrics[split][metric]) for run in runs], known if len(known) == len(runs) else [])
 

@@ -176,7 +176,7 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
 
 def _last_epoch(runs: Sequence[Run]) -> dict[str, float]:
     """The mean over clips of each metric of the runs' last epochs on their folds; empty if a run lacks it."""
-    found = [(run.about.get("last_epoch") or {}).get("val") for run in runs]
+    found = [run.last_epoch("val") for run in runs]
     if not all(found):
         return {}
     table = pd.DataFrame(found)

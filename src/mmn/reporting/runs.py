@@ -38,6 +38,10 @@ class Run:
     data: str = ""
     fold: tuple[Any, Any] = (None, None)
 
+    def last_epoch(self, split: str) -> dict[str, float]:
+        """The last epoch's metrics of a split; empty if the run does not record them."""
+        return (self.about.get("last_epoch") or {}).get(split) or {}
+
     def scores(self, split: str) -> Scores | None:
         """Scores of a split; None if the run has none that can be read."""
         path = self.folder / f"scores_{split}.h5"
