@@ -1,7 +1,7 @@
 # make demo       environment, synthetic data, short training, evaluation and report: minutes on two CPU cores
 # make test       environment and the full test suite
 # make check      lint, formatting, types, import contracts
-# make coverage the test suite with coverage; fails below 90 % of lines
+# make coverage   the test suite with coverage; fails below 90 % of lines
 # make mutations  break one line at a time and see whether the tests notice: an hour on two cores
 # make gpu-check  the tests that need a GPU, and the speed of the network on it
 # make torture    read randomly damaged files of every format, and kill runs, for an hour; resumes where it was interrupted
