@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling, evaluation_frames, frame_times, training_frames
@@ -55,3 +56,23 @@ def test_warps_are_smooth_and_cover_the_clip() -> None:
     assert frames[:, 0].max() > 2
     plain = Sampling("warp", 0.0).training(lengths, 40, Draws(1, 0, torch.arange(500)), 0)
     torch.testing.assert_close(plain.diff(dim=1), torch.full((500, 39), 2.5, dtype=torch.float64))
+
+
+class GpuDivision(TorchDispatchMode):
+    """Divides by a number as a GPU does: multiplies by its reciprocal."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        by_number = func is torch.ops.aten.div.Tensor and (not isinstance(args[1], torch.Tensor) or args[1].ndim == 0)
+        return args[0] * (1.0 / args[1]) if by_number else func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", ["official", "strata", "warp"])
+@pytest.mark.parametrize("num_frames", [7, 20, 64])
+def test_frames_are_the_same_on_a_gpu(name: str, num_frames: int) -> None:
+    lengths = torch.arange(1, 400)
+    draws = Draws(0, 0, lengths)
+    rule = Sampling(name)
+    found = [(rule.evaluation(lengths, num_frames), rule.training(lengths, num_frames, draws, 0))]
+    with GpuDivision():
+        found.append((rule.evaluation(lengths, num_frames), rule.training(lengths, num_frames, draws, 0)))
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))

@@ -51,8 +51,8 @@ class Sampling:
             return evaluation_frames(lengths, num_frames).double()
         place = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
         if self.name == "strata":
-            return ((place + 0.5) / num_frames * lengths.unsqueeze(1)).floor()
-        return place / max(num_frames - 1, 1) * (lengths - 1).unsqueeze(1)
+            return (divided(place + 0.5, num_frames) * lengths.unsqueeze(1)).floor()
+        return divided(place, max(num_frames - 1, 1)) * (lengths - 1).unsqueeze(1)
 
     def training(self, lengths: Tensor, num_frames: int, draws: Draws, purpose: int) -> Tensor:
         """Random frames ``(B, T)`` float64 of clips of ``lengths (B,)``."""
@@ -61,19 +61,25 @@ class Sampling:
         place = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
         if self.name == "strata":
             uniform = draws.uniform(purpose, num_frames)
-            return ((place + uniform) / num_frames * lengths.unsqueeze(1)).floor()
+            return (divided(place + uniform, num_frames) * lengths.unsqueeze(1)).floor()
         uniform = draws.uniform(purpose, 1 + KNOTS)
-        return warped((place + uniform[:, :1]) / num_frames, uniform[:, 1:], self.strength) * (lengths - 1).unsqueeze(1)
+        start = divided(place + uniform[:, :1], num_frames)
+        return warped(start, uniform[:, 1:], self.strength) * (lengths - 1).unsqueeze(1)
 
 
 def evaluation_frames(lengths: Tensor, num_frames: int) -> Tensor:
     """Evenly spaced frame indices ``(B, num_frames)``: ``linspace(0, L − 1)`` truncated, in double precision."""
     last = (lengths - 1).to(torch.float64).unsqueeze(1)
     position = torch.arange(num_frames, dtype=torch.float64, device=lengths.device)
-    frames = (position * (last / max(num_frames - 1, 1))).long()
+    frames = (position * divided(last, max(num_frames - 1, 1))).long()
     if num_frames > 1:
         frames[:, -1] = lengths - 1  # the exact end, as in linspace, despite rounding of the product
     return frames
+
+
+def divided(x: Tensor, by: int) -> Tensor:
+    """``x / by``, rounded alike on every device: GPUs divide by tensors, but multiply by a number's reciprocal."""
+    return x / torch.full_like(x, by)
 
 
 def training_frames(lengths: Tensor, uniform: Tensor) -> Tensor:
