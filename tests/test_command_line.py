@@ -54,6 +54,7 @@ def ends(ended: Ended, sentence: str) -> None:
         (["+trainer.limit_test_batches=1"], "trainer.limit_test_batches cannot be used here"),
         (["+trainer.overfit_batches=1"], "use debug=overfit"),
         (["trainer=gpu", "trainer.accelerator=gpu"], "needs a GPU, and torch finds none"),
+        (["cuda_graphs=true", "trainer=cpu"], "cuda_graphs=true needs a GPU"),
         (["paths.log_dir=s3://bucket/logs"], "set paths.log_dir to a local folder"),
         (["hydra.job.chdir=true"], "hydra.job.chdir=true is not supported"),
         (["+callbacks.best.save_top_k=3"], "BestEpoch has no option 'save_top_k'"),

@@ -46,5 +46,5 @@ def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
         for name, gradient in gradients.items():
             torch.testing.assert_close(compiled[name], gradient, rtol=1e-3, atol=1e-5)
     assert not counters["graph_break"]
-    assert counters["stats"]["unique_graphs"] == 2  # one per scale
+    assert counters["stats"]["unique_graphs"] == 5  # one per scale; embedding, pyramid, fusion
     assert set(network.state_dict()) == set(random_network(num_frames=16, scales=2).state_dict())

@@ -60,6 +60,7 @@ def test_clips_without_a_label_do_not_count_towards_the_validation_loss(monkeypa
     losses: list[torch.Tensor] = []
     module: Any = SimpleNamespace(
         _inference=[None],
+        graphs=None,
         val_loss=SimpleNamespace(update=losses.append),
         val_metrics=SimpleNamespace(update=lambda *_: None),
     )

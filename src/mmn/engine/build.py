@@ -43,6 +43,7 @@ def build_module(cfg: DictConfig, datamodule: SkeletonDataModule, record: dict[s
         reference_batch=reference_batch if cfg.scale_lr else None,
         record=record,
         layer_decay=layer_decay,
+        cuda_graphs=cfg.cuda_graphs,
         stream=stream,
     )
 

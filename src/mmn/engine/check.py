@@ -99,6 +99,10 @@ def _check_trainer(cfg: DictConfig) -> None:
         log.warning("This CPU has no bf16 instructions, so trainer.precision=%s is slower than 32.", precision)
     if precision in ("16-true", "bf16-true"):
         raise UserError(f"trainer.precision={precision} would keep the weights in low precision; use 32, bf16 or 16.")
+    if cfg.cuda_graphs and (accelerator == "cpu" or not cuda):
+        raise UserError("cuda_graphs=true needs a GPU; leave it out.")
+    if cfg.cuda_graphs and cfg.recompute:
+        raise UserError("cuda_graphs=true cannot record recompute=true; leave one of them out.")
     epochs = trainer.get("max_epochs")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")

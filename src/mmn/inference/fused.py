@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from mmn.model.block import MMNBlock
 from mmn.model.fusion import MotionConsistencyFusion
-from mmn.model.kernels import centre, map_channels, pad_replicate, single_precision
+from mmn.model.kernels import centre, convolve_frames, map_channels, pad_replicate, single_precision
 from mmn.model.layers import TemporalConv
 from mmn.model.modulation import SkeletalModulation, TemporalModulation
 from mmn.model.sizes import check_input
@@ -167,7 +166,7 @@ class Map(nn.Module):
 
     @torch.no_grad()
     def __init__(
-        self, layer: nn.Module, norm: nn.Module | None = None, *, rows: slice = slice(None), factor: float = 1.0
+        self, layer: Any, norm: nn.Module | None = None, *, rows: slice = slice(None), factor: float = 1.0
     ) -> None:
         super().__init__()
         weight: Any = layer.weight
@@ -176,13 +175,13 @@ class Map(nn.Module):
         self.register_buffer("weight", (weight * scale.view(-1, *[1] * (weight.ndim - 1)) * factor)[rows].clone())
         self.register_buffer("bias", ((bias * scale + shift) * factor)[rows].clone())
         conv = isinstance(layer, TemporalConv)
-        self.over_time: Any = (layer.stride, layer.padding, 1, layer.groups) if conv else None
+        self.over_time: Any = (layer.stride[0], layer.padding[0], layer.groups) if conv else None
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T', V, out)``."""
         if self.over_time is None:
             return map_channels(x, self.weight, self.bias)
-        return F.conv2d(x.permute(0, 3, 1, 2), self.weight, self.bias, *self.over_time).permute(0, 2, 3, 1)
+        return convolve_frames(x, self.weight, self.bias, *self.over_time)
 
 
 @torch.no_grad()

@@ -34,6 +34,47 @@ def map_channels(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.linear(x, weight, bias)
 
 
+def convolve_frames(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0, groups: int = 1
+) -> Tensor:
+    """Convolve ``x (B, T, V, in)`` over frames with ``weight (out, in / groups, kernel, 1)`` → ``(B, T', V, out)``.
+
+    On a CPU, the channel axis is only viewed as the second one, so that oneDNN runs its channels-last kernel and
+    nothing is copied. On a GPU, cuDNN's kernels for few channels and for groups are slow: see ``convolve_by_products``.
+    """
+    if x.is_cpu:
+        y = F.conv2d(x.permute(0, 3, 1, 2), weight, bias, (stride, 1), (padding, 0), 1, groups)
+        return y.permute(0, 2, 3, 1)
+    return convolve_by_products(x, weight, bias, stride, padding, groups)
+
+
+def convolve_by_products(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0, groups: int = 1
+) -> Tensor:
+    """``convolve_frames`` as one matrix product of shifted frames; one channel a group: as a sum of products."""
+    kernel = weight.shape[2]
+    frames = (x.shape[1] + 2 * padding - kernel) // stride + 1
+    padded = F.pad(x, (0, 0, 0, 0, padding, padding)) if padding else x
+    taps = [padded[:, k : k + (frames - 1) * stride + 1 : stride] for k in range(kernel)]  # (B, T', V, in) each
+    if groups == x.shape[-1]:
+        dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+        factors = weight[:, 0, :, 0].to(dtype).unbind(dim=1)
+        y = taps[0].to(dtype) * factors[0]
+        for tap, factor in zip(taps[1:], factors[1:], strict=True):
+            y = torch.addcmul(y, tap.to(dtype), factor)
+        return y if bias is None else y + bias.to(dtype)
+    if groups > 1:
+        weight = _block_diagonal(weight, groups)
+    return F.linear(torch.cat(taps, dim=-1), weight[..., 0].transpose(1, 2).flatten(1), bias)
+
+
+def _block_diagonal(weight: Tensor, groups: int) -> Tensor:
+    """Weight ``(out, in / groups, kernel, 1)`` of a grouped convolution → ``(out, in, kernel, 1)`` of a plain one."""
+    parts = weight.unflatten(0, (groups, -1)).unsqueeze(2)  # (groups, out / groups, 1, in / groups, kernel, 1)
+    own = torch.eye(groups, device=weight.device, dtype=weight.dtype).view(groups, 1, groups, 1, 1, 1)
+    return (parts * own).flatten(2, 3).flatten(0, 1)
+
+
 def frame_difference(x: Tensor) -> Tensor:
     """Next minus current frame of ``x (B, T, V, C)``; the last difference is repeated, and is 0 for one frame."""
     if x.shape[1] == 1:

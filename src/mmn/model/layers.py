@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmn.model.kernels import map_channels
+from mmn.model.kernels import convolve_frames, map_channels
 
 
 def normalise_channels(norm: nn.Module, x: Tensor) -> Tensor:
@@ -26,8 +26,7 @@ class Linear(nn.Linear):
 class TemporalConv(nn.Conv2d):
     """Convolution over the frames of ``(B, T, V, C)``, shared by all joints.
 
-    Weights are ``(out, in / groups, kernel, 1)``. The channel axis is only *viewed* as the second one, so that the
-    backend runs its channels-last kernel and nothing is copied.
+    Weights are ``(out, in / groups, kernel, 1)``.
     """
 
     def __init__(
@@ -53,7 +52,8 @@ class TemporalConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T', V, out)``."""
-        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        stride, padding = self.stride[0], int(self.padding[0])
+        return convolve_frames(x, self.weight, self.bias, stride, padding, self.groups)
 
 
 class DropPath(nn.Module):

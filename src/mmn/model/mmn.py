@@ -1,6 +1,7 @@
 """The complete Motion-guided Modulation Network."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from mmn.model.modulation import SkeletalModulation
 from mmn.model.pyramid import TemporalPyramid
 from mmn.model.recompute import recomputed
 from mmn.model.sizes import check_input, check_sizes
+from mmn.model.streams import at_once, is_recording, run_each
 
 
 class MMN(nn.Module):
@@ -127,7 +129,8 @@ class MMN(nn.Module):
         check_input(self.config, clips, times)
         with single_precision(clips):
             pyramid = self.pyramid(self.embedding(clips.float(), times.float()))  # (B, T / 2**i, V, C)
-        return self.fusion([self._run(blocks, x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+        scales = [partial(self._run, blocks) for blocks in self.scales]
+        return self.fusion(at_once(scales, pyramid) if is_recording(clips) else run_each(scales, pyramid))
 
     def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
         """``blocks(x)``, with recomputation in training if requested."""
@@ -158,7 +161,7 @@ class MMN(nn.Module):
         return for_inference(self)
 
     def compile_blocks(self, backend: str = "inductor") -> None:
-        """Compile the blocks for training with ``torch.compile``: one graph for each scale, in place.
+        """Compile embedding, pyramid, fusion and blocks with ``torch.compile``: one graph for each scale, in place.
 
         Names in checkpoints are unchanged. All batches must have the same size.
         """
@@ -168,6 +171,6 @@ class MMN(nn.Module):
         limits.recompile_limit = max(limits.recompile_limit, 4 * len(self.scales))
         # The convolutions are already channels-last, and layout optimisation corrupts the CPU's heap (2.13).
         options: Any = {"layout_optimization": False} if backend == "inductor" else None
-        for scale in self.scales:
-            for block in scale:  # type: ignore[attr-defined]
-                block.compile(dynamic=False, backend=backend, options=options)
+        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
+        for part in (self.embedding, self.pyramid, *blocks, self.fusion):
+            part.compile(dynamic=False, backend=backend, options=options)

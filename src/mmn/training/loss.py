@@ -1,5 +1,6 @@
 """The training loss: label-smoothed cross entropy plus a consistency term between scales."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -82,7 +83,9 @@ class MotionConsistencyLoss(nn.Module):
         return LossParts(total, classification.detach(), consistency.detach())
 
 
-def compute_loss(network: nn.Module, loss: nn.Module, batch: Batch) -> tuple[Tensor, LossParts]:
+def compute_loss(
+    network: Callable[[Tensor, Tensor], Tensor], loss: nn.Module, batch: Batch
+) -> tuple[Tensor, LossParts]:
     """Logits ``(B, K)`` of a batch and their loss.
 
     Any ``loss(logits, labels)`` that returns a scalar or ``LossParts`` works. If its ``needs_scales`` is true, it also

@@ -13,10 +13,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
 from mmn.data.pipeline.preprocess import Batch
+from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.stream import Stream
+from mmn.training.cuda_graphs import CudaGraphs
 from mmn.training.epoch_means import EpochMeans
 from mmn.training.loss import compute_loss
 from mmn.training.parameters import Held, groups_by_stage, hold
@@ -37,6 +39,7 @@ class MMNModule(L.LightningModule):
             clips per step over all processes. None to leave it unscaled.
         record: the settings of the run, kept in checkpoints; see ``mmn.engine.resume``.
         layer_decay: factor between the learning rates of successive stages, from the classifier back to the embedding.
+        cuda_graphs: record training and validation batches as CUDA graphs.
     """
 
     def __init__(
@@ -50,12 +53,15 @@ class MMNModule(L.LightningModule):
         reference_batch: int | None = None,
         record: dict[str, Any] | None = None,
         layer_decay: float = 1.0,
+        cuda_graphs: bool = False,
     ) -> None:
         super().__init__()
         self.network, self.loss = network, loss
         self.make_optimizer, self.make_scheduler = optimizer, scheduler
         self.stream, self.seed, self.reference_batch = stream, seed, reference_batch
         self.record, self.layer_decay = record or {}, layer_decay
+        self.cuda_graphs = cuda_graphs
+        self.graphs: CudaGraphs | None = None
         self.held: list[Held] = []  # partly trained parameters
         self.resumed_at: tuple[int, int] | None = None  # completed epochs, and batches done in the next one
         self.epoch_means = EpochMeans()
@@ -74,7 +80,7 @@ class MMNModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of one batch."""
         self.seed_step(batch_idx)
-        logits, parts = compute_loss(self.network, self.loss, batch)
+        logits, parts = compute_loss(self.graphs or self.network, self.loss, batch)
         self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
         self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
         metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, batch.labels)}
@@ -110,7 +116,10 @@ class MMNModule(L.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulate the metrics of one batch; the validation loss is the plain cross entropy."""
-        logits = infer(self._inference[0], batch.clips, batch.times)
+        if self.graphs and len(batch.labels) == self.trainer.datamodule.batch_size:  # type: ignore[attr-defined]
+            logits = self.graphs.evaluate(batch.clips, batch.times)
+        else:
+            logits = infer(self._inference[0], batch.clips, batch.times)
         known = batch.labels >= 0
         losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
         self.val_loss.update(losses.double())  # a mean over clips, whatever the number of processes
@@ -149,7 +158,16 @@ class MMNModule(L.LightningModule):
         return max(1, -(-int(self.trainer.num_training_batches) // self.trainer.accumulate_grad_batches))
 
     def on_fit_start(self) -> None:
-        """Pass the class counts to the loss, if it uses them."""
+        """Pass the class counts to the loss, if it uses them, and prepare CUDA graphs, if requested.
+
+        Raises:
+            UserError: CUDA graphs in several processes.
+        """
+        if self.cuda_graphs:
+            if self.trainer.world_size > 1:
+                raise UserError("cuda_graphs=true is for one GPU; use trainer=gpu, or leave it out.")
+            dtypes = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+            self.graphs = CudaGraphs(self.network, dtypes.get(str(self.trainer.precision)))
         count: Any = getattr(self.loss, "count", None)
         datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if count is not None and datamodule is not None:

@@ -1,0 +1,104 @@
+"""Training and validation as CUDA graphs: one launch a batch instead of thousands, which take longer than the work."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmn.errors import UserError
+from mmn.inference.infer import evaluating
+
+WARM_UP = 3
+"""Batches that run before recording, in which libraries and the compiler prepare."""
+
+
+class CudaGraphs:
+    """Stands in for a network: records each kind of pass at its first batch, and replays it for every later one.
+
+    Weights and statistics are used where they are, so that optimiser, averages and checkpoints are as without it.
+    Batches of one kind must have the same size. ``forward_with_scale_logits`` exists if the network has it.
+
+    Args:
+        network: on a GPU.
+        dtype: of mixed precision in training; None for full precision.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype | None) -> None:
+        self.network, self.dtype = network, dtype
+        self._recorded: dict[tuple[Any, ...], Callable[[Tensor, Tensor], Any]] = {}
+        if hasattr(network, "forward_with_scale_logits"):
+            self.forward_with_scale_logits = partial(self._train, "forward_with_scale_logits")
+
+    def __call__(self, clips: Tensor, times: Tensor) -> Tensor:
+        """Training: ``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``, valid until the next call."""
+        return self._train("forward", clips, times)
+
+    def _train(self, method: str, clips: Tensor, times: Tensor) -> Any:
+        return self._replay(self._record_training, method, clips, times)
+
+    def evaluate(self, clips: Tensor, times: Tensor) -> Tensor:
+        """Logits ``(B, K)`` float32 in evaluation mode and full precision, without gradients."""
+        return self._replay(self._record_evaluation, "evaluation", clips, times)
+
+    def _replay(self, record: Callable[..., Any], kind: str, clips: Tensor, times: Tensor) -> Any:
+        key = (kind, clips.shape)
+        if key not in self._recorded:
+            try:
+                self._recorded[key] = record(kind, clips, times)
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:
+                raise UserError(
+                    f"cuda_graphs=true cannot record {type(self.network).__name__}: {str(error).splitlines()[0]}; "
+                    "leave it out."
+                ) from error
+        return self._recorded[key](clips, times)
+
+    def _record_training(self, method: str, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Any]:
+        training_pass = _Pass(self.network, method)
+        kept = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
+        random_state = torch.cuda.get_rng_state(clips.device)
+        with torch.autocast("cuda", dtype=self.dtype, enabled=self.dtype is not None, cache_enabled=False):
+            recorded = torch.cuda.make_graphed_callables(
+                training_pass, (clips.clone(), times.clone()), num_warmup_iters=WARM_UP, allow_unused_input=True
+            )
+        with torch.no_grad():
+            for own, before in kept:  # batch statistics of the warm-up
+                own.copy_(before)
+        torch.cuda.set_rng_state(random_state, clips.device)
+        return recorded
+
+    def _record_evaluation(self, kind: str, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        clips_in, times_in = clips.clone(), times.clone()
+        off = torch.autocast("cuda", enabled=False)
+        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
+        with evaluating(self.network), torch.no_grad(), off:
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(WARM_UP):
+                    self.network(clips_in, times_in)
+            torch.cuda.current_stream().wait_stream(stream)
+            with torch.cuda.graph(graph):
+                logits = self.network(clips_in, times_in)
+
+        def replay(clips: Tensor, times: Tensor) -> Tensor:
+            clips_in.copy_(clips)
+            times_in.copy_(times)
+            graph.replay()
+            return logits.clone()
+
+        return replay
+
+
+class _Pass(nn.Module):
+    """One method of a network as a module: recording replaces its ``forward``, not the network's."""
+
+    def __init__(self, network: nn.Module, method: str) -> None:
+        super().__init__()
+        self.network, self.method = network, method
+        self.training = network.training
+
+    def forward(self, clips: Tensor, times: Tensor) -> Any:
+        return getattr(self.network, self.method)(clips, times)
