@@ -86,7 +86,7 @@ def test_folds_are_written_as_latex_and_csv_too(tmp_path: Path) -> None:
     tex = (tmp_path / "a" / "compare.tex").read_text()
     assert r"name=x\_\&\_y & 2 & 12 & 2 & " in tex
     assert r"$\pm$" in tex
-    assert "of every training clip, out of fold" in tex
+    assert "of the training clips, out of fold" in tex
 
 
 def test_results_on_the_same_clips_are_trainings_and_those_on_others_are_folds(tmp_path: Path) -> None:
@@ -110,7 +110,21 @@ def test_incomplete_folds_are_named_and_left_out(tmp_path: Path) -> None:
     assert list(comparison.rows[0].scores) == [1]
     assert comparison.notes == ["joint, seed 0, is left out: fold 1 of 3 is missing."]
     (tmp_path / "2-1" / "scores_val.h5").unlink()
+    shutil.rmtree(tmp_path / "0-0")  # seed 0 has only fold 2, seed 1 only folds 0 and 1
     with pytest.raises(UserError, match=r"no setting in .* has scores of all its folds: joint, seed 0"):
         compare_folds(tmp_path)
+
+
+def test_settings_that_all_lack_folds_are_compared_on_those_they_have_in_common(tmp_path: Path) -> None:
+    sweep(tmp_path, "optimizer.lr=0.1", folds=3, seeds=2)
+    shutil.rmtree(tmp_path / "1-0")
+    shutil.rmtree(tmp_path / "2-1")
+    comparison = compare_folds(tmp_path)
+    assert comparison.notes == ["Only on the clips of fold 0 of 3: no setting has all folds."]
+    assert comparison.rows[0].scores[1].names == read_scores(tmp_path / "0-1" / "scores_val.h5").names
+
+
+def test_a_clip_in_two_folds_is_refused(tmp_path: Path) -> None:
+    sweep(tmp_path)
     with pytest.raises(UserError, match="clip clip00 is in two folds"):
         pooled([read_scores(tmp_path / "0-0" / "scores_val.h5")] * 2)

@@ -109,7 +109,7 @@ class FoldComparison:
         return pd.DataFrame(records).to_csv(index=False)
 
     def _about(self) -> str:
-        return f"{self.metric} of every training clip, out of fold"
+        return f"{self.metric} of the training clips, out of fold"
 
     def _interval(self, row: FoldRow) -> list[float]:
         """The first seed's interval over clips, or over the groups they come from."""
@@ -127,7 +127,8 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
     """Pool the folds of each setting and seed below ``folder`` and compare them clip by clip.
 
     Settings are compared with the other folder's of the same name, or all with its only one; without another folder,
-    with the first setting. A setting with missing folds is left out and named.
+    with the first setting. A setting with missing folds is left out and named; if none is complete, all are compared on
+    the folds that each of them has.
 
     Raises:
         UserError: no finished runs, no complete setting, or an unknown metric.
@@ -157,21 +158,36 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
     settings: dict[str, dict[int, list[Run]]] = {}
     for run, name in zip(runs, names, strict=True):
         settings.setdefault(name, {}).setdefault(run.seed, []).append(run)
+    jobs = [parts for seeds in settings.values() for parts in seeds.values()]
+    common = None if any(not _missing(parts) for parts in jobs) else _common_folds(jobs)
     rows, notes = [], []
     for name, seeds in settings.items():
         found: dict[int, Scores] = {}
         for seed, parts in sorted(seeds.items()):
-            if missing := _missing(parts):
+            kept = parts if common is None else [run for run in parts if run.fold[1] in common]
+            if (missing := _missing(kept)) and common is None:
                 notes.append(f"{name}, seed {seed}, is left out: {missing}.")
                 continue
-            found[seed] = pooled([scores for run in parts if (scores := run.scores("val")) is not None])
+            seeds[seed] = kept
+            found[seed] = pooled([scores for run in kept if (scores := run.scores("val")) is not None])
         if found:
             parts = next(iter(seeds.values()))
             last = _last_epoch([run for seed in found for run in seeds[seed]])
             rows.append(FoldRow(name, len(parts), str(parts[0].about.get("selected_on") or ""), found, last))
     if not rows:
         raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
+    if common is not None:
+        folds = ", ".join(str(fold) for fold in sorted(common))
+        notes.append(f"Only on the clips of fold {folds} of {jobs[0][0].fold[0]}: no setting has all folds.")
     return rows, notes
+
+
+def _common_folds(jobs: Sequence[Sequence[Run]]) -> set[int] | None:
+    """The folds that every setting and seed has scores of; None if there is none, or folds differ in number."""
+    if len({run.fold[0] for parts in jobs for run in parts}) > 1:
+        return None
+    scored = [{run.fold[1] for run in parts if run.scores("val") is not None} for parts in jobs]
+    return set.intersection(*scored) or None
 
 
 def _last_epoch(runs: Sequence[Run]) -> dict[str, float]:
