@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pose_files import FRAMES
+from scipy.spatial.transform import Rotation
 from test_estimators import CASES
 from test_own_joint_names import sleap_csv, sleap_hdf5
 from test_readers import HALPE, WHOLEBODY, write_alphapose, write_openpose, write_wholebody
@@ -67,6 +68,33 @@ def deeplabcut(folder: Path, x: np.ndarray) -> Path:
     return folder
 
 
+def bvh(folder: Path, x: np.ndarray) -> Path:
+    """A chain of three joints, each turned at random: positions are written in the frame of the turned parent."""
+    lines, angles = ["HIERARCHY"], np.random.default_rng(0).uniform(-180, 180, (FRAMES, 3, 3))
+    for joint, order in enumerate(("ZXY", "XYZ", "YZX")):
+        turns = " ".join(f"{axis}rotation" for axis in order)
+        lines += [f"{'JOINT' if joint else 'ROOT'} joint{joint} {{", "OFFSET 1.0 2.0 3.0",
+                  f"CHANNELS 6 Xposition Yposition Zposition {turns}"]  # fmt: skip
+    lines += ["End Site {", "OFFSET 0.0 0.0 1.0", *"}}}}", "MOTION", f"Frames: {FRAMES}", "Frame Time: 0.04"]
+    for pose, turn in zip(x[0].astype(np.float64), angles, strict=True):
+        values, parent = [], Rotation.identity()
+        for joint, order in enumerate(("ZXY", "XYZ", "YZX")):
+            values += [*parent.inv().apply(pose[joint] - (pose[joint - 1] if joint else 0)), *turn[joint]]
+            parent = parent * Rotation.from_euler(order, turn[joint], degrees=True)
+        lines.append(" ".join(f"{value:.9f}" for value in values))
+    (folder / "clip.bvh").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def c3d(folder: Path, x: np.ndarray) -> Path:
+    file = pytest.importorskip("ezc3d").c3d()
+    file["parameters"]["POINT"]["RATE"]["value"] = [25]
+    file["parameters"]["POINT"]["LABELS"]["value"] = ["a", "b", "c"]
+    file["data"]["points"] = np.concatenate([x[0].T, np.ones((1, 3, FRAMES))]).astype(np.float64)  # (4, P, T)
+    file.write(str(folder / "clip.c3d"))
+    return folder
+
+
 KNOWN = [joint for joint in range(44) if WHOLEBODY[joint] >= 0]
 READERS: dict[str, tuple[Write, str, int, int, list[int], list[int], dict]] = {
     case[0].__name__: (case[0], "auto", case[3], case[4], list(range(case[3])), list(range(case[3])), case[5])
@@ -77,6 +105,8 @@ READERS: dict[str, tuple[Write, str, int, int, list[int], list[int], dict]] = {
     "openpose": (openpose, "body25", 137, 2, list(range(25)), list(range(25)), {}),
     "mmpose": (mmpose, "ma52", 133, 2, KNOWN, [WHOLEBODY[joint] for joint in KNOWN], {}),
     "deeplabcut": (deeplabcut, "auto", 3, 2, [0, 1, 2], [0, 1, 2], {}),
+    "bvh": (bvh, "auto", 3, 3, [0, 1, 2], [0, 1, 2], {}),
+    "c3d": (c3d, "auto", 3, 3, [0, 1, 2], [0, 1, 2], {}),
     "sleap_hdf5": (sleap(sleap_hdf5), "auto", 3, 2, [0, 1, 2], [0, 1, 2], {}),
     "sleap_csv": (sleap(sleap_csv), "auto", 3, 2, [0, 1, 2], [0, 1, 2], {}),
 }
