@@ -125,7 +125,7 @@ def prepare(spec: dict[str, Any]) -> tuple[Callable[[], object], float]:
     )
     if training:
         if spec.get("compiled"):
-            network.compile_blocks()
+            network.compile_parts()
         step = training_step(network, clips, times, labels, autocast, device)
     else:
         step = evaluation_step(network, clips, times, autocast, spec)
@@ -140,7 +140,7 @@ def evaluation_step(
         fused, precision = network.fuse(), spec.get("precision", "32")
         return lambda: mmn.infer(fused, clips, times, precision)
     if spec.get("compiled"):
-        network.compile_blocks()
+        network.compile_parts()
     elif spec["which"] == "ours":
         network = network.fuse()
 

@@ -1,4 +1,4 @@
-"""Compiled blocks give the same results as the uncompiled network."""
+"""Compiled parts give the same results as the uncompiled network."""
 
 import pytest
 import torch
@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 @pytest.mark.slow
 @torch._dynamo.config.patch(recompile_limit=2)
-def test_compiled_blocks_may_exceed_the_compilers_default_graph_limit() -> None:
+def test_compiled_parts_may_exceed_the_compilers_default_graph_limit() -> None:
     torch.compiler.reset()
     found = []
     for compiled in (False, True):
         network = random_network(drop_path=0.5, num_frames=16, scales=3).train()
         network.recompute = True
         if compiled:
-            network.compile_blocks(backend="eager")
+            network.compile_parts(backend="eager")
         torch.manual_seed(1)
         nn.functional.cross_entropy(network(*random_clips(network)), torch.arange(5)).backward()
         found.append({**{n: p.grad for n, p in network.named_parameters()}, **dict(network.named_buffers())})
@@ -37,7 +37,7 @@ def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
         return loss.detach(), {name: p.grad for name, p in network.named_parameters()}  # type: ignore[misc]
 
     loss, gradients = step()
-    network.compile_blocks()
+    network.compile_parts()
     counters = torch._dynamo.utils.counters
     counters.clear()
     for _ in range(2):

@@ -69,4 +69,4 @@ def apply_training_options(network: nn.Module, compiled: bool, recompute: bool) 
         network.recompute = True  # type: ignore[assignment]
     if compiled:
         torch.compiler.reset()  # the graphs of an earlier job in this process count against the compiler's limit
-        getattr(network, "compile_blocks", network.compile)()
+        getattr(network, "compile_parts", network.compile)()

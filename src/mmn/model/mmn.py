@@ -160,8 +160,8 @@ class MMN(nn.Module):
 
         return for_inference(self)
 
-    def compile_blocks(self, backend: str = "inductor") -> None:
-        """Compile embedding, pyramid, fusion and blocks with ``torch.compile``: one graph for each scale, in place.
+    def compile_parts(self, backend: str = "inductor") -> None:
+        """Compile embedding, pyramid, blocks and fusion with ``torch.compile``, in place; one graph for each scale.
 
         Names in checkpoints are unchanged. All batches must have the same size.
         """
