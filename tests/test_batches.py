@@ -1,5 +1,7 @@
 """Batches depend only on seed and epoch, not on workers, processes or batch size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -91,7 +93,7 @@ def test_classes_are_balanced_to_the_given_degree(balance: float, expected: list
     counts = []
     for epoch in range(2):
         sampler.set_epoch(epoch)
-        order = torch.cat([clips for _, clips in sampler])
+        order = torch.cat([clips for _, clips, _ in sampler])
         counts.append(np.bincount(labels[order], minlength=3))
         assert np.bincount(order[labels[order] == 1]).max() <= np.ceil(expected[1] / 9) + 1  # evenly within a class
         assert len(set(labels[order[:30]])) > 1  # shuffled again
@@ -102,15 +104,43 @@ def test_classes_are_balanced_to_the_given_degree(balance: float, expected: list
 def test_the_datamodule_balances_only_training(jhmdb_like) -> None:
     module = datamodule(jhmdb_like, balance=0.5)
     weights = module.loader("train", training=True).sampler.weights
-    counts = module.clips_per_class
     labels = module.data.splits["train"].labels
-    torch.testing.assert_close(weights, counts[labels].double() ** -0.5)
-    assert counts.tolist() == np.bincount(labels).tolist()
+    torch.testing.assert_close(weights, torch.from_numpy(np.bincount(labels)[labels]).double() ** -0.5)
     assert module.loader("val").sampler.weights is None
     assert datamodule(jhmdb_like).loader("train", training=True).sampler.weights is None
-    assert datamodule(jhmdb_like, max_train_clips=28).clips_per_class.tolist() == [2] * 14
     with pytest.raises(UserError, match=r"data\.balance is 2"):
         datamodule(jhmdb_like, balance=2)
+
+
+@pytest.mark.parametrize(("balance", "expected"), [(0.0, [4, 16, 0]), (0.5, [20 / 3, 40 / 3, 0]), (1.0, [10, 10, 0])])
+def test_the_clips_shown_of_each_class_follow_the_balance(jhmdb_like, balance: float, expected: list[float]) -> None:
+    module = datamodule(jhmdb_like, balance=balance)
+    train = module.data.splits["train"]
+    labels = np.repeat([0, 1], [4, 16])
+    data = replace(module.data, classes=replace(module.data.classes, names=["a", "b", "c"]))
+    data.splits["train"] = replace(train, labels=labels)
+    module._data = data
+    torch.testing.assert_close(module.shown_per_class, torch.tensor(expected, dtype=torch.float64))
+
+
+def test_a_clip_shown_again_in_an_epoch_is_sampled_and_augmented_anew(jhmdb_like) -> None:
+    fetch = datamodule(jhmdb_like).loader("train", training=True).dataset.fetcher.fetch
+    batch = fetch(torch.tensor([3, 3, 5]), 2, torch.tensor([0, 1, 0]))
+    once = fetch(torch.tensor([3, 5]), 2)
+    assert torch.equal(batch.clips[[0, 2]], once.clips)
+    assert not torch.equal(batch.times[0], batch.times[1])
+    assert batch.repeats is not None
+    assert once.repeats is None
+
+
+def test_the_sampler_counts_how_often_a_clip_was_shown() -> None:
+    sampler = BatchSampler(torch.arange(10, 20), 5, shuffle_seed=1, weights=torch.tensor([9.0] + [1.0] * 9))
+    shown: dict[int, int] = {}
+    for _, clips, repeats in sampler:
+        for clip, repeat in zip(clips.tolist(), repeats.tolist(), strict=True):
+            assert repeat == shown.get(clip, 0)
+            shown[clip] = repeat + 1
+    assert shown[10] == 5
 
 
 def test_random_draws_of_a_clip_do_not_depend_on_its_batch(jhmdb_like) -> None:
@@ -129,14 +159,14 @@ def test_processes_share_the_global_batches(world_size: int) -> None:
     for sampler in (one, *ranks):
         sampler.set_epoch(3)
     shares = zip(*ranks, strict=True)
-    for (_, whole), parts in zip(one, shares, strict=True):
-        assert torch.equal(whole, torch.cat([clips for _, clips in parts]))
+    for (_, whole, _), parts in zip(one, shares, strict=True):
+        assert torch.equal(whole, torch.cat([clips for _, clips, _ in parts]))
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9])
 def test_evaluation_sees_every_clip_once_on_two_processes_with_equal_batches(count: int) -> None:
     ranks = [BatchSampler(torch.arange(count), 2, None, rank, 2) for rank in range(2)]
-    seen = [torch.cat([clips for _, clips in rank]) for rank in ranks]
+    seen = [torch.cat([clips for _, clips, _ in rank]) for rank in ranks]
     assert len(list(ranks[0])) == len(list(ranks[1])) == len(ranks[0])
     everything = torch.cat(seen)
     assert sorted(everything[everything >= 0].tolist()) == list(range(count))

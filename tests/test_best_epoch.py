@@ -42,6 +42,15 @@ def test_a_non_finite_metric_is_never_best() -> None:
     assert best_of("val/top1", (float("nan"), 0.0), (1.0, 2.0)) == 2
 
 
+@pytest.mark.parametrize(("without_new_best", "stops"), [(2, False), (3, True)])
+def test_a_run_that_had_stopped_early_stops_when_resumed(without_new_best: int, stops: bool) -> None:
+    best = BestEpoch(None, "val/top1", patience=3)
+    best.load_state_dict({"best": None, "without_new_best": without_new_best})
+    trainer = SimpleNamespace(ckpt_path="last.ckpt", should_stop=False, is_global_zero=True)
+    best.on_train_start(trainer, None)  # type: ignore[arg-type]
+    assert trainer.should_stop == stops
+
+
 def test_an_unknown_metric_is_refused_by_name() -> None:
     trainer = SimpleNamespace(sanity_checking=False, callback_metrics={"val/top1": torch.tensor(1.0)})
     with pytest.raises(UserError, match="optimized_metric=val/f1_mean is not measured; validation measures val/top1"):

@@ -81,6 +81,7 @@ def test_overrides_are_accepted_in_any_order_and_spelling() -> None:
     assert taken("seed=1", "-m", "--modality=joint,bone") == ["-m", "seed=1", "modality=joint,bone"]
     assert taken("-cn", "eval", "seed=2", "--cfg", "job") == ["-cn", "eval", "--cfg", "job", "seed=2"]
     assert taken("logger=null", "experiment=null") == ["logger=none", "experiment=none"]
+    assert taken("-m", "view=null,upper_body") == ["-m", "view=none,upper_body"]
     assert taken("ckpt_path=null", "data.path=null") == ["ckpt_path=null", "data.path=null"]
     with pytest.raises(UserError, match="choose one of mmn"):
         taken("model=null")

@@ -173,3 +173,13 @@ def test_scores_are_averaged_over_plain_and_mirrored_views(
     plain = infer(network, *prepare(arrays, small.layout, "bone", 16))
     expected = (plain + infer(network, bones, times)) / 2
     np.testing.assert_allclose(read_scores(tmp_path / "out" / "scores.h5").logits, expected.numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("change", [{"bones": [(0, 1)]}, {"centre": 3}])
+def test_a_file_with_another_skeleton_of_the_same_joints_is_refused(
+    change: dict, small_checkpoint: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    write_data(tmp_path / "x.h5", replace(small, layout=replace(small.layout, **change)))
+    ended = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", f"data.path={tmp_path}/x.h5")
+    assert ended.returncode != 0
+    assert f"a skeleton layout with different {next(iter(change))}" in ended.stderr

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import mmn
-from mmn.data.pipeline.preprocess import Batch
+from mmn.data.pipeline.batch import Batch
 from mmn.training.loss import MotionConsistencyLoss, compute_loss, jensen_shannon
 from mmn.training.schedule import WarmupCosine
 

@@ -9,11 +9,12 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.layout import load_layout
 from mmn.data.pipeline.augment import Augmentation, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, Mirror
-from mmn.data.pipeline.augment_space import RotateScaleShift
+from mmn.data.pipeline.augment_space import RotateScaleShift, Shear
 from mmn.data.pipeline.augment_time import ReverseTime
+from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.frames import Sampling
-from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
+from mmn.data.pipeline.modality import Modality, Selection
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 
 RNG = np.random.default_rng(0)
 
@@ -108,6 +109,22 @@ def test_a_bone_is_zero_if_either_end_is_lost() -> None:
         torch.testing.assert_close(broken[:, place, 4:6], whole[:, place, 4:6] * ~lost[place])
 
 
+def test_lost_joints_do_not_move_the_middle_of_their_part() -> None:
+    layout = load_layout("jhmdb")
+    modality = Modality("all", distances=True)
+    select = Selection(modality, layout, torch.device("cpu"))
+    clips = torch.rand(2, 4, 15, 2)
+    lost = torch.zeros(2, 15, dtype=torch.bool)
+    lost[0, layout.parts["right_arm"][0]] = True
+    lost[1, layout.parts["right_arm"]] = True
+    moved = clips.clone()
+    moved[lost.unsqueeze(1).expand(2, 4, 15)] += 5
+    distances = select(clips, lost=lost)[..., -5:]
+    assert torch.equal(distances, select(moved, lost=lost)[..., -5:])
+    assert (distances[1, ..., 0] == 0).all()
+    assert (distances[0, :, 5:, 0] > 0).all()
+
+
 def test_zeroing_frames_after_motion_leaves_no_jump() -> None:
     clip = moving(20)
     largest = fetch(clip, Modality("joint_motion"), count=16).clips.abs().max()
@@ -131,6 +148,13 @@ def test_rotated_clips_stay_rigid_and_fill_their_box(rule: str) -> None:
         distances = [torch.pdist(x[0].double()) for x in (turned, plain)]
         ratio = distances[0] / distances[1]
         torch.testing.assert_close(ratio, ratio[:1].expand_as(ratio), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rule", ["official", "aspect", "person"])
+def test_a_step_that_leaves_a_clip_alone_leaves_its_box_alone(rule: str) -> None:
+    clip = RNG.uniform(0, 1, (200, 15, 2)).cumsum(axis=0)
+    untouched = fetch(clip, Modality("joint"), Shear(0.0), normalisation=rule).clips
+    torch.testing.assert_close(untouched, fetch(clip, Modality("joint"), normalisation=rule).clips, atol=1e-5, rtol=0)
 
 
 def test_mirroring_applies_to_motion_between_neighbours() -> None:

@@ -67,3 +67,17 @@ def test_clips_without_a_label_do_not_count_towards_the_validation_loss(monkeypa
     batch: Any = SimpleNamespace(clips=None, times=None, labels=torch.tensor([0, -1]))
     MMNModule.validation_step(module, batch, 0)
     assert losses[0].tolist() == pytest.approx([float(torch.log1p(torch.tensor(-2.0).exp()))])
+
+
+@pytest.mark.parametrize(("fused", "expected"), [(True, 5.0), (False, 40.0)])
+def test_the_gradient_norm_is_that_of_the_unscaled_loss(fused: bool, expected: float) -> None:
+    network = torch.nn.Linear(2, 1, bias=False)
+    network.weight.grad = torch.tensor([[24.0, 32.0]])  # scaled by 8; without a fused optimiser, Lightning unscales
+    logged: dict[str, float] = {}
+    scaler = SimpleNamespace(get_scale=lambda: 8.0)
+    connector = SimpleNamespace(should_update_logs=True)
+    trainer = SimpleNamespace(_logger_connector=connector, precision_plugin=SimpleNamespace(scaler=scaler))
+    module: Any = SimpleNamespace(trainer=trainer, network=network, log=logged.__setitem__)
+    optimizer: Any = SimpleNamespace(_step_supports_amp_scaling=fused)
+    MMNModule.on_before_optimizer_step(module, optimizer)
+    assert float(logged["grad_norm"]) == expected

@@ -1,6 +1,7 @@
 """Runs that were interrupted or killed resume to exactly the same weights."""
 
 import csv
+import json
 import random
 import signal
 import subprocess
@@ -113,6 +114,18 @@ def test_averaged_weights_are_resumed(jhmdb_like: Path, tmp_path: Path) -> None:
     interrupt(start(tmp_path / "stopped", jhmdb_like, *arguments), signal.SIGTERM, "epoch 1/2")
     assert "written to" in finish(start(tmp_path / "stopped", jhmdb_like, *arguments, "resume=true"))
     assert same(weights(tmp_path / "stopped"), weights(tmp_path / "uninterrupted"))
+
+
+def test_a_run_killed_after_its_last_epoch_reports_the_averaged_weights(jhmdb_like: Path, tmp_path: Path) -> None:
+    arguments = ("callbacks=ema", "trainer.max_epochs=2")
+    assert "written to" in finish(start(tmp_path, jhmdb_like, *arguments))
+    (run,) = run_folders(tmp_path)
+    expected = json.loads((run / "metrics.json").read_text())["about"]["last_epoch"]
+    state = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**state, "state": "running"}))
+    (run / "metrics.json").unlink()
+    assert "written to" in finish(start(tmp_path, jhmdb_like, *arguments, "resume=true"))
+    assert json.loads((run / "metrics.json").read_text())["about"]["last_epoch"] == expected
 
 
 def test_resume_skips_a_finished_run_and_starts_one_if_there_is_none(uninterrupted: Path, jhmdb_like, tmp_path) -> None:

@@ -16,10 +16,11 @@ from mmn.data.pipeline.augment_joints import DropJoints, DropStreams, Mirror
 from mmn.data.pipeline.augment_mix import MixParts
 from mmn.data.pipeline.augment_space import JointNoise, Shear
 from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
+from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import MODALITIES, Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 from mmn.data.pipeline.stores import MemoryStore
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.errors import UserError

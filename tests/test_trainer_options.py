@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import torch
 from commands import QUICK, column, command, train
+from omegaconf import OmegaConf
 
-from mmn.data.pipeline.preprocess import Batch
+from mmn.data.pipeline.batch import Batch
+from mmn.engine.check import _check_trainer
 from mmn.errors import UserError
 from mmn.training.guards import StopOnNonFinite, memory_explained
 
@@ -82,7 +84,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint(jhmdb_like: Path, tmp_path: P
 
 def test_the_non_finite_loss_among_several_is_named(tmp_path: Path) -> None:
     batch = Batch(torch.zeros(1, 2, 3, 2), torch.zeros(1, 2), torch.zeros(1), torch.zeros(1))
-    fetcher = SimpleNamespace(fetch=lambda indices, epoch: batch)
+    fetcher = SimpleNamespace(fetch=lambda indices, epoch, repeats: batch)
     datamodule = SimpleNamespace(
         loader=lambda split, training: SimpleNamespace(dataset=SimpleNamespace(fetcher=fetcher)),
         data=SimpleNamespace(splits={"train": SimpleNamespace(names=["good", "bad"])}),
@@ -103,3 +105,21 @@ def test_the_non_finite_loss_among_several_is_named(tmp_path: Path) -> None:
 def test_out_of_gpu_memory_names_the_settings_to_lower() -> None:
     with pytest.raises(UserError, match=r"data\.batch_size=64 at trainer\.precision=32"), memory_explained(64, "32"):
         raise torch.OutOfMemoryError("CUDA out of memory")
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"recompute": True}, "cannot record recompute=true"),
+        ({"trainer": {"accumulate_grad_batches": 2}}, "takes one batch per step"),
+        ({"trainer": {"accelerator": "cpu"}}, "needs a GPU"),
+    ],
+)
+def test_cuda_graphs_refuse_what_they_cannot_record(
+    options: dict, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    cfg = OmegaConf.create({"cuda_graphs": True, "recompute": False, "trainer": {"max_epochs": 1}})
+    _check_trainer(cfg)
+    with pytest.raises(UserError, match=sentence):
+        _check_trainer(OmegaConf.merge(cfg, options))  # type: ignore[arg-type]

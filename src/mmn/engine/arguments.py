@@ -42,14 +42,15 @@ def normalise_arguments(arguments: Sequence[str], configs: Path) -> list[str]:
 
 
 def _none_for_null(override: str, configs: Path) -> str:
-    """``group=null``, which Hydra rejects, as ``group=none``."""
+    """``group=null``, which Hydra rejects, as ``group=none``, alone or in the list of a sweep."""
     group, _, value = override.partition("=")
-    if value not in ("null", "None") or not re.fullmatch(r"\w+", group) or not (configs / group).is_dir():
+    choices_given = value.split(",")
+    if not {"null", "None"} & set(choices_given) or not re.fullmatch(r"\w+", group) or not (configs / group).is_dir():
         return override
     if not (configs / group / "none.yaml").exists():
         choices = ", ".join(sorted(path.stem for path in (configs / group).glob("*.yaml")))
         raise UserError(f"{override}: this group is required; choose one of {choices}.")
-    return f"{group}=none"
+    return f"{group}=" + ",".join("none" if one in ("null", "None") else one for one in choices_given)
 
 
 def _parsable(override: str) -> str:

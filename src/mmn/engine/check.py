@@ -103,6 +103,8 @@ def _check_trainer(cfg: DictConfig) -> None:
         raise UserError("cuda_graphs=true needs a GPU; leave it out.")
     if cfg.cuda_graphs and cfg.recompute:
         raise UserError("cuda_graphs=true cannot record recompute=true; leave one of them out.")
+    if cfg.cuda_graphs and trainer.get("accumulate_grad_batches", 1) != 1:  # each replay overwrites the gradients
+        raise UserError("cuda_graphs=true takes one batch per step; leave out trainer.accumulate_grad_batches.")
     epochs = trainer.get("max_epochs")
     if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")

@@ -41,7 +41,8 @@ def report(
     network = load_network(kept, partial(build_network, module.stream.target)) if kept else module.network
     found = _scored(trainer, network, datamodule)
     epoch = best_epoch.best.epoch if kept and best_epoch.best else trainer.current_epoch
-    last = found if epoch == trainer.current_epoch else _scored(trainer, module.network, datamodule)
+    best_is_last = not kept or (best_epoch.best is not None and best_epoch.best.step == trainer.global_step)
+    last = found if best_is_last else _scored(trainer, module.network, datamodule)
     if not trainer.is_global_zero:
         return found
     about = {

@@ -10,8 +10,9 @@ from torchmetrics.utilities import dim_zero_cat
 
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.augment_joints import Mirror, check_mirror
+from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.datamodule import SkeletonDataModule
-from mmn.data.pipeline.preprocess import Batch, RandomDraws
+from mmn.data.pipeline.preprocess import RandomDraws
 from mmn.evaluation.scores import Scores, Source
 from mmn.inference.infer import for_inference, infer
 

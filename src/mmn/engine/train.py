@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 from hydra.utils import instantiate
+from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
@@ -129,6 +130,9 @@ def _fit(
         log.info("process %s of %s: %s", trainer.global_rank + 1, trainer.world_size, settings)
     with memory_explained(datamodule.batch_size, str(cfg.trainer.precision)):
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume)
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        if isinstance(callback, WeightAveraging):  # skipped if the checkpoint was the last epoch's; harmless twice
+            callback.on_train_end(trainer, module)
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
         log.info("one batch of each stage ran; nothing is kept")
         return None

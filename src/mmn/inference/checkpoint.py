@@ -163,10 +163,12 @@ def check_fit(path: str | Path, checkpoint: Checkpoint, data: SkeletonData, wher
             raise UserError(
                 f"{path} is for {count} {what}, but {where} has {have[what]}; give the file it was trained for."
             )
-    if stream and (stream.layout.order != data.layout.order or stream.layout.joints != data.layout.joints):
-        raise UserError(
-            f"{path} was trained on a different skeleton layout from that of {where}; give the file it was trained for."
-        )
+    for part in ("joints", "order", "bones", "centre"):
+        if stream and getattr(stream.layout, part) != getattr(data.layout, part):
+            raise UserError(
+                f"{path} was trained on a skeleton layout with different {part} from that of {where}; give the file it "
+                "was trained for."
+            )
     if stream and stream.classes.names != data.classes.names:
         raise UserError(f"{path} and {where} have different classes; compare their names.")
 

@@ -73,6 +73,9 @@ class BestEpoch(Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Stop training at the end of an epoch once patience is exhausted."""
+        self._stop_if_exhausted(trainer)
+
+    def _stop_if_exhausted(self, trainer: L.Trainer) -> None:
         if self.patience is not None and self.without_new_best >= self.patience:
             trainer.should_stop = True
             if trainer.is_global_zero:
@@ -83,8 +86,11 @@ class BestEpoch(Callback):
         return value if math.isfinite(value) else -math.inf, -validation.loss
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """When resuming, restore the best epoch's checkpoint."""
-        if trainer.ckpt_path is None or self.path is None:
+        """When resuming, restore the best epoch's checkpoint, and stop if the run had stopped early."""
+        if trainer.ckpt_path is None:
+            return
+        self._stop_if_exhausted(trainer)
+        if self.path is None:
             return
         if trainer.is_global_zero and not self.path.exists():
             beside = Path(trainer.ckpt_path).with_name(self.path.name)

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
-from mmn.data.pipeline.preprocess import Batch
+from mmn.data.pipeline.batch import Batch
 from mmn.errors import UserError
 from mmn.files import replacing
 
@@ -28,25 +28,25 @@ class StopOnNonFinite(Callback):
 
     def __init__(self, folder: str) -> None:
         self.path = Path(folder) / "nonfinite_batch.pt"
-        self.recent: list[tuple[int, Tensor, Tensor]] = []  # step, loss, clip indices
+        self.recent: list[tuple[int, Tensor, Tensor, Tensor | None]] = []  # step, loss, clip indices and repeats
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
         """Check the losses since the last check."""
-        self.recent.append((trainer.global_step, outputs["loss"].detach(), batch.indices))
+        self.recent.append((trainer.global_step, outputs["loss"].detach(), batch.indices, batch.repeats))
         on_cpu, every = pl_module.device.type == "cpu", trainer.log_every_n_steps  # type: ignore[attr-defined]
         if on_cpu or (batch_idx + 1) % every == 0 or batch_idx + 1 == trainer.num_training_batches:
             self._check(trainer)
 
     def _check(self, trainer: L.Trainer) -> None:
-        finite = torch.stack([loss for _, loss, _ in self.recent]).isfinite().tolist()
+        finite = torch.stack([loss for _, loss, *_ in self.recent]).isfinite().tolist()
         recent, self.recent = self.recent, []
         if all(finite):
             return
-        step, loss, indices = recent[finite.index(False)]
+        step, loss, indices, repeats = recent[finite.index(False)]
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        batch = data.loader("train", training=True).dataset.fetcher.fetch(indices, trainer.current_epoch)
+        batch = data.loader("train", training=True).dataset.fetcher.fetch(indices, trainer.current_epoch, repeats)
         names = [data.data.splits["train"].names[i] for i in indices.tolist()]
         with replacing(self.path) as part:
             tensors = {name: tensor.cpu() for name, tensor in batch._asdict().items() if tensor is not None}

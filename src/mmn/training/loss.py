@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from mmn.data.pipeline.preprocess import Batch
+from mmn.data.pipeline.batch import Batch
 from mmn.errors import UserError
 
 
@@ -47,7 +47,7 @@ class MotionConsistencyLoss(nn.Module):
         return self.consistency_weight != 0.0
 
     def count(self, clips_per_class: Tensor) -> None:
-        """Set the number of training clips per class, ``(K,)``; call once, before training."""
+        """Set the number of clips per class that training shows, ``(K,)``; call once, before training."""
         share = clips_per_class.clamp(min=1).float() / clips_per_class.sum()
         self.log_prior = share.log()
 

@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
-from mmn.data.pipeline.preprocess import Batch
+from mmn.data.pipeline.batch import Batch
 from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
@@ -108,7 +108,11 @@ class MMNModule(L.LightningModule):
         """Log the gradient norm, if this step is logged."""
         if self.trainer._logger_connector.should_update_logs:
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
-            self.log("grad_norm", torch.nn.utils.get_total_norm(gradients))
+            norm = torch.nn.utils.get_total_norm(gradients)
+            scaler = getattr(self.trainer.precision_plugin, "scaler", None)  # of precision 16
+            if scaler is not None and getattr(optimizer, "_step_supports_amp_scaling", False):
+                norm = norm / scaler.get_scale()  # the optimiser's step unscales, not Lightning
+            self.log("grad_norm", norm)
 
     def on_validation_epoch_start(self) -> None:
         """Prepare the current weights for inference."""
@@ -171,7 +175,7 @@ class MMNModule(L.LightningModule):
         count: Any = getattr(self.loss, "count", None)
         datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         if count is not None and datamodule is not None:
-            count(datamodule.clips_per_class.to(self.device))
+            count(datamodule.shown_per_class.float().to(self.device))
 
     def on_train_start(self) -> None:
         """When resuming, apply the requested optimiser settings and schedule instead of the checkpoint's."""

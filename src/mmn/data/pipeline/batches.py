@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher
+from mmn.data.pipeline.batch import Batch
+from mmn.data.pipeline.preprocess import ClipFetcher
 
-BatchKey = tuple[int, Tensor]
-"""Epoch and clip indices ``(B,)``, which identify a batch."""
+BatchKey = tuple[int, Tensor, Tensor]
+"""Epoch, clip indices ``(B,)``, and how often each clip was shown before in the epoch ``(B,)``."""
 
 
 class BatchSampler(Sampler[BatchKey]):
@@ -63,19 +64,28 @@ class BatchSampler(Sampler[BatchKey]):
             order = generator.permutation(len(clips))
             if self.weights is not None:
                 order = generator.permutation(_drawn(order, self.weights.numpy(), generator))
+            repeats = torch.from_numpy(_repeats(order))
             clips = clips[torch.from_numpy(order)]
         else:
             filler = -len(clips) % self.world_size
             clips = torch.cat([clips, clips.new_full((filler,), -1)])
+            repeats = torch.zeros_like(clips)
         size = self.batch_size * self.world_size
         first, self.skip = self.skip, 0
         for start in range(first * size, len(self) * size, size):
-            yield self.epoch, clips[start : start + size].tensor_split(self.world_size)[self.rank]
+            own = [part[start : start + size].tensor_split(self.world_size)[self.rank] for part in (clips, repeats)]
+            yield self.epoch, own[0], own[1]
 
 
 def balanced(labels: NDArray[np.int64], balance: float) -> Tensor:
     """Relative sampling frequency of clips with ``labels (N,)``: uniform over clips at 0, over classes at 1."""
     return torch.from_numpy(np.bincount(labels)[labels] ** -balance)
+
+
+def evened_out(counts: NDArray[np.int64], balance: float) -> Tensor:
+    """Clips of each class that an epoch shows ``(K,)`` float64, on average, of ``counts (K,)`` in the split."""
+    shown = np.where(counts > 0, counts ** (1.0 - balance), 0.0)
+    return torch.from_numpy(shown * (counts.sum() / shown.sum()))
 
 
 def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:
@@ -89,6 +99,15 @@ def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np
     return order[np.searchsorted(ends, points, side="right").clip(max=len(order) - 1)]
 
 
+def _repeats(order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How often each clip of ``order (N,)`` comes before in it."""
+    places = np.argsort(order, kind="stable")
+    _, first, counts = np.unique(order[places], return_index=True, return_counts=True)
+    repeats = np.empty_like(order)
+    repeats[places] = np.arange(len(order)) - np.repeat(first, counts)
+    return repeats
+
+
 class BatchDataset(Dataset[Batch]):
     """Fetches a whole batch for one key; in a ``DataLoader`` with ``batch_size=None``."""
 
@@ -96,5 +115,5 @@ class BatchDataset(Dataset[Batch]):
         self.fetcher = fetcher
 
     def __getitem__(self, key: BatchKey) -> Batch:
-        epoch, indices = key
-        return self.fetcher.fetch(indices, epoch)
+        epoch, indices, repeats = key
+        return self.fetcher.fetch(indices, epoch, repeats)

@@ -15,10 +15,11 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
-from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced
+from mmn.data.pipeline.batch import Batch
+from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced, evened_out
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
-from mmn.data.pipeline.preprocess import Batch, ClipFetcher, Preprocessing, RandomDraws
+from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 from mmn.data.pipeline.stores import Store
 from mmn.data.pipeline.subset import nested_subset
 from mmn.data.view.view import View, differences
@@ -179,10 +180,10 @@ class SkeletonDataModule(L.LightningDataModule):
         return torch.arange(len(labels)) if count is None else nested_subset(labels, count, self.seed)
 
     @property
-    def clips_per_class(self) -> Tensor:
-        """Training clips per class ``(K,)``."""
+    def shown_per_class(self) -> Tensor:
+        """Clips of each class that an epoch of training shows ``(K,)``, on average."""
         labels = self._clips("train").labels[self._training_clips]
-        return torch.from_numpy(np.bincount(labels, minlength=len(self.data.classes.names)))
+        return evened_out(np.bincount(labels, minlength=len(self.data.classes.names)), self.balance)
 
     @property
     def _device(self) -> torch.device:

@@ -128,7 +128,7 @@ class Selection:
     ) -> Tensor:  # fmt: skip
         modality, bones = self.modality, stream.startswith("bone")
         if stream == "distance":
-            x = self._distances(clips)
+            x = self._distances(clips, lost)
         elif not stream.endswith("motion"):
             x = pose(bones)
         elif modality.motion == "neighbour" and following is not None:
@@ -156,11 +156,15 @@ class Selection:
             moved[:, :-span].div_(between.to(moved.dtype)[:, :, None, None])
         return moved
 
-    def _distances(self, clips: Tensor) -> Tensor:
-        """Distance of every joint to the centroid of each body part ``(B, T, V, parts)``."""
-        middles = torch.stack([_pick(clips, joints).mean(dim=2) for joints in self.parts], dim=2)  # (B, T, parts, C)
+    def _distances(self, clips: Tensor, lost: Tensor | None) -> Tensor:
+        """Distance of every joint to the centroid of each body part, without lost joints ``(B, T, V, parts)``."""
+        kept = clips.new_ones(1, clips.shape[2]) if lost is None else (~lost).to(clips.dtype)
+        counts = torch.stack([kept.index_select(1, joints).sum(dim=1) for joints in self.parts], dim=1)  # (B, parts)
+        seen = clips * kept[:, None, :, None]
+        sums = torch.stack([_pick(seen, joints).sum(dim=2) for joints in self.parts], dim=2)  # (B, T, parts, C)
+        middles = sums / counts.clamp(min=1)[:, None, :, None]
         apart = _pick(clips, self.order).unsqueeze(3) - middles.unsqueeze(2)
-        return apart.square().sum(dim=-1).sqrt()
+        return apart.square().sum(dim=-1).sqrt() * (counts > 0)[:, None, None, :]
 
 
 def _pick(clips: Tensor, joints: Tensor) -> Tensor:

@@ -29,6 +29,13 @@ class Box(NamedTuple):
         return torch.add(inside.new_tensor(-1.0), inside, alpha=2, out=inside).view(clips.shape)
 
 
+def moved(box: Box, before: Box, after: Box) -> Box:
+    """``box``, moved and scaled as ``before`` is to ``after``."""
+    middles = [one.origin + one.low + one.range / 2 for one in (box, before, after)]
+    span = box.range * (after.range / before.range)
+    return Box(middles[2] + (middles[0] - middles[1]), -span / 2, span)
+
+
 def check_normalisation(rule: str) -> None:
     """Check the name of a normalisation.
 

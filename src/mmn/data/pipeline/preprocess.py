@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,34 +11,15 @@ from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample
+from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality, Selection
-from mmn.data.pipeline.normalise import boxes, check_normalisation
+from mmn.data.pipeline.normalise import Box, boxes, check_normalisation, moved
 from mmn.data.pipeline.stores import Store, store_of
 from mmn.errors import UserError
 
 FRAMES_PURPOSE, MIX_PURPOSE = 0, -1  # of draws; augmentation's steps are counted from 1
-
-
-class Batch(NamedTuple):
-    """A batch of network input.
-
-    Attributes:
-        clips: ``(B, T, V, channels)`` float32, joints in network order.
-        times: ``(B, T)`` float32 frame times in [-1, 1].
-        labels: ``(B,)`` int64, −1 = unknown.
-        indices: ``(B,)`` int64, the clip's index in its split; −1 marks padding, which metrics ignore.
-        partners: ``(B,)`` int64, the class a clip is mixed with; None if clips are not mixed.
-        shares: ``(B,)`` float32, the weight of the clip's own class; None likewise.
-    """
-
-    clips: Tensor
-    times: Tensor
-    labels: Tensor
-    indices: Tensor
-    partners: Tensor | None = None
-    shares: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -150,11 +131,15 @@ class ClipFetcher:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def fetch(self, indices: Tensor, epoch: int = 0) -> Batch:
-        """Batch of the clips ``indices (B,)``; −1 for padding."""
+    def fetch(self, indices: Tensor, epoch: int = 0, repeats: Tensor | None = None) -> Batch:
+        """Batch of the clips ``indices (B,)``; −1 for padding.
+
+        ``repeats (B,)``: how often each clip was shown before in the epoch, so that it is sampled differently.
+        """
         indices = indices.to(self.device)
         real = indices.clamp(min=0)
-        sample = self._sample(real, epoch)
+        draws = self._draws(real, epoch, repeats)
+        sample = self._sample(real, draws)
         labels = self.labels.index_select(0, real) if sample.labels is None else sample.labels
         batch = Batch(
             clips=sample.clips,
@@ -162,22 +147,29 @@ class ClipFetcher:
             labels=labels.masked_fill(indices < 0, UNKNOWN),
             indices=indices,
         )
-        return self._mixed(batch, real, epoch) if self._augmentation.mix else batch
+        if repeats is not None and repeats.any():
+            batch = batch._replace(repeats=repeats)
+        return self._mixed(batch, draws, epoch) if draws and self._augmentation.mix else batch
 
-    def _mixed(self, batch: Batch, clips: Tensor, epoch: int) -> Batch:
+    def _draws(self, clips: Tensor, epoch: int, repeats: Tensor | None = None) -> Draws | None:
+        """The random numbers of training clips."""
+        if self.training is None:
+            return None
+        shown = clips if repeats is None else clips + len(self) * repeats.to(self.device)
+        return Draws(self.training.seed, epoch, shown)
+
+    def _mixed(self, batch: Batch, draws: Draws, epoch: int) -> Batch:
         """Replace body parts by those of other training clips; frame times are unchanged."""
         assert self.training
-        draws = Draws(self.training.seed, epoch, clips)
         everyone = torch.arange(len(self)) if self.training.clips is None else self.training.clips
         partners = self._augmentation.mix.partners(draws, MIX_PURPOSE, everyone.to(self.device))
-        other = self._sample(partners, epoch)
+        other = self._sample(partners, self._draws(partners, epoch))
         mixed, shares = self._augmentation.mix(batch.clips, other.clips, draws, MIX_PURPOSE, self.layout)
         labels = self.labels.index_select(0, partners) if other.labels is None else other.labels
         return batch._replace(clips=mixed, partners=labels, shares=shares)
 
-    def _sample(self, clips: Tensor, epoch: int) -> Sample:
+    def _sample(self, clips: Tensor, draws: Draws | None) -> Sample:
         """The preprocessed sample of ``clips (B,)``."""
-        draws = Draws(self.training.seed, epoch, clips) if self.training else None
         moments = self._moments(self.lengths.index_select(0, clips), draws)
         sample, following = self._joints(clips, moments, draws)
         gaps = moments.frames - moments.frames[:, :1]
@@ -212,18 +204,12 @@ class ClipFetcher:
             labels = self.labels.index_select(0, clips)
             mirrored = self._mirrored[labels]
         sample = Sample(x, moments.times, low, labels, mirrored)
-        raw = draws is not None and self._augmentation.has("keypoints")
-        if draws and raw:
+        between = (moments.frames - low[:, :count]).float()[:, :, None, None]
+        if draws and self._augmentation.has("keypoints"):
             sample = self._augmentation.apply("keypoints", sample, draws, self.layout)
-        x = sample.clips
-        step = None
-        if self._between:
-            before, after = x[:, :count], x[:, count:]
-            step = after - before
-            x = before + step * (moments.frames - low[:, :count]).float()[:, :, None, None]
-        if raw:  # the augmented clip's own box, as in evaluation
-            shown = torch.full_like(moments.lengths, count)
-            box = self._find_boxes(x.flatten(0, 1), shown)
+            found = [self._box_of(self._interpolated(each, between)[0]) for each in (x, sample.clips)]
+            box = moved(box, *found)  # so that the augmented clip fills its box as the recorded one does
+        x, step = self._interpolated(sample.clips, between)
         following = None
         if self._neighbours and step is not None:
             ahead = torch.where(moments.backwards, -1.0, 1.0)[:, None, None, None]
@@ -234,6 +220,19 @@ class ClipFetcher:
         if following is None:
             return self._augmentation.apply("joints", sample, draws, self.layout), None
         return self._apply_to_both(sample, following, draws)
+
+    def _interpolated(self, recorded: Tensor, between: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Clips ``(B, T, V, C)``, and their change to the next recorded frame if ``recorded`` has pairs of frames."""
+        if not self._between:
+            return recorded, None
+        before, after = recorded.chunk(2, dim=1)
+        step = after - before
+        return before + step * between, step
+
+    def _box_of(self, clips: Tensor) -> Box:
+        """The boxes of ``clips (B, T, V, C)`` as they are."""
+        lengths = torch.full((len(clips),), clips.shape[1], device=clips.device)
+        return self._find_boxes(clips.flatten(0, 1), lengths)
 
     def _apply_to_both(self, sample: Sample, following: Tensor, draws: Draws) -> tuple[Sample, Tensor]:
         """Apply the steps of stage ``joints`` with the same draws to clips and their following frames."""
