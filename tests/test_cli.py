@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import ROOT
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from mmn.cli.main import main
@@ -153,3 +154,11 @@ def test_a_command_ended_by_sigterm_exits_with_status_143() -> None:
     with pytest.raises(SystemExit) as stop, one_sentence():
         raise SIGTERMException
     assert stop.value.code == 128 + 15
+
+
+def test_a_reader_that_has_enough_ends_a_command_quietly(jhmdb_like: Path) -> None:
+    for command in (f"-m mmn.cli.main inspect {jhmdb_like}", f"{ROOT / 'train.py'} --help"):
+        pipe = f"{sys.executable} {command} | true; exit ${{PIPESTATUS[0]}}"
+        ended = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True)
+        assert ended.returncode in (1, 128 + signal.SIGPIPE)  # 1 by rich
+        assert ended.stderr == ""

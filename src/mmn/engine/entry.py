@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import select
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -43,6 +44,11 @@ def one_sentence(config: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        if not _reader_has_left():
+            raise
+        sys.exit(128 + signal.SIGPIPE)
     except KeyboardInterrupt:
         sys.exit("interrupted")
     except SystemExit as stop:
@@ -58,6 +64,16 @@ def one_sentence(config: Path | None = None) -> Iterator[None]:
             raise
         discard_unused()
         sys.exit(f"error: {sentence}")
+
+
+def _reader_has_left() -> bool:
+    """Whether stdout's reader, such as ``head``, has closed it; the rest of the output is then discarded."""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it once more
+    return True
 
 
 def in_sweep() -> bool:
