@@ -72,12 +72,13 @@ def official_fixture(path: Path) -> tuple[dict[str, np.ndarray], dict[str, torch
     return arrays, state
 
 
-def save_untrained(path: Path, data: SkeletonData, data_path: Path) -> Path:
-    """Write a checkpoint of a small untrained network for bones of a file in the JHMDB layout."""
+def save_untrained(path: Path, data: SkeletonData, data_path: Path, modality: str = "bone") -> Path:
+    """Write a checkpoint of a small untrained network for a file in the JHMDB layout."""
     torch.manual_seed(0)
-    network = MMN(15, 14, num_frames=16, width=16, depth=1)
+    channels = Modality(modality).channels(data.coordinates, data.layout)
+    network = MMN(15, 14, num_frames=16, width=16, depth=1, coordinates=channels)
     stream = Stream(
-        Preprocessing(Modality("bone"), 16), data.layout, data.classes, MMN_TARGET, network.config,
+        Preprocessing(Modality(modality), 16), data.layout, data.classes, MMN_TARGET, network.config,
         data.name, str(data_path), digest(data),
     )  # fmt: skip
     state = {f"network.{name}": value for name, value in network.state_dict().items()}

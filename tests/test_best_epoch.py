@@ -124,3 +124,10 @@ def test_a_busy_machine_is_reported_once(
     for batch in range(3):
         watch.on_train_batch_end(None, module, None, None, batch)  # type: ignore[arg-type]
     assert [("OMP_NUM_THREADS=1" in record.message) for record in caplog.records] == ([True] if warned else [])
+
+
+def test_a_number_of_steps_without_a_number_of_epochs_ends_training(jhmdb_like: Path, tmp_path: Path) -> None:
+    ended = train(tmp_path / "run", jhmdb_like, "+trainer.max_steps=3", "trainer.max_epochs=null", "test=false",
+                  "scheduler.warmup_epochs=0", "trainer.log_every_n_steps=1")  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    assert len(column(tmp_path / "run", "lr")) == 3

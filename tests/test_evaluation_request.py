@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 from commands import ROOT, Ended, in_process
-from conftest import FIXTURES
+from conftest import FIXTURES, save_untrained
 from hydra import compose, initialize_config_dir
 
 from mmn.data.format.hdf5 import write_data
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.prepare import prepare
 from mmn.engine.evaluation_request import read_request
 from mmn.errors import UserError
@@ -183,3 +184,21 @@ def test_a_file_with_another_skeleton_of_the_same_joints_is_refused(
     ended = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", f"data.path={tmp_path}/x.h5")
     assert ended.returncode != 0
     assert f"a skeleton layout with different {next(iter(change))}" in ended.stderr
+
+
+def test_evaluation_shows_the_streams_that_the_command_requests(
+    jhmdb_like: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    checkpoint = save_untrained(tmp_path / "net.ckpt", small, jhmdb_like, "all")
+    command = (f"ckpt_path={checkpoint}", "modality=all")
+    for shown in ("null", "[joint]"):
+        assert evaluate(tmp_path, *command, f"modality.shown={shown}").returncode == 0
+        (tmp_path / "out").rename(tmp_path / shown)
+    whole, some = (read_scores(tmp_path / shown / "scores.h5").logits for shown in ("null", "[joint]"))
+    clips = [small.splits["test"].clip(i) for i in range(len(whole))]
+    network = load_network(checkpoint)
+    for logits, modality in ((whole, Modality("all")), (some, Modality("all", shown=["joint"]))):
+        expected = infer(network, *prepare(clips, small.layout, modality, 16))
+        np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
+    ended = evaluate(tmp_path, *command, "modality.bone_rule=tree")
+    assert f"{checkpoint} was trained with modality.bone_rule=official; leave out modality.bone_rule." in ended.stderr

@@ -17,6 +17,7 @@ from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.view.view import View
+from mmn.engine.check import given_keys
 from mmn.engine.evaluation_request import EvaluationRequest
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
@@ -147,15 +148,12 @@ def _datamodule(
     With ``every_clip``, clips of classes that the network does not know are included, unlabelled.
     """
     stream = checkpoint.stream
-    requested = cfg.get("modality")
     if stream is not None:
-        preprocessing = stream.preprocessing
+        preprocessing = _as_requested(path, stream.preprocessing, cfg)
         data_path, view = stream.view_of(file)
         if every_clip:
             view = replace(view.elsewhere(), keep_others=True)
         options = view.as_dict()
-        if requested is not None and isinstance(cfg.ckpt_path, str) and requested.name != stream.modality.name:
-            raise UserError(f"{path} was trained on {stream.modality.name}; leave out modality={requested.name}.")
     else:
         modality, data_path, options = _recipe(path, file, cfg)
         preprocessing = Preprocessing(modality, checkpoint.arguments["num_frames"])
@@ -169,6 +167,28 @@ def _datamodule(
         on_device=cfg.data.on_device,
         **options,
     )
+
+
+def _as_requested(path: str, trained: Preprocessing, cfg: DictConfig) -> Preprocessing:
+    """The network's preprocessing, which shows it only the streams of ``modality.shown`` if that is given.
+
+    Raises:
+        UserError: the command requests another modality than the network was trained on.
+    """
+    requested = cfg.get("modality")
+    if requested is None or not isinstance(cfg.ckpt_path, str):
+        return trained
+    modality = trained.modality
+    if requested.name != modality.name:
+        raise UserError(f"{path} was trained on {modality.name}; leave out modality={requested.name}.")
+    wanted = instantiate(requested, shown=None)
+    given = [key.removeprefix("modality.") for key in given_keys() if key.startswith("modality.")]
+    for key in given:
+        if key != "shown" and getattr(wanted, key) != getattr(modality, key):
+            raise UserError(
+                f"{path} was trained with modality.{key}={getattr(modality, key)}; leave out modality.{key}."
+            )
+    return replace(trained, modality=replace(modality, shown=requested.shown)) if "shown" in given else trained
 
 
 def _recipe(path: str, file: str | None, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:

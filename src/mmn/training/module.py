@@ -149,6 +149,7 @@ class MMNModule(L.LightningModule):
             clips = self.trainer.datamodule.batch_size * self.trainer.world_size  # type: ignore[attr-defined]
             for group in optimizer.param_groups:
                 group["lr"] *= clips * self.trainer.accumulate_grad_batches / self.reference_batch
+        self.trainer.fit_loop.setup_data()  # with max_steps and no max_epochs, Lightning has not counted batches yet
         total = int(self.trainer.estimated_stepping_batches)
         scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
         self._requested = [
