@@ -36,17 +36,17 @@ class CudaGraphs:
         return self._train("forward", clips, times)
 
     def _train(self, method: str, clips: Tensor, times: Tensor) -> Any:
-        return self._replay(self._record_training, method, clips, times)
+        return self._replay(method, partial(self._record_training, method), clips, times)
 
     def evaluate(self, clips: Tensor, times: Tensor) -> Tensor:
         """Logits ``(B, K)`` float32 in evaluation mode and full precision, without gradients."""
-        return self._replay(self._record_evaluation, "evaluation", clips, times)
+        return self._replay("evaluation", self._record_evaluation, clips, times)
 
-    def _replay(self, record: Callable[..., Any], kind: str, clips: Tensor, times: Tensor) -> Any:
+    def _replay(self, kind: str, record: Callable[[Tensor, Tensor], Any], clips: Tensor, times: Tensor) -> Any:
         key = (kind, clips.shape)
         if key not in self._recorded:
             try:
-                self._recorded[key] = record(kind, clips, times)
+                self._recorded[key] = record(clips, times)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:
@@ -70,7 +70,7 @@ class CudaGraphs:
         torch.cuda.set_rng_state(random_state, clips.device)
         return recorded
 
-    def _record_evaluation(self, kind: str, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+    def _record_evaluation(self, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
         clips_in, times_in = clips.clone(), times.clone()
         off = torch.autocast("cuda", enabled=False)
         stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
