@@ -38,7 +38,7 @@ def ends(ended: Ended, sentence: str) -> None:
         (["ckpt_path=OFFICIAL", *OWN], "does not record the settings of its run; start from its weights with"),
         (["init_from=OFFICIAL", *OWN], "does not fit the network to be trained"),
         (["data.batch_size=500", *OWN], "lower data.batch_size"),
-        (["data.path=TYPO.h5"], "data.path is given without a recipe"),
+        (["data.path=TYPO.h5"], "data.path is given without an experiment"),
         (["data.path=DATA"], "add experiment=own"),
         (["data.path=TYPO.h5", "experiment=own"], "there is no data file TYPO.h5"),
         (["seed=abc"], "seed is abc"),

@@ -147,6 +147,6 @@ def _check_choices(cfg: DictConfig) -> None:
     given = given_keys()
     if "data.path" in given and "experiment" not in given:
         raise UserError(
-            "data.path is given without a recipe, but the default recipe is for the synthetic demo: add "
+            "data.path is given without an experiment, but the default one is for the synthetic demo: add "
             "experiment=own for your own data, or a published one, such as experiment=ma52_joint."
         )

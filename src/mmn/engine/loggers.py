@@ -102,7 +102,7 @@ def wandb_logger(
         try:
             _ = logger.experiment  # starts the run
             return logger
-        except Exception as error:  # wrong key, no network, server trouble
+        except Exception as error:  # wrong key, no connection, server trouble
             log.warning("W&B cannot be reached (%s): %s", str(error).splitlines()[0], kept)
             wandb.teardown()
             (Path(save_dir) / "wandb_id").unlink()  # used up by the run that failed to start

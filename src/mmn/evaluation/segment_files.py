@@ -26,7 +26,7 @@ def check_segment_form(path: Path) -> None:
         try:
             import pympi  # noqa: F401
         except ImportError:
-            raise UserError("ELAN files need pympi, which is not installed; run pip install 'mmn[elan]'.") from None
+            raise UserError("ELAN files need pympi, which is not installed; run pip install -e '.[elan]'.") from None
 
 
 def write_segments(path: Path, segments: Sequence[Segment]) -> None:

@@ -40,7 +40,7 @@ def download(
         The data set that was written.
 
     Raises:
-        UserError: unknown name, no access, no network, or unexpected content; nothing is written.
+        UserError: unknown name, no access, no connection, or unexpected content; nothing is written.
     """
     if name not in FOLDERS:
         raise UserError(f"unknown data set {name!r}; choose {' or '.join(FOLDERS)}.")

@@ -1,4 +1,4 @@
-"""Reader of C3D motion capture: 3D markers; needs ezc3d (``pip install 'mmn[mocap]'``)."""
+"""Reader of C3D motion capture: 3D markers; needs ezc3d (``pip install -e '.[mocap]'``)."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -27,7 +27,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     try:
         from ezc3d import c3d
     except ImportError:
-        raise UserError("C3D files need ezc3d, which is not installed; run pip install 'mmn[mocap]'.") from None
+        raise UserError("C3D files need ezc3d, which is not installed; run pip install -e '.[mocap]'.") from None
     try:
         content = c3d(str(path))
     except Exception as error:  # anything its C++ code raises
