@@ -116,7 +116,7 @@ def _installed(name: str) -> Any:
     try:
         return import_module(name)
     except ImportError:
-        raise UserError(f"reading videos needs {name}, which is not installed; run pip install -e '.[video]'.") from None
+        raise UserError(f"videos need {name}, which is not installed; run pip install -e '.[video]'.") from None
 
 
 def _frame(number: int, points: NDArray[np.floating], scores: NDArray[np.floating]) -> dict[str, Any]:
