@@ -29,7 +29,7 @@ def test_the_learning_rate_scales_with_clips_per_step_over_all_processes(
 ) -> None:
     trainer = SimpleNamespace(
         datamodule=SimpleNamespace(batch_size=batch), world_size=processes, accumulate_grad_batches=accumulated,
-        estimated_stepping_batches=10,
+        estimated_stepping_batches=10, fit_loop=SimpleNamespace(setup_data=lambda: None),
     )  # fmt: skip
     module: Any = SimpleNamespace(
         network=torch.nn.Linear(2, 2), make_optimizer=lambda p: torch.optim.SGD(p, lr=0.1), reference_batch=32,
