@@ -1,9 +1,9 @@
 """Throughput of the network: python benchmarks/network.py [--device cuda] [--quick]
 
 Clips per second of evaluation and of training steps, compared with the plain implementation (plain.py, float32, eager,
-default memory allocator), and as a share of the machine's peak throughput. Each measurement has its own process, and
-takes turns with its baseline; medians are reported. On a GPU, the processes of a table compile at the same time and are
-measured one after the other.
+default memory allocator), and as a share of the machine's peak throughput. Each measurement runs in its own process,
+alternating with its baseline; medians are reported. On a GPU, the processes of a table compile at the same time and
+then take turns.
 """
 
 import argparse
@@ -84,17 +84,23 @@ def work(spec: dict[str, Any]) -> None:
             return
 
 
-def measure(specs: list[dict[str, Any]], repeat: int, at_once: int) -> list[list[dict[str, Any] | None]]:
-    """Results ``[measurement][repetition]``, measured in turns."""
-    running = [Measurement(spec) for spec in specs]
-    if at_once > 1:
-        with ThreadPoolExecutor(at_once) as pool:
-            list(pool.map(Measurement.ready, running))
+def measure(specs: list[dict[str, Any]], repeat: int) -> list[list[dict[str, Any] | None]]:
+    """Results ``[measurement][repetition]``, measured alternately."""
+    if specs[0]["device"] == "cpu":  # one process at a time: each keeps the memory that it has freed
+        rounds = [[measure_alone(spec) for spec in specs] for _ in range(repeat)]
     else:
-        for measurement in running:
-            measurement.ready()
-    rounds = [[one.turn(again=count + 1 < repeat) for one in running] for count in range(repeat)]
+        running = [Measurement(spec) for spec in specs]
+        with ThreadPoolExecutor(len(running)) as pool:
+            list(pool.map(Measurement.ready, running))
+        rounds = [[one.turn(again=count + 1 < repeat) for one in running] for count in range(repeat)]
     return [list(results) for results in zip(*rounds, strict=True)]
+
+
+def measure_alone(spec: dict[str, Any]) -> dict[str, Any] | None:
+    """One measurement in a process that ends with it."""
+    measurement = Measurement(spec)
+    measurement.ready()
+    return measurement.turn(again=False)
 
 
 def specifications(what: str, joints: int, batch: int, options: Any) -> list[dict[str, Any]]:
@@ -106,7 +112,7 @@ def specifications(what: str, joints: int, batch: int, options: Any) -> list[dic
 
 def rows_of(specs: list[dict[str, Any]], peaks: dict[str, float], repeat: int) -> Iterator[dict[str, Any]]:
     """Rows of every variant; the first is the baseline."""
-    results = measure(specs, repeat, at_once=1 if specs[0]["device"] == "cpu" else len(specs))
+    results = measure(specs, repeat)
     for spec, own in zip(specs, results, strict=True):
         done = [result for result in own if result is not None]
         if not done:
@@ -137,7 +143,7 @@ def growth(options: Any) -> dict[str, list[tuple[int, float]]]:
     }
     found: dict[str, list[tuple[int, float]]] = {}
     for key, values in sizes.items():
-        results = [(v, measure([base | {key: v, "budget": options.budget}], 1, 1)[0][0]) for v in values]
+        results = [(v, measure_alone(base | {key: v, "budget": options.budget})) for v in values]
         found[key] = [(v, 1e3 / result["clips_s"]) for v, result in results if result]
     return found
 

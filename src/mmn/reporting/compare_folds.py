@@ -158,35 +158,43 @@ def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
     settings: dict[str, dict[int, list[Run]]] = {}
     for run, name in zip(runs, names, strict=True):
         settings.setdefault(name, {}).setdefault(run.seed, []).append(run)
-    jobs = [parts for seeds in settings.values() for parts in seeds.values()]
-    common = None if any(not _missing(parts) for parts in jobs) else _common_folds(jobs)
+    missing = {(name, seed): _missing(parts) for name, seeds in settings.items() for seed, parts in seeds.items()}
+    common = _common_folds(runs, settings) if all(missing.values()) else None
     rows, notes = [], []
     for name, seeds in settings.items():
-        found: dict[int, Scores] = {}
+        kept: dict[int, list[Run]] = {}
         for seed, parts in sorted(seeds.items()):
-            kept = parts if common is None else [run for run in parts if run.fold[1] in common]
-            if (missing := _missing(kept)) and common is None:
-                notes.append(f"{name}, seed {seed}, is left out: {missing}.")
-                continue
-            seeds[seed] = kept
-            found[seed] = pooled([scores for run in kept if (scores := run.scores("val")) is not None])
-        if found:
-            parts = next(iter(seeds.values()))
-            last = _last_epoch([run for seed in found for run in seeds[seed]])
-            rows.append(FoldRow(name, len(parts), str(parts[0].about.get("selected_on") or ""), found, last))
+            if common is not None:
+                kept[seed] = [run for run in parts if run.fold[1] in common]
+            elif missing[name, seed]:
+                notes.append(f"{name}, seed {seed}, is left out: {missing[name, seed]}.")
+            else:
+                kept[seed] = parts
+        if kept:
+            found = {
+                seed: pooled([scores for run in parts if (scores := run.scores("val")) is not None])
+                for seed, parts in kept.items()
+            }
+            first = next(iter(kept.values()))
+            last = _last_epoch([run for parts in kept.values() for run in parts])
+            rows.append(FoldRow(name, len(first), str(first[0].about.get("selected_on") or ""), found, last))
     if not rows:
         raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
     if common is not None:
         folds = ", ".join(str(fold) for fold in sorted(common))
-        notes.append(f"Only on the clips of fold {folds} of {jobs[0][0].fold[0]}: no setting has all folds.")
+        notes.append(f"Only on the clips of fold {folds} of {runs[0].fold[0]}: no setting has all folds.")
     return rows, notes
 
 
-def _common_folds(jobs: Sequence[Sequence[Run]]) -> set[int] | None:
+def _common_folds(runs: Sequence[Run], settings: dict[str, dict[int, list[Run]]]) -> set[int] | None:
     """The folds that every setting and seed has scores of; None if there is none, or folds differ in number."""
-    if len({run.fold[0] for parts in jobs for run in parts}) > 1:
+    if len({run.fold[0] for run in runs}) > 1:
         return None
-    scored = [{run.fold[1] for run in parts if run.scores("val") is not None} for parts in jobs]
+    scored = [
+        {run.fold[1] for run in parts if run.scores("val") is not None}
+        for seeds in settings.values()
+        for parts in seeds.values()
+    ]
     return set.intersection(*scored) or None
 
 

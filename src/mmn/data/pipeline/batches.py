@@ -58,13 +58,13 @@ class BatchSampler(Sampler[BatchKey]):
         return whole if self.shuffle_seed is not None else whole + (rest > 0)
 
     def __iter__(self) -> Iterator[BatchKey]:
-        clips = self.clips
+        clips, repeats = self.clips, torch.zeros_like(self.clips)
         if self.shuffle_seed is not None:
             generator = np.random.default_rng([self.shuffle_seed, self.epoch])
             order = generator.permutation(len(clips))
             if self.weights is not None:
                 order = generator.permutation(_drawn(order, self.weights.numpy(), generator))
-            repeats = torch.from_numpy(_repeats(order))
+                repeats = torch.from_numpy(_repeats(order))
             clips = clips[torch.from_numpy(order)]
         else:
             filler = -len(clips) % self.world_size
@@ -82,10 +82,10 @@ def balanced(labels: NDArray[np.int64], balance: float) -> Tensor:
     return torch.from_numpy(np.bincount(labels)[labels] ** -balance)
 
 
-def evened_out(counts: NDArray[np.int64], balance: float) -> Tensor:
-    """Clips of each class that an epoch shows ``(K,)`` float64, on average, of ``counts (K,)`` in the split."""
-    shown = np.where(counts > 0, counts ** (1.0 - balance), 0.0)
-    return torch.from_numpy(shown * (counts.sum() / shown.sum()))
+def shown_per_class(labels: NDArray[np.int64], num_classes: int, balance: float) -> Tensor:
+    """Clips of each class ``(K,)`` float64 that an epoch shows, on average, of clips with ``labels (N,)``."""
+    weights = balanced(labels, balance).double()
+    return torch.from_numpy(labels).bincount(weights, minlength=num_classes) * (len(labels) / weights.sum())
 
 
 def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:

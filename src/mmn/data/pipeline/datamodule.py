@@ -16,7 +16,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.batch import Batch
-from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced, evened_out
+from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced, shown_per_class
 from mmn.data.pipeline.frames import Sampling
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
@@ -183,7 +183,7 @@ class SkeletonDataModule(L.LightningDataModule):
     def shown_per_class(self) -> Tensor:
         """Clips of each class that an epoch of training shows ``(K,)``, on average."""
         labels = self._clips("train").labels[self._training_clips]
-        return evened_out(np.bincount(labels, minlength=len(self.data.classes.names)), self.balance)
+        return shown_per_class(labels, len(self.data.classes.names), self.balance)
 
     @property
     def _device(self) -> torch.device:

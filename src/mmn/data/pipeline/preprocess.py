@@ -198,18 +198,20 @@ class ClipFetcher:
         if self._between:
             low = torch.minimum(low, (last - 1).clamp(min=0))
             low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frames before and after
-        x, box = self.store.take(clips, low)
+        recorded, box = self.store.take(clips, low)
         labels = mirrored = None
         if self._mirrored is not None:
             labels = self.labels.index_select(0, clips)
             mirrored = self._mirrored[labels]
-        sample = Sample(x, moments.times, low, labels, mirrored)
+        sample = Sample(recorded, moments.times, low, labels, mirrored)
         between = (moments.frames - low[:, :count]).float()[:, :, None, None]
-        if draws and self._augmentation.has("keypoints"):
+        augmented = draws is not None and self._augmentation.has("keypoints")
+        if draws and augmented:
             sample = self._augmentation.apply("keypoints", sample, draws, self.layout)
-            found = [self._box_of(self._interpolated(each, between)[0]) for each in (x, sample.clips)]
-            box = moved(box, *found)  # so that the augmented clip fills its box as the recorded one does
         x, step = self._interpolated(sample.clips, between)
+        if augmented:  # so that the augmented clip fills its box as the recorded one does
+            plain, _ = self._interpolated(recorded, between)
+            box = moved(box, self._box_of(plain), self._box_of(x))
         following = None
         if self._neighbours and step is not None:
             ahead = torch.where(moments.backwards, -1.0, 1.0)[:, None, None, None]
