@@ -88,6 +88,18 @@ def test_early_stopping_finishes_the_run(jhmdb_like: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_the_last_epoch_is_reported_beside_the_best(jhmdb_like: Path, tmp_path: Path) -> None:
+    """The best validation is in the middle of the last epoch: same epoch, other weights."""
+    folder = tmp_path / "run"
+    options = ("+trainer.val_check_interval=0.5", "trainer.max_epochs=1", "scheduler.warmup_epochs=0")
+    assert train(folder, jhmdb_like, *options, "optimizer.lr=1e-2", "seed=2", "data.batch_size=8").returncode == 0
+    losses = column(folder, "val/loss")
+    found = json.loads((folder / "metrics.json").read_text())
+    assert found["val"]["loss"] == pytest.approx(losses[0], abs=1e-4)
+    assert found["about"]["last_epoch"]["val"]["loss"] > losses[0] + 1e-3  # one batch after losses[1]
+
+
+@pytest.mark.slow
 def test_an_epoch_without_validation_logs_no_validation_metric(jhmdb_like: Path, tmp_path: Path) -> None:
     ended = train(tmp_path / "run", jhmdb_like, "+trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4")
     lines = [line for line in ended.stdout.splitlines() if line.startswith("epoch ")]
