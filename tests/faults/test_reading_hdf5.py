@@ -13,10 +13,12 @@ import pytest
 from commands import in_process
 
 from faults.hostile import HOSTILE
-from mmn.data.format.hdf5 import read_data
+from mmn.data.format.hdf5 import has_checksums, read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores, write_scores
+from mmn.hdf5.digest import digest
+from mmn.hdf5.hashes import hashes_of, read_rows, write_rows
 
 
 @pytest.fixture
@@ -76,16 +78,49 @@ def test_a_truncated_file_is_refused(share: float, copy: Path) -> None:
         read_data(copy)
 
 
-def test_damage_within_a_chunk_is_reported(copy: Path, jhmdb_like: Path) -> None:
+@pytest.mark.parametrize("earlier", [False, True])
+def test_damage_among_the_coordinates_is_reported(earlier: bool, copy: Path) -> None:
+    if earlier:
+        with_checksums_of_hdf5(copy)
     with h5py.File(copy) as file:
-        where = file["val/keypoints"].id.get_chunk_info(0).byte_offset
+        data = file["val/keypoints"].id
+        where = data.get_chunk_info(0).byte_offset if earlier else data.get_offset()
     with copy.open("r+b") as raw:
         raw.seek(where + 100)
         raw.write(b"\xff")
-    with pytest.raises(UserError, match="val/keypoints is damaged"):
+    with pytest.raises(UserError, match="val/keypoints is damaged" if earlier else "the content of val has changed"):
         read_data(copy)
     with pytest.raises(UserError, match="val/keypoints cannot be read at frames 0 to"):
         read_data(copy, memory_limit=0)
+
+
+def with_checksums_of_hdf5(path: Path) -> None:
+    """Store coordinates as earlier versions did."""
+    with h5py.File(path, "a") as file:
+        for group in (file["train"], file["val"], file["test"]):
+            values = group["keypoints"][()]
+            del group["keypoints"], group["keypoints_hashes"]
+            group.create_dataset("keypoints", data=values, chunks=(128, *values.shape[1:]), fletcher32=True)
+            group.attrs["digest"] = digest(group)
+
+
+def test_files_of_earlier_versions_are_read(copy: Path, jhmdb_like: Path) -> None:
+    with_checksums_of_hdf5(copy)
+    assert_equal(read_data(copy), read_data(jhmdb_like))
+    assert has_checksums(copy)
+
+
+def test_every_row_read_is_verified(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        write_rows(file, "rows", np.arange(1000).reshape(500, 2))
+        rows, hashes = file["rows"], hashes_of(file["rows"])
+        np.testing.assert_array_equal(read_rows(rows, hashes, 100, 450), np.arange(200, 900).reshape(350, 2))
+        rows[260, 1] = -1  # in the third block, rows 256 to 383
+        read_rows(rows, hashes, 0, 256)
+        read_rows(rows, hashes, 384, 500)
+        for start, stop in ((256, 257), (380, 390), (0, 500)):
+            with pytest.raises(OSError, match="rows is damaged"):
+                read_rows(rows, hashes, start, stop)
 
 
 def test_a_changed_label_is_detected(copy: Path) -> None:

@@ -22,6 +22,7 @@ from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, write_scores
 from mmn.files import replacing, write_json
 from mmn.hdf5.digest import digest
+from mmn.hdf5.hashes import write_rows
 from mmn.hdf5.writing import new_hdf5
 
 
@@ -120,6 +121,7 @@ def test_40000_classes_survive_a_round_trip(small: SkeletonData, tmp_path: Path)
 def test_group_digests_cover_everything_without_checksums(tmp_path: Path) -> None:
     with new_hdf5(tmp_path / "x.h5") as file:
         file.create_dataset("checked", data=np.arange(100), chunks=(10,), fletcher32=True)
+        write_rows(file, "hashed", np.arange(300))
         file["plain"] = [1, 2]
         file.create_group("inner")["name"] = "ü"
     with h5py.File(tmp_path / "x.h5", "a") as file:

@@ -7,6 +7,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.hdf5.hashes import hashes_of
+
 DIGEST = "digest"
 """The attribute that holds a group's digest."""
 
@@ -15,17 +17,22 @@ _AT_ONCE = 1 << 27
 
 
 def digest(group: h5py.Group) -> str:
-    """SHA-256 over the attributes of a group and its data sets, except those whose chunks have checksums."""
+    """SHA-256 over the attributes of a group and its data sets, except those that are verified when read."""
     total = hashlib.sha256()
     for name in sorted(group.attrs):
         if name != DIGEST:
             _add(total, name, np.asarray(group.attrs[name]))
     for name in sorted(group):
         dataset = group[name]
-        if isinstance(dataset, h5py.Dataset) and not dataset.fletcher32:
+        if isinstance(dataset, h5py.Dataset) and not is_verified(dataset):
             is_text = dataset.dtype.kind == "O" and dataset.ndim == 1
             _add(total, name, np.array(texts(dataset), object) if is_text else np.asarray(dataset[()]))
     return total.hexdigest()
+
+
+def is_verified(dataset: h5py.Dataset) -> bool:
+    """Whether reading a data set verifies it, by hashes of its rows or by HDF5's checksums of its chunks."""
+    return bool(dataset.fletcher32) or hashes_of(dataset) is not None
 
 
 def is_intact(group: h5py.Group) -> bool | None:

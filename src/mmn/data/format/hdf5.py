@@ -16,13 +16,13 @@ from mmn.data.format.layout import Layout
 from mmn.data.format.lazy import LazyDataset
 from mmn.data.format.skeletons import SPLITS, SkeletonData, check_data
 from mmn.errors import UserError
-from mmn.hdf5.digest import DIGEST, is_intact
+from mmn.hdf5.digest import DIGEST, is_intact, is_verified
+from mmn.hdf5.hashes import are_intact, hashes_of, write_rows
 from mmn.hdf5.reading import content, open_hdf5
 from mmn.hdf5.writing import CHECKED, new_hdf5
 
 FORMAT = "mmn-skeleton"
 VERSION = 1
-_FRAMES_PER_CHUNK = 128  # a clip or two: fewer read a single clip faster, more the whole file
 
 
 def write_data(path: str | Path, data: SkeletonData) -> None:
@@ -46,8 +46,7 @@ def write_data(path: str | Path, data: SkeletonData) -> None:
         write_classes(file.create_group("classes"), data.classes)
         for split, clips in data.splits.items():
             group = file.create_group(split)
-            chunk = (min(_FRAMES_PER_CHUNK, len(clips.keypoints)), *clips.keypoints.shape[1:])
-            group.create_dataset("keypoints", data=clips.keypoints, **{**CHECKED, "chunks": chunk})
+            write_rows(group, "keypoints", np.asarray(clips.keypoints, np.float32))
             if clips.filled is not None:
                 group.create_dataset("filled", data=np.asarray(clips.filled, np.uint8), compression="gzip", **CHECKED)
             group["offsets"] = clips.offsets
@@ -90,11 +89,15 @@ def read_data(path: str | Path, splits: Sequence[str] = SPLITS, memory_limit: fl
             splits={split: _read_clips(group_of(file, split, path), path, lazy) for split in present},
         )
         changed = [name for name in ("/", "layout", "classes", *present) if is_intact(file[name]) is False]
+        hashes = {} if lazy else {split: hashes_of(file[split]["keypoints"]) for split in present}
     check_data(data, str(path))
+    changed += [
+        split for split, found in hashes.items() if not are_intact(np.asarray(data.splits[split].keypoints), found)
+    ]
     if changed:
         raise UserError(
             f"{path}: the content of {changed[0]} has changed, its digest differs; get the file again, or "
-            "remove that group's attribute digest if it was changed on purpose."
+            "remove that group's attribute digest, and its keypoints_hashes, if it was changed on purpose."
         )
     return data
 
@@ -122,7 +125,7 @@ def has_checksums(path: str | Path) -> bool:
     with open_hdf5(Path(path), "convert or download it again") as file:
         groups = [item for item in file.values() if isinstance(item, h5py.Group)]
         return all(DIGEST in group.attrs for group in (file, *groups)) and all(
-            group["keypoints"].fletcher32 for group in groups if "keypoints" in group
+            is_verified(group["keypoints"]) for group in groups if "keypoints" in group
         )
 
 

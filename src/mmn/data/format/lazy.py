@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmn.errors import UserError
+from mmn.hdf5.hashes import hashes_of, read_rows
 from mmn.hdf5.reading import state
 
 
@@ -55,6 +56,7 @@ class LazyDataset(LazyArray):
     def __init__(self, dataset: h5py.Dataset, path: Path, dtype: Any) -> None:
         super().__init__(dataset.shape, dtype)
         self.path, self.name, self.state = path, dataset.name, state(dataset.file)
+        self.hashes = hashes_of(dataset)
         self._opened: tuple[int, h5py.Dataset] | None = None  # process and data set
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
@@ -66,7 +68,7 @@ class LazyDataset(LazyArray):
         try:
             if self._opened is None or self._opened[0] != os.getpid():
                 self._opened = os.getpid(), h5py.File(self.path, "r")[self.name]
-            found = np.asarray(self._opened[1][start:stop], self.dtype)
+            found = np.asarray(read_rows(self._opened[1], self.hashes, start, stop), self.dtype)
             unchanged = state(self._opened[1].file) == self.state
         except (OSError, KeyError, RuntimeError):
             raise UserError(
