@@ -82,6 +82,29 @@ def test_a_missing_joint_keeps_its_last_position(small: SkeletonData, small_chec
     np.testing.assert_allclose(answers[-1], predictor([clip[1:]])[0], rtol=1e-5)
 
 
+def test_a_joint_that_is_never_seen_is_taken_to_be_at_its_neighbour(
+    small: SkeletonData, small_checkpoint: Path
+) -> None:
+    predictor, clip = echoing(small_checkpoint), small.splits["test"].clip(0)[:6].copy()
+    wrist, elbow = (small.layout.joints.index(name) for name in ("right_wrist", "right_elbow"))
+    shown = clip.copy()
+    shown[:, wrist] = shown[1] = np.nan  # and nobody is seen in frame 1
+    clip[:, wrist], clip[1] = clip[:, elbow], clip[0]
+    stream = predictor.stream(3)
+    answers = [stream(frame) for frame in shown]
+    assert [answer is None for answer in answers] == [True, True, True, False, False, False]
+    clip[1, wrist] = clip[0, elbow]
+    np.testing.assert_allclose(answers[-1], predictor([clip[3:]])[0], rtol=1e-5)
+
+
+def test_joints_that_the_network_does_not_use_are_not_waited_for(small: SkeletonData, small_checkpoint: Path) -> None:
+    layout = small.layout
+    more = replace(layout, joints=[*layout.joints, "hat"], parts={**layout.parts, "hat": [layout.num_joints]})
+    stream = mmn.Predictor(small_checkpoint).stream(4, more)
+    frame = small.splits["test"].clip(0)[0]
+    assert stream(np.concatenate([frame, np.full((1, 2), np.nan)])) is not None
+
+
 @pytest.mark.parametrize(
     ("frame", "sentence"),
     [
@@ -138,6 +161,19 @@ def test_each_frame_gets_an_answer(
     assert done.stderr.startswith("9 frames: ")
 
 
+def test_nobody_in_view_and_empty_lines_do_not_end_a_stream(
+    small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = small.splits["test"].clip(0)[:2].tolist()
+    lines = [json.dumps(first), "", json.dumps([None] * 15), json.dumps(second), "[[]]"]
+    done = ask(monkeypatch, tmp_path, small_checkpoint, lines, "--top", "1", coded=False)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [answer["frame"] for answer in answers] == [0, 1, 2]
+    assert all(answer["likeliest"] for answer in answers)
+    assert "3 frames: " in done.stderr  # although it ended in an error
+    assert "line 5 of the stream" in done.stderr
+
+
 def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
     frames = small.splits["test"].clip(0)[:1].tolist()
     best = run / "checkpoints" / "best.ckpt"
@@ -153,8 +189,8 @@ def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_p
         (["7"], (), "line 1 of the stream: it is not a frame ('int' object is not iterable)"),
         (["null"], (), "it is not a frame"),
         (["{}"], (), "it is not a frame ('keypoints')"),
-        (["[]"], (), "it is not a frame"),
-        (["[null]"], (), "it is not a frame"),
+        (["[]"], (), "a frame has shape (0,)"),
+        (["[null]"], (), "a frame has shape (1, 2) instead of (15 joints"),
         (['[["a", "b"]]'], (), "it is not a frame (could not convert string to float"),
         (["[[1, 2], [3]]"], (), "it is not a frame (setting an array element"),
         (["[" * 200_000], (), "it is not a frame"),

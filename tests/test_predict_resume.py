@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_predict import predict, rows, save_arrays
 
@@ -29,7 +30,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, clip: int) -> list[int]:
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
-@pytest.mark.parametrize("half", [b"", b'{"names": ["test/te'], ids=["whole", "half_a_line"])
+@pytest.mark.parametrize("half", [b"", b'{"test/te'], ids=["whole", "half_a_line"])
 def test_an_interrupted_run_is_resumed(
     small_checkpoint: Path, small: SkeletonData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, half: bytes
 ) -> None:
@@ -57,6 +58,34 @@ def test_an_interrupted_run_is_resumed(
     assert predict(tmp_path, *options, f"whole.{form}").returncode == 0
     assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
     assert not record.exists()
+
+
+def test_clips_that_changed_are_recognised_again(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
+    clips = {name: small.splits["test"].clip(index) for index, name in enumerate("abc")}
+    np.savez(tmp_path / "first.npz", **clips)
+    (tmp_path / "second.npz").write_bytes(b"broken")
+    options = small_checkpoint, "first.npz", "second.npz", "--top", 1, "--output", "p.csv"
+    assert predict(tmp_path, *options).returncode == 1
+    np.savez(tmp_path / "first.npz", a=clips["a"], b=2 * clips["b"][:9])  # b changed, c removed
+    np.savez(tmp_path / "second.npz", d=clips["c"])
+    assert predict(tmp_path, *options).returncode == 0
+    resumed = rows(tmp_path / "p.csv")
+    assert predict(tmp_path, *options).returncode == 0
+    assert resumed == rows(tmp_path / "p.csv")
+    assert [row["name"] for row in resumed] == ["a", "b", "d"]
+
+
+def test_files_of_one_name_are_told_apart_by_their_folders(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    for folder in ("p1", "p2", "p3"):
+        (tmp_path / folder).mkdir()
+        np.savez(tmp_path / folder / "interview.npz", interview=small.splits["test"].clip(0))
+    sources = [f"{folder}/interview.npz" for folder in ("p1", "p2", "p3")]
+    assert predict(tmp_path, small_checkpoint, *sources, "--top", 1, "--output", "p.csv").returncode == 0
+    assert [row["name"] for row in rows(tmp_path / "p.csv")] == ["interview", "p2/interview", "p3/interview"]
+    again = predict(tmp_path, small_checkpoint, sources[0], f"p2/../{sources[0]}", "--output", "p.csv")
+    assert "is given more than once" in again.stderr
 
 
 def test_a_different_command_starts_over(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:

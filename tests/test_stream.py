@@ -54,6 +54,16 @@ def test_clips_without_movement_fit_every_modality(small: SkeletonData) -> None:
         check_modality(stream, mmn.prepare(still, small.layout, name, num_frames=16)[0])
 
 
+@pytest.mark.parametrize("layout", ["coco17", "ntu25", "ma52"])
+def test_a_centre_at_the_origin_is_no_sign_of_bones(layout: str, small: SkeletonData) -> None:
+    skeleton = load_layout(layout)
+    clip = 100 * np.random.default_rng(0).normal(size=(9, skeleton.num_joints, 2))
+    clip -= clip[:, [skeleton.centre]]  # relative to the centre, as many recordings are
+    way = Preprocessing(Modality("joint"), 16, "person")
+    prepared, _ = mmn.prepare([clip], skeleton, "joint", num_frames=16, normalisation="person")
+    check_modality(Stream(way, skeleton, small.classes, MMN_TARGET, {"num_frames": 16}), prepared)
+
+
 def test_input_is_prepared_from_the_networks_stream(small_checkpoint: Path, small: SkeletonData) -> None:
     network = mmn.load_network(small_checkpoint)
     clips = [small.splits["test"].clip(i) for i in range(3)]

@@ -31,14 +31,16 @@ def run_live(options: argparse.Namespace, predictor: "Predictor", threshold: flo
 
     from mmn.engine.live import answers
 
-    taken = []
+    taken: list[float] = []
     try:
         for answer in answers(predictor, sys.stdin.buffer, options.window, options.layout, options.top, threshold):
             taken.append(answer["ms"])
             print(json.dumps(answer, ensure_ascii=False), flush=True)
     except BrokenPipeError:  # the reader of stdout has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:  # also when the user ends it
+        if taken:
+            middle, slow = np.percentile(taken, [50, 95])
+            print(f"{len(taken)} frames: {middle:.1f} ms median, {slow:.1f} ms at 95 %", file=sys.stderr)
     if not taken:
         raise UserError("there are no frames on stdin; write one per line, as a JSON list of joints [x, y].")
-    middle, slow = np.percentile(taken, [50, 95])
-    print(f"{len(taken)} frames: {middle:.1f} ms median, {slow:.1f} ms at 95 %", file=sys.stderr)

@@ -2,16 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from os.path import realpath  # Path.resolve() fails at a link to itself
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmn.cli.convert import add_options, read_options
+from mmn.cli.convert import add_options
 from mmn.cli.device import add_device, chosen_device
 from mmn.cli.live import check_live, run_live
+from mmn.cli.predict_table import divided, write_table
 from mmn.cli.video import add_video_options, check_overlay, pose_source, write_video
 from mmn.errors import UserError
 from mmn.text import counted
@@ -19,13 +20,10 @@ from mmn.text import counted
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from mmn.cli.predict_table import Finished
     from mmn.engine.predict import Recordings, Sliding
-    from mmn.evaluation.growing_table import GrowingTable
     from mmn.evaluation.row_file import Row
     from mmn.inference.predict import Predictor
-
-    Finished = tuple[Set[str], list[Row]]
-    Find = Callable[[Set[str]], Iterator[Finished]]
 
 
 def register(commands: Any) -> None:
@@ -71,6 +69,7 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from mmn.data.sources.options import check_fps
     from mmn.evaluation.row_file import check_form
     from mmn.evaluation.segment_files import FORMS, check_segment_form
     from mmn.inference.predict import Predictor
@@ -79,6 +78,7 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError("--output is for clips and --segments for long recordings; give only one.")
     if options.segments is not None and options.threshold is not None and options.coverage is not None:
         raise UserError("--threshold and --coverage both set the minimum probability of an action; give only one.")
+    check_fps(options.fps)
     if options.top < 1:
         raise UserError(f"--top is {options.top}; use 1 or more.")
     if options.output is not None:
@@ -92,8 +92,10 @@ def _run(options: argparse.Namespace) -> None:
     checkpoints = options.checkpoint.split(",")
     if not all(checkpoints):
         raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
-    written = options.output or options.segments
-    if written is not None and realpath(written) in map(realpath, options.sources):
+    written, paths = options.output or options.segments, [realpath(source) for source in options.sources]
+    if twice := next((source for source in options.sources if paths.count(realpath(source)) > 1), None):
+        raise UserError(f"{twice} is given more than once; give each source once.")
+    if written is not None and realpath(written) in paths:
         raise UserError(f"{written} is one of the sources; write to another file.")
     sees = {"layout": options.layout, "modality": options.modality}
     predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
@@ -111,11 +113,11 @@ def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progr
 
     find = partial(_likeliest, options, predictor, progress, _least(options, predictor))
     if options.output is None:
-        for _, rows in find(frozenset()):
-            _print(rows)
+        for found in find({}):
+            _print(row for rows in found.values() for row in rows)
         return
-    table = _write(options.output, COLUMNS, options, find)
-    print(f"{options.output}: {len(table.done)} clips")
+    table = write_table(options.output, COLUMNS, options, find)
+    print(f"{options.output}: {table.clips} clips")
 
 
 def _least(options: argparse.Namespace, predictor: "Predictor") -> float:
@@ -124,17 +126,21 @@ def _least(options: argparse.Namespace, predictor: "Predictor") -> float:
 
 
 def _likeliest(
-    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", threshold: float, done: Set[str]
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", threshold: float, recorded: "Finished"
 ) -> "Iterator[Finished]":
-    """Names of clips that are not ``done``, and their rows."""
+    """The rows of each clip, a batch at a time."""
     from mmn.engine.predict import likeliest_of
 
-    for name, recordings, _ in _read(options, predictor, progress, done):
-        task = progress.add_task(name, total=len(recordings.clips))
-        for guesses in likeliest_of(predictor, recordings, options.top, threshold):
-            names = {guess.name for guess in guesses}
-            yield names, [guess.as_row() for guess in guesses]
-            progress.advance(task, len(names))
+    for name, recordings in _read(options, predictor, progress):
+        finished, left, identity = divided(recordings, recorded)
+        yield finished
+        task = progress.add_task(name, total=len(left.clips))
+        for guesses in likeliest_of(predictor, left, options.top, threshold):
+            found: dict[str, list[Row]] = {}
+            for guess in guesses:
+                found.setdefault(identity[guess.name], []).append(guess.as_row())
+            yield found
+            progress.advance(task, len(found))
 
 
 def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Progress") -> None:
@@ -143,11 +149,11 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
 
     find = partial(_actions, options, predictor, progress, _sliding(options, predictor))
     if options.segments.suffix.lower() in OF_ONE_RECORDING:
-        rows, count = [row for _, found in find(frozenset()) for row in found], 1
+        rows, count = [row for found in find({}) for rows in found.values() for row in rows], 1
         write_segments(options.segments, [Segment(*row.values()) for row in rows])
     else:
-        table = _write(options.segments, COLUMNS, options, find)
-        rows, count = table.rows, len(table.done)
+        table = write_table(options.segments, COLUMNS, options, find)
+        rows, count = table.rows, table.clips
     print(f"{options.segments}: {counted(len(rows), 'segment')} of {counted(count, 'recording')}")
 
 
@@ -167,62 +173,46 @@ def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
 
 
 def _actions(
-    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", sliding: "Sliding", done: Set[str]
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", sliding: "Sliding", recorded: "Finished"
 ) -> "Iterator[Finished]":
-    """Names of recordings that are not ``done``, and the rows of their segments."""
-    from mmn.engine.predict import segments_of
+    """The rows of the segments of each recording."""
+    from mmn.engine.predict import ASSUMED_FPS, segments_of
     from mmn.evaluation.segment_files import OF_ONE_RECORDING
 
     count = 0
-    for name, recordings, fps in _read(options, predictor, progress, done):
+    for name, recordings in _read(options, predictor, progress):
         count += len(recordings.clips)
         if options.segments.suffix.lower() in OF_ONE_RECORDING and count > 1:
             raise UserError(
                 f"{options.segments} can hold only one recording, but there are several; use .csv or .json."
             )
-        advance = partial(progress.advance, progress.add_task(name, total=int(recordings.clips.lengths.sum())))
-        for recording, segments in segments_of(predictor, recordings, sliding, fps, advance):
-            yield {recording}, [segment.as_row() for segment in segments]
-
-
-def _write(path: Path, columns: list[str], options: argparse.Namespace, find: "Find") -> "GrowingTable":
-    """Write rows as they are found, continuing the file if the same command was interrupted."""
-    from mmn.evaluation.growing_table import growing_table
-
-    with growing_table(path, columns, _request(options)) as table:
-        if table.done:
-            print(f"{path}: {counted(len(table.done), 'clip')} finished before, continuing", file=sys.stderr)
-        for names, rows in find(table.done):
-            table.add(names, rows)
-    return table
-
-
-def _request(options: argparse.Namespace) -> dict[str, str]:
-    """Everything that rows depend on: the options and the checkpoint files."""
-    from mmn.inference.checkpoint_file import checkpoint_file
-
-    files = [Path(checkpoint_file(path)).stat() for path in options.checkpoint.split(",")]
-    asked = {name: str(value) for name, value in vars(options).items() if name not in ("run", "device")}
-    return {**asked, "files": str([(file.st_size, file.st_mtime_ns) for file in files])}
+        if None in recordings.fps:
+            print(
+                f"{name}: {ASSUMED_FPS:g} frames per second are assumed; give --fps if it has others", file=sys.stderr
+            )
+        finished, left, identity = divided(recordings, recorded)
+        yield finished
+        advance = partial(progress.advance, progress.add_task(name, total=int(left.clips.lengths.sum())))
+        for recording, segments in segments_of(predictor, left, sliding, advance):
+            yield {identity[recording]: [segment.as_row() for segment in segments]}
 
 
 def _read(
-    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", done: Set[str]
-) -> Iterator[tuple[str, "Recordings", float]]:
-    """Each source's name, its recordings that are not ``done`` and frame rate; prints notes on them to stderr."""
-    from mmn.engine.predict import read_recordings, with_unique_names, without
+    options: argparse.Namespace, predictor: "Predictor", progress: "Progress"
+) -> Iterator[tuple[str, "Recordings"]]:
+    """Each source's name and recordings; prints notes on them to stderr."""
+    from mmn.engine.predict import read_recordings, with_unique_names
 
     seen: set[str] = set()
     for source in options.sources:
-        poses, fps = pose_source(options, source, progress)
-        asked = {**({} if fps is None else {"fps": fps}), **read_options(options)}
-        found = read_recordings(poses, predictor, options.layout, options.split, **asked)
+        poses, how = pose_source(options, source, progress)
+        found = read_recordings(poses, predictor, options.layout, options.split, **how)
         if found.notes:
             print(f"{source}: {found.notes}", file=sys.stderr)
-        yield source.name, without(with_unique_names(found, source, seen), done), options.fps or fps or 30.0
+        yield source.name, with_unique_names(found, source, seen)
 
 
-def _print(rows: "Sequence[Row]") -> None:
+def _print(rows: "Iterable[Row]") -> None:
     from mmn.text import plain
 
     for row in rows:

@@ -1,6 +1,7 @@
 """Videos as sources of ``mmn predict``."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 from functools import partial
 from os.path import realpath
@@ -47,14 +48,21 @@ def check_overlay(options: argparse.Namespace) -> None:
         raise UserError(f"{options.overlay} is the source; write to another file.")
 
 
-def pose_source(options: argparse.Namespace, source: Path, progress: "Progress") -> tuple[Path, float | None]:
-    """The file to read poses from, and for a video its frame rate; poses of a video are estimated if necessary."""
+def pose_source(options: argparse.Namespace, source: Path, progress: "Progress") -> tuple[Path, dict[str, Any]]:
+    """The file to read poses from and the options to read it with; poses of a video are estimated if necessary."""
     from mmn.data.sources.video import Video, is_video, poses_of
 
     if not is_video(source):
-        return source, None
+        return source, _reading(options)
     watch = partial(_watched, progress, f"{source.name}: poses")
-    return poses_of(source, options.poses, chosen_device(options), watch), Video(source).fps
+    poses = poses_of(source, options.poses, chosen_device(options), watch)
+    return poses, {"fps": Video(source).fps, **_reading(options)}
+
+
+def _reading(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of ``read_source``; a long recording is read however long joints are missing in it."""
+    is_long = options.segments is not None or options.overlay is not None
+    return {**({"max_gap": sys.maxsize, "max_filled": 1.0} if is_long else {}), **read_options(options)}
 
 
 def _watched(progress: "Progress", words: str, frames: Iterable[Any], count: int) -> Iterable[Any]:
@@ -67,8 +75,8 @@ def write_video(options: argparse.Namespace, predictor: "Predictor", sliding: "S
     from mmn.engine.predict import probabilities_of, read_recordings
     from mmn.reporting.overlay import write_overlay
 
-    poses, _ = pose_source(options, options.sources[0], progress)
-    found = read_recordings(poses, predictor, options.layout, **read_options(options))
+    poses, how = pose_source(options, options.sources[0], progress)
+    found = read_recordings(poses, predictor, options.layout, **how)
     if len(found.clips) != 1:
         raise UserError("--overlay shows one person; leave --person all out.")
     [chances] = probabilities_of(predictor, found, sliding)

@@ -25,22 +25,24 @@ def answers(
 
     Args:
         predictor: the networks.
-        lines: each a JSON list of joints, ``[x, y]`` or null, or an object with such a list as ``keypoints``.
+        lines: each a JSON list of joints, ``[x, y]`` or null, or an object with such a list as ``keypoints``; empty
+            lines are skipped.
         window: number of frames that are classified as one clip; None for ``predictor.window``.
         layout: the layout of a frame; None for the networks' own.
-        places: number of classes, most likely first; there are none until every joint has been seen.
+        places: number of classes, most likely first; there are none while joints are waited for.
         threshold: see ``likeliest``.
 
     Raises:
         UserError: a line is not a frame.
     """
     stream = predictor.stream(window, layout)
-    for number, line in enumerate(iter(lambda: lines.readline(_LONGEST), b"")):
+    frames = (line for line in enumerate(iter(lambda: lines.readline(_LONGEST), b""), start=1) if line[1].strip())
+    for number, (place, line) in enumerate(frames):
         start = time.perf_counter()
         try:
-            probabilities = stream(_frame(line))
+            probabilities = stream(_frame(line, predictor.coordinates))
         except UserError as error:
-            raise UserError(f"line {number + 1} of the stream: {error}") from None
+            raise UserError(f"line {place} of the stream: {error}") from None
         rows: list[dict[str, Any]] = []
         if probabilities is not None:
             with np.errstate(divide="ignore"):
@@ -51,12 +53,12 @@ def answers(
         yield {"frame": number, "likeliest": classes, "ms": round(1000 * (time.perf_counter() - start), 3)}
 
 
-def _frame(line: bytes) -> NDArray[np.float64]:
-    """The joints ``(V, C)`` in a line, NaN where they are missing."""
+def _frame(line: bytes, width: int) -> NDArray[np.float64]:
+    """The joints ``(V, C)`` in a line, NaN where they are missing; if all are, they have ``width`` coordinates."""
     try:
         content = json.loads(line)
         joints = content["keypoints"] if isinstance(content, dict) else content
-        width = max(len(joint) for joint in joints if joint is not None)
+        width = max((len(joint) for joint in joints if joint is not None), default=width)
         return np.array([[None] * width if joint is None else joint for joint in joints], dtype=np.float64)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise UserError(

@@ -1,11 +1,12 @@
 """Read recordings of any kind, and recognise actions in each."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN, Clips
@@ -23,8 +24,11 @@ from mmn.errors import UserError
 from mmn.evaluation.probabilities import Guess, likeliest
 from mmn.evaluation.scores import Scores
 from mmn.evaluation.segments import Segment, segments_in
-from mmn.inference.long_recording import frame_probabilities
+from mmn.inference.long_recording import check_windows, frame_probabilities
 from mmn.inference.predict import Predictor
+
+ASSUMED_FPS = 30.0
+"""Frames per second of recordings that do not say theirs."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +39,21 @@ class Recordings:
         clips: the clips of all splits.
         layout: their skeleton.
         frames: the frame numbers ``(T,)`` of each clip, 0 for the recording's first frame.
+        fps: the frames per second of each clip; None where they are unknown.
         notes: what was changed or assumed in reading, for the user.
     """
 
     clips: Clips
     layout: Layout
     frames: list[NDArray[np.int64]]
+    fps: list[float | None]
     notes: str = ""
+
+    def identities(self) -> list[str]:
+        """Name and a hash of the coordinates of each clip: what an earlier result is recognised by."""
+        clips = (np.ascontiguousarray(self.clips.clip(index)) for index in range(len(self.clips)))
+        hashes = [xxhash.xxh3_64_hexdigest(clip.data) for clip in clips]
+        return [f"{name} {hash_}" for name, hash_ in zip(self.clips.names, hashes, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class Sliding:
         background: the class that means no action; None for that of ``data.rest``.
 
     Raises:
-        UserError: the threshold is not a probability.
+        UserError: the threshold is not a probability, or the other numbers are impossible.
     """
 
     window: int = 64
@@ -66,6 +78,7 @@ class Sliding:
     background: str | None = None
 
     def __post_init__(self) -> None:
+        check_windows(self.window, self.stride, 0 if self.smooth is None else self.smooth)
         if not 0 < self.threshold <= 1:
             raise UserError(f"--threshold is {self.threshold:g}; it must be a probability above 0 and at most 1.")
 
@@ -98,7 +111,7 @@ def read_recordings(
 def _recordings(
     source: Path, predictor: Predictor, layout: str | None, split: str | None, options: dict[str, Any]
 ) -> Recordings:
-    notes, numbers = "", {}
+    notes, numbers, rates = "", {}, {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
         data = read_data(source)
     else:
@@ -110,22 +123,20 @@ def _recordings(
                 f"{source} holds {error.words}, which do not include {some(error.lacking)}, but the network needs "
                 "them; give recordings that have them, or a network trained without them (data.joints=[…])."
             ) from None
-        data, numbers = found.data, found.frames
+        data, numbers, rates = found.data, found.frames, found.fps
         notes = "; ".join(note for note in data.source.split("; ")[1:] if note != UNNAMED)
     if split is not None and split not in data.splits:
         raise UserError(f"{source} has no split {split}; it has {', '.join(data.splits)}.")
     clips = join(data.splits) if split is None else data.splits[split]
     frames = [numbers.get(name, np.arange(length)) for name, length in zip(clips.names, clips.lengths, strict=True)]
-    return Recordings(clips, data.layout, frames, notes)
+    fps = [options.get("fps") or rates.get(name) for name in clips.names]
+    return Recordings(clips, data.layout, frames, fps, notes)
 
 
-def without(recordings: Recordings, done: Set[str]) -> Recordings:
-    """The recordings whose names are not in ``done``."""
-    if done.isdisjoint(recordings.clips.names):
-        return recordings
-    left = [index for index, name in enumerate(recordings.clips.names) if name not in done]
-    frames = [recordings.frames[index] for index in left]
-    return replace(recordings, clips=take(recordings.clips, np.array(left, np.int64)), frames=frames)
+def some_of(recordings: Recordings, chosen: Sequence[int]) -> Recordings:
+    """The recordings at these indices."""
+    frames, fps = [recordings.frames[index] for index in chosen], [recordings.fps[index] for index in chosen]
+    return replace(recordings, clips=take(recordings.clips, np.array(chosen, np.int64)), frames=frames, fps=fps)
 
 
 def likeliest_of(
@@ -145,23 +156,26 @@ def segments_of(
     predictor: Predictor,
     recordings: Recordings,
     sliding: Sliding,
-    fps: float,
     advance: Callable[[int], None] = lambda frames: None,
 ) -> Iterator[tuple[str, list[Segment]]]:
-    """Yield the name and segments of each recording; times are relative to its first frame.
+    """Yield the name and segments of each recording; times are relative to its first frame, in seconds.
 
     Args:
         predictor: the networks.
         recordings: the recordings.
         sliding: window, stride, threshold and smoothing.
-        fps: frames per second.
         advance: called with the number of frames processed since the last call, several times per long recording.
     """
 
     found, classes = probabilities_of(predictor, recordings, sliding, advance), predictor.classes.names
     background = predictor.background if sliding.background is None else classes.index(sliding.background)
-    for name, frames, probabilities in zip(recordings.clips.names, recordings.frames, found, strict=True):
-        yield name, segments_in(name, probabilities, frames, classes, fps, sliding.threshold, background)
+    clips = zip(recordings.clips.names, recordings.frames, recordings.fps, found, strict=True)
+    for index, (name, frames, fps, probabilities) in enumerate(clips):
+        rate = fps or ASSUMED_FPS
+        if recordings.clips.filled is not None:
+            filled = recordings.clips.filled[recordings.clips.offsets[index] : recordings.clips.offsets[index + 1]]
+            probabilities[filled.all(axis=1)] = 0.0  # nobody is in view
+        yield name, segments_in(name, probabilities, frames, classes, rate, sliding.threshold, background)
 
 
 def probabilities_of(
@@ -181,18 +195,22 @@ def probabilities_of(
 
 
 def with_unique_names(recordings: Recordings, source: Path, seen: set[str]) -> Recordings:
-    """Rename recordings to ``source/name`` if any of their names is in ``seen``, to which their names are added.
+    """Rename recordings by the shortest part of their source's path that makes their names unlike those in ``seen``.
+
+    Their names are added to ``seen``.
 
     Raises:
-        UserError: the new names are in ``seen`` too.
+        UserError: the source was given before.
     """
     names = recordings.clips.names
-    if not seen.isdisjoint(names):
-        names = [f"{source.stem}/{name}" for name in names]
-    if taken := seen.intersection(names):
-        raise UserError(f"{source} has a clip {min(taken)}, like an earlier source; give each source once.")
-    seen.update(names)
-    return replace(recordings, clips=replace(recordings.clips, names=names))
+    path = source.resolve().with_suffix("").parts
+    prefixes = path[:-1] if names == [source.stem] else path
+    for depth in range(len(prefixes) + 1):
+        unique = ["/".join([*prefixes[len(prefixes) - depth :], name]) for name in names]
+        if seen.isdisjoint(unique):
+            seen.update(unique)
+            return replace(recordings, clips=replace(recordings.clips, names=unique))
+    raise UserError(f"{source} has a clip {names[0]}, like an earlier source; give each source once.")
 
 
 def _unlabelled(recordings: Iterable[Recording]) -> Iterator[Recording]:

@@ -1,7 +1,7 @@
 """A table that is written incrementally and can be resumed."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,27 +14,32 @@ LINES = (".csv", ".jsonl")
 
 
 class GrowingTable:
-    """Rows of finished clips, in the order of completion; see ``growing_table``."""
+    """Rows of finished clips, in the order of completion; see ``growing_table``.
 
-    def __init__(self, path: Path, columns: list[str], record: BinaryIO) -> None:
-        self.done: set[str] = set()
+    Attributes:
+        recorded: identity of a clip → its rows, which an interrupted run has found.
+        rows: the rows added.
+        clips: number of clips added.
+    """
+
+    def __init__(self, path: Path, columns: list[str], record: BinaryIO, recorded: dict[str, Sequence[Row]]) -> None:
+        self.recorded = recorded
         self.rows: list[Row] = []
+        self.clips = 0
         self._path, self._columns, self._record = path, columns, record
         self._file: BinaryIO | None = None
 
-    def add(self, names: Iterable[str], rows: Sequence[Row]) -> None:
-        """Append the rows of finished clips; a clip may have none."""
-        self._record.write(_line({"names": sorted(names), "rows": list(rows)}))
-        self.restore(names, rows)
-
-    def restore(self, names: Iterable[str], rows: Sequence[Row]) -> None:
-        """Append rows that are already in the record."""
-        self.done.update(names)
+    def add(self, found: Mapping[str, Sequence[Row]]) -> None:
+        """Append the rows of finished clips, by the clips' identities; a clip may have none."""
+        if new := {clip: list(rows) for clip, rows in found.items() if clip not in self.recorded}:
+            self._record.write(_line(new))
+        rows = [row for of_clip in found.values() for row in of_clip]
+        self.clips += len(found)
         self.rows += rows
         form = self._path.suffix.lower()
         if form not in LINES:
             return
-        text = lines(form, self._columns, list(rows))
+        text = lines(form, self._columns, rows)
         if self._file is None:  # only now, so that a run that finishes no clip keeps the existing file
             self._file = self._path.open("wb", buffering=0)
             text = header(form, self._columns) + text
@@ -50,47 +55,45 @@ class GrowingTable:
 def growing_table(path: Path, columns: list[str], request: dict[str, Any]) -> Iterator[GrowingTable]:
     """Write a table incrementally: CSV and JSON lines are always up to date, JSON is written at the end.
 
-    Until the table is complete, ``PATH.unfinished`` records the request and the finished rows. A later call with the
-    same request restores them; one with another request starts over.
+    Until the table is complete, ``PATH.unfinished`` records the request and the rows of finished clips. A later call
+    with the same request finds them in ``recorded``; one with another request starts over.
 
     Args:
         path: its suffix determines the format; see ``row_file.FORMS``.
         columns: column names, in order.
-        request: everything that the rows depend on, as JSON-compatible values.
+        request: everything that the rows depend on besides the clips, as JSON-compatible values.
 
     Raises:
         UserError: the file cannot be written.
     """
     record = path.with_name(f"{path.name}.unfinished")
-    finished = _finished(record, request)
+    recorded = _recorded(record, request)
     with replacing(record) as part:  # reports an unwritable folder in one sentence
-        part.write_bytes(b"".join(map(_line, [request, *finished])))
+        part.write_bytes(_line(request) + (_line(recorded) if recorded else b""))
     with record.open("ab", buffering=0) as log:
-        table = GrowingTable(path, columns, log)
+        table = GrowingTable(path, columns, log, recorded)
         try:
-            for entry in finished:
-                table.restore(entry["names"], entry["rows"])
             yield table
         finally:
             table.close()
-            if not table.done:
+            if not (table.clips or recorded):
                 record.unlink()
     if path.suffix.lower() not in LINES:
         write_rows(path, columns, table.rows)
     record.unlink(missing_ok=True)
 
 
-def _finished(record: Path, request: dict[str, Any]) -> list[dict[str, Any]]:
-    """Entries of an interrupted run with the same request, up to the first incomplete line."""
+def _recorded(record: Path, request: dict[str, Any]) -> dict[str, Sequence[Row]]:
+    """What an interrupted run with the same request has found, up to the first incomplete line."""
+    found: dict[str, Sequence[Row]] = {}
     if not record.is_file():
-        return []
+        return found
     written, *entries = record.read_bytes().split(b"\n")
-    found: list[dict[str, Any]] = []
     with suppress(ValueError):
         for entry in entries if written + b"\n" == _line(request) else []:
-            found.append(json.loads(entry))
+            found.update(json.loads(entry))
     return found
 
 
-def _line(content: dict[str, Any]) -> bytes:
+def _line(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content).encode() + b"\n"

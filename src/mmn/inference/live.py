@@ -11,6 +11,7 @@ from mmn.data.format.clips import LARGEST, Clips
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.normalise import Box, boxes
 from mmn.data.pipeline.preprocess import ClipFetcher
+from mmn.data.sources.fill import place_unseen
 from mmn.errors import UserError
 from mmn.inference.infer import infer
 from mmn.inference.member import Member
@@ -29,31 +30,37 @@ class LiveStream:
             raise UserError(f"a window of {window} frames is empty; use at least 1.")
         self._members, self._layout, self._temperature = members, layout, temperature
         self._joints = [member.stream.joints_in(layout) for member in members]
+        self._needed = sorted({int(joint) for joints in self._joints for joint in joints})
+        self._order = [list(layout.walk(joint)) for joint in range(layout.num_joints)]
+        self._patience = window  # frames to wait for joints that were never seen
         self._windows = [LiveWindow(m.network, m.stream, window, m.device, precision) for m in members]
         self._last = np.full((layout.num_joints, 0), np.nan, np.float32)
 
     def __call__(self, frame: NDArray[np.floating]) -> NDArray[np.float64] | None:
         """Calibrated probabilities ``(K,)`` of the window that ends with this frame.
 
-        They equal those of ``Predictor`` for the window as a clip. A missing joint (NaN) keeps its last position.
+        They equal those of ``Predictor`` for the window as a clip. A missing joint (NaN) keeps its last position. A
+        joint that is not seen in as many frames as the window has is taken to be at the nearest one along the bones.
 
         Args:
             frame: ``(V, C)`` joints in the layout's order, in the same unit as earlier frames.
 
         Returns:
-            None until every joint has been seen; frames before that are skipped.
+            None until then, unless every joint the networks use has been seen; these frames are skipped.
 
         Raises:
             UserError: an array of another shape, or invalid coordinates.
         """
-        if not self._seen(frame):
+        self._see(frame)
+        joints_now = self._complete()
+        if joints_now is None:
             return None
-        logits = [window(self._last[joints]) for window, joints in zip(self._windows, self._joints, strict=True)]
+        logits = [window(joints_now[joints]) for window, joints in zip(self._windows, self._joints, strict=True)]
         scores = torch.from_numpy(np.mean(logits, axis=0) / self._temperature)
         return scores.softmax(dim=-1).numpy()
 
-    def _seen(self, frame: NDArray[np.floating]) -> bool:
-        """Update the joints from a frame; returns whether all have been seen."""
+    def _see(self, frame: NDArray[np.floating]) -> None:
+        """Update the joints from a frame."""
         joints = self._layout.num_joints
         if frame.ndim != 2 or len(frame) != joints or (self._last.size and frame.shape != self._last.shape):
             raise UserError(
@@ -68,7 +75,18 @@ class LiveStream:
         if (np.abs(frame[~missing]) > LARGEST).any():
             raise UserError(f"a frame has a coordinate beyond {LARGEST:g}, which is not plausible; leave it out.")
         self._last = np.where(missing.any(axis=1, keepdims=True), self._last, frame).astype(np.float32)
-        return not np.isnan(self._last).any()
+        self._patience -= not missing.all()
+
+    def _complete(self) -> NDArray[np.float32] | None:
+        """The present position of every joint; None while some that the networks use are waited for."""
+        seen = np.asarray(~np.isnan(self._last).any(axis=1))
+        if seen[self._needed].all():
+            return self._last
+        if self._patience > 0:
+            return None
+        shown = self._last.copy()
+        place_unseen(shown[None], seen, self._order)
+        return shown
 
 
 class LiveWindow:

@@ -12,6 +12,7 @@ Recognise = Callable[[Sequence[NDArray[np.float32]]], NDArray[np.float64]]
 """Clips ``(T_i, V, C)`` → probabilities ``(N, K)``."""
 
 _AT_ONCE = 256
+_LONGEST = 1_000_000  # frames: nine hours
 
 
 def frame_probabilities(
@@ -32,11 +33,7 @@ def frame_probabilities(
     Raises:
         UserError: an invalid window, stride or smoothing.
     """
-    if window < 2 or stride < 1 or not 0 <= smooth < np.inf:
-        raise UserError(
-            f"a window of {window} frames, a stride of {stride} and smoothing of {smooth:g} are not valid; use a "
-            "window of at least 2 frames, a stride of at least 1 and smoothing of at least 0."
-        )
+    check_windows(window, stride, smooth)
     starts = window_starts(len(clip), window, stride)
     spans = [clip[start : start + window] for start in starts]
     scores = np.concatenate([recognise(spans[i : i + _AT_ONCE]) for i in range(0, len(spans), _AT_ONCE)])
@@ -44,6 +41,19 @@ def frame_probabilities(
     frames = np.arange(len(clip))
     of_frames = np.stack([np.interp(frames, middles, scores[:, k]) for k in range(scores.shape[1])], axis=1)
     return gaussian_filter1d(of_frames, smooth, axis=0, mode="nearest") if smooth else of_frames
+
+
+def check_windows(window: int, stride: int, smooth: float) -> None:
+    """Check the numbers of frames by which a window slides.
+
+    Raises:
+        UserError: an invalid window, stride or smoothing.
+    """
+    if not (2 <= window <= _LONGEST and 1 <= stride <= _LONGEST and 0 <= smooth <= _LONGEST):
+        raise UserError(
+            f"a window of {window} frames, a stride of {stride} and smoothing of {smooth:g} are not valid; use a "
+            f"window of 2 frames or more, a stride of 1 or more and smoothing of 0 or more, all up to {_LONGEST:,}."
+        )
 
 
 def window_starts(frames: int, window: int, stride: int) -> NDArray[np.int64]:

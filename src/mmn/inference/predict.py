@@ -89,6 +89,11 @@ class Predictor:
         """The default layout of clips: that of the first checkpoint."""
         return self._members[0].stream.layout
 
+    @property
+    def coordinates(self) -> int:
+        """Coordinates per joint: those that the networks were trained on, 2 or 3."""
+        return self._members[0].stream.coordinates
+
     def check(self, layout: Layout, coordinates: int) -> None:
         """Refuse clips that the networks cannot see.
 

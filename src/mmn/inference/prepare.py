@@ -76,7 +76,10 @@ def check_modality(stream: Stream, clips: Tensor) -> None:
     name, order = stream.modality.name, np.array(stream.layout.order)
     if name not in STREAMS or stream.modality.motion == "neighbour":
         return  # several streams, checked by their channels; motion without a zero last frame
-    boneless = np.flatnonzero(stream.layout.bone_end(stream.modality.bone_rule)[order] == order).tolist()
+    starts_none = stream.layout.bone_end(stream.modality.bone_rule)[order] == order
+    if stream.preprocessing.normalisation == "person" and name.startswith("joint"):
+        starts_none &= order != stream.layout.centre  # which is the origin, and may always be there
+    boneless = np.flatnonzero(starts_none).tolist()
     motion = not bool(clips[:, -1].any())
     bones = not bool(clips[:, :, boneless].any()) if boneless else name.startswith("bone")
     fits = {

@@ -22,6 +22,7 @@ class Clip:
         group: subject or recording, if known.
         where: the row of the label table, for error messages; empty if there is none.
         left_out: number of other people in view.
+        fps: frames per second of the recording, if known.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Clip:
     group: str = ""
     where: str = ""
     left_out: int = 0
+    fps: float | None = None
 
     def with_frames(self, frames: NDArray[np.int64], joints: NDArray[np.float32]) -> "Clip":
         """The same clip with other frames; only once exact zeros have been decided on."""

@@ -37,11 +37,13 @@ class Found:
         data: the data set, ready for training.
         left_out: clip → number of other people in view.
         frames: clip → its frame numbers ``(T,)`` in the recording, counted from 0.
+        fps: clip → the frames per second that its source states, if it does.
     """
 
     data: SkeletonData
     left_out: dict[str, int]
     frames: dict[str, NDArray[np.int64]]
+    fps: dict[str, float]
 
 
 def convert(source: str | Path, output: str | Path, layout: str | Path, **options: Any) -> SkeletonData:
@@ -127,7 +129,8 @@ def read_source(
     )
     check_data(data, str(source))
     left_out = {clip.name: clip.left_out for clip in clips if clip.left_out}
-    return Found(data, left_out, {clip.name: clip.frames - steps.counts_from for clip in clips})
+    frames = {clip.name: clip.frames - steps.counts_from for clip in clips}
+    return Found(data, left_out, frames, {clip.name: clip.fps for clip in clips if clip.fps})
 
 
 def _segments(settings: ConvertOptions) -> list[Segment] | None:

@@ -68,10 +68,15 @@ def _fill_clip(clip: NDArray[np.float32], missing: NDArray[np.bool_], order: lis
         known = ~missing[:, joint]
         for axis in range(clip.shape[2]):
             filled[:, joint, axis] = np.interp(frames, frames[known], clip[known, joint, axis])
+    place_unseen(filled, seen, order)
+    return filled
+
+
+def place_unseen(clip: NDArray[np.float32], seen: NDArray[np.bool_], order: list[list[int]]) -> None:
+    """Put the joints of ``clip (T, V, C)`` that are never ``seen (V,)`` at the nearest seen one, in place."""
     for joint in np.flatnonzero(~seen):
         near = [other for other in order[joint] if seen[other]]
-        filled[:, joint] = filled[:, near[0]] if near else filled[:, seen].mean(axis=1)
-    return filled
+        clip[:, joint] = clip[:, near[0]] if near else clip[:, seen].mean(axis=1)
 
 
 def faults(joints: NDArray[np.float32], names: Sequence[str], max_gap: int, max_filled: float) -> str:

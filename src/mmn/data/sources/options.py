@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmn.data.format.layout import Layout
 from mmn.data.sources.people.choose_person import check_person
-from mmn.data.sources.recording import Recording
+from mmn.data.sources.recording import Recording, frame_rate
 from mmn.errors import UserError
 
 MISSING = ("refuse", "interpolate")
@@ -66,8 +66,7 @@ class ConvertOptions:
         ):
             if value not in allowed:
                 raise UserError(f"--{what} is {value!r}; choose {_or(allowed)}.")
-        if self.fps is not None and self.fps <= 0:
-            raise UserError(f"--fps is {self.fps}; give the frames per second, such as 30.")
+        check_fps(self.fps)
         check_person(self.person)
 
 
@@ -88,6 +87,16 @@ class Parsed:
     layout: Layout | None = None
     published: bool = False
     notes: list[str] = field(default_factory=list)
+
+
+def check_fps(fps: float | None) -> None:
+    """Check a frame rate, if any.
+
+    Raises:
+        UserError: it is not one.
+    """
+    if fps is not None and frame_rate(fps) is None:
+        raise UserError(f"--fps is {fps:g}; give the frames per second, such as 30.")
 
 
 def _or(values: Iterable[object]) -> str:

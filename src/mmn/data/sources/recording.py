@@ -13,6 +13,14 @@ from mmn.errors import UserError
 FrameKey = str | int | float | None
 """A source's identifier of a frame: a file name, a number, or None."""
 
+FASTEST = 10_000.0
+"""No recording has as many frames per second."""
+
+
+def frame_rate(stated: Any) -> float | None:
+    """The frames per second that a source states; None if it is not a plausible number."""
+    return float(stated) if isinstance(stated, int | float) and 0 < stated < FASTEST else None
+
 
 class Person(NamedTuple):
     """One detection in one frame.
@@ -45,6 +53,7 @@ class Recording:
         total: number of frames that the source states, if any.
         group: subject or recording, if the source has one.
         normalised: whether coordinates are normalised by the picture size.
+        fps: frames per second, if the source states them.
     """
 
     name: str
@@ -59,6 +68,7 @@ class Recording:
     total: int | None = None
     group: str = ""
     normalised: bool = False
+    fps: float | None = None
 
     def as_normalised(self) -> "Recording":
         """The same recording, its coordinates marked as normalised by the picture size."""
@@ -108,6 +118,7 @@ class Recording:
         label: int | str | None = None,
         split: str | None = None,
         total: int | None = None,
+        fps: float | None = None,
     ) -> "Recording":
         """From person slots ``points (M, T, P, C)`` and ``scores (M, T, P)``; a slot may hold different people."""
         people, length = points.shape[:2]
@@ -122,6 +133,7 @@ class Recording:
             label=label,
             split=split,
             total=total,
+            fps=fps,
         )
 
 

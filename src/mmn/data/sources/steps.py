@@ -127,6 +127,7 @@ class Steps:
             split=recording.split,
             group=recording.group,
             left_out=others,
+            fps=recording.fps,
         )
 
     def _known(self, count: int) -> Estimator | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmn.data.sources.recording import frame_rate
 from mmn.errors import UserError
 from mmn.files import replacing
 from mmn.outside import read_json, reason
@@ -51,7 +52,7 @@ class Video:
         self.count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
         width, height = (self._capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         self.size = int(width), int(height)
-        if not self._capture.isOpened() or not 0 < self.fps < 10_000:
+        if not self._capture.isOpened() or frame_rate(self.fps) is None:
             raise UserError(f"{path} is not a video that OpenCV can read; convert it to MP4.")
 
     def __iter__(self) -> Iterator[Picture]:

@@ -11,7 +11,7 @@ from mmn.data.format.layout import Layout
 from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.readers.files import clip_files, recordings_of_files
-from mmn.data.sources.recording import Recording
+from mmn.data.sources.recording import Recording, frame_rate
 from mmn.errors import UserError
 
 
@@ -31,10 +31,10 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 
 
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
-    joints, motion = _read(path)
+    joints, motion, fps = _read(path)
     estimator = own_estimator([joint.name for joint in joints], f"the file's {len(joints)} joints")
     sure = np.ones((1, len(motion), len(joints)))  # zeros are real positions
-    yield Recording.from_array(name, _places(joints, motion)[None], sure, estimator=estimator)
+    yield Recording.from_array(name, _places(joints, motion)[None], sure, estimator=estimator, fps=fps)
 
 
 def _layout(joints: list[Joint]) -> Layout:
@@ -42,17 +42,19 @@ def _layout(joints: list[Joint]) -> Layout:
     return own_layout([joint.name for joint in joints], bones, np.zeros((0, len(joints), 3)))
 
 
-def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64]]:
-    """The hierarchy, and the channel values of each frame ``(T, channels)``."""
+def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64], float | None]:
+    """The hierarchy, the channel values of each frame ``(T, channels)``, and the frame rate."""
     try:
         hierarchy, _, motion = path.read_text(encoding="utf-8-sig").partition("MOTION")
         joints = list(_hierarchy(hierarchy.split()))
         _, _, rows = motion.partition("Frame Time:")
         width = sum(len(joint.channels) for joint in joints)
-        values = np.array(rows.split()[1:], np.float64).reshape(-1, width)
+        numbers = np.array(rows.split(), np.float64)
+        values = numbers[1:].reshape(-1, width)
     except (OSError, ValueError, IndexError, StopIteration):
         raise UserError(f"{path} is truncated or not a BVH file; export it again.") from None
-    return joints, values
+    step = float(numbers[0])
+    return joints, values, frame_rate(1 / step) if step else None
 
 
 def _hierarchy(words: list[str]) -> Iterator[Joint]:

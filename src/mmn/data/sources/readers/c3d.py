@@ -9,7 +9,7 @@ import numpy as np
 from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.own_layout import own_estimator, own_layout
 from mmn.data.sources.readers.files import recordings_of_files
-from mmn.data.sources.recording import Recording
+from mmn.data.sources.recording import Recording, frame_rate
 from mmn.errors import UserError
 from mmn.outside import reason
 
@@ -37,4 +37,5 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     residuals = content["data"]["meta_points"]["residuals"][0].T  # (T, P), −1 for occluded markers
     scores = (np.isfinite(points).all(axis=2) & (residuals >= 0)).astype(np.float32)
     estimator = own_estimator(markers, f"the file's {len(markers)} markers")
-    yield Recording.from_array(name, points[None], scores[None], estimator=estimator)
+    fps = frame_rate(float(content["parameters"]["POINT"]["RATE"]["value"][0]))
+    yield Recording.from_array(name, points[None], scores[None], estimator=estimator, fps=fps)

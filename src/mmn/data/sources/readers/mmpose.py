@@ -6,6 +6,7 @@ is a list of such instances; a folder of these files is a clip.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.points import COCO17, HALPE26, WHOLEBODY133
 from mmn.data.sources.readers.files import first_content, read_json, recordings_of_files, track_number
 from mmn.data.sources.readers.frame_files import frame_files
-from mmn.data.sources.recording import FrameKey, Person, Recording
+from mmn.data.sources.recording import FrameKey, Person, Recording, frame_rate
 from mmn.errors import UserError
 
 _MODELS = {e.size: e for e in (COCO17, HALPE26, WHOLEBODY133)}
@@ -40,13 +41,16 @@ def _recordings(source: Path) -> Iterator[Recording]:
 
 
 def _videos(name: str, path: Path) -> Iterator[Recording]:
-    frames = _video(read_json(path))
+    content = read_json(path)
+    frames = _video(content)
     if frames is None:
         raise UserError(
             f"{path} is not a list of frames with instances, so it is not an MMPose video result; check --format."
         )
     people = [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)]
-    yield _recording(name, people, path)
+    yield replace(
+        _recording(name, people, path), fps=frame_rate(content.get("fps") if isinstance(content, dict) else None)
+    )
 
 
 def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Path) -> Recording:
