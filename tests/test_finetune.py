@@ -14,6 +14,7 @@ from mmn.data.format.layout import Layout, load_layout
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize
+from mmn.data.view.joints import reduce_layout
 from mmn.engine.resume import check_resume
 from mmn.errors import UserError
 from mmn.inference.checkpoint import load_checkpoint
@@ -29,10 +30,10 @@ def in_order(layout: Layout) -> list[str]:
     return [layout.joints[joint] for joint in layout.order]
 
 
-def network(joints: int, classes: int, seed: int) -> MMN:
+def network(joints: int, classes: int, seed: int, corrected: bool = False) -> MMN:
     """An untrained network, with graphs other than the identity."""
     torch.manual_seed(seed)
-    built = MMN(joints, classes, num_frames=16, width=16, depth=1)
+    built = MMN(joints, classes, num_frames=16, width=16, depth=1, corrected=corrected)
     for name, entry in built.named_parameters():
         if name.endswith("graph"):
             torch.nn.init.normal_(entry)
@@ -43,9 +44,9 @@ def stream_of(layout: Layout, classes: Classes) -> Stream:
     return Stream(Preprocessing(Modality("joint"), 16), layout, classes, MMN_TARGET, {})
 
 
-def started(layout: Layout, classes: list[str], own: list[str]) -> tuple[MMN, MMN, CarriedOver]:
+def started(layout: Layout, classes: list[str], own: list[str], mixing: bool = False) -> tuple[MMN, MMN, CarriedOver]:
     """A network in ``layout`` from one of JHMDB's joints; both, and what was carried over."""
-    old, new = network(15, len(classes), 1), network(layout.num_joints, len(own), 2)
+    old, new = network(15, len(classes), 1, mixing), network(layout.num_joints, len(own), 2, mixing)
     stream = stream_of(layout, Classes(own, [], []))
     return old, new, carry_over(new, stream, Origin("x.ckpt", old, in_order(JHMDB), classes))
 
@@ -68,7 +69,7 @@ def test_classes_with_the_same_name_keep_their_weights() -> None:
 
 
 def test_joints_with_the_same_name_keep_their_weights_and_new_ones_copy_a_neighbour() -> None:
-    old, new, carried = started(COCO, ["run"], ["run"])
+    old, new, carried = started(COCO, ["run"], ["run"], mixing=True)
     theirs, ours = in_order(JHMDB), in_order(COCO)
     common = [joint for joint in ours if joint in theirs]
     there, here = [theirs.index(joint) for joint in common], [ours.index(joint) for joint in common]
@@ -88,6 +89,15 @@ def test_joints_with_the_same_name_keep_their_weights_and_new_ones_copy_a_neighb
     place, near = ours.index("left_ear"), theirs.index(carried.new_joints["left_ear"])
     assert torch.equal(new.embedding.position[place], old.embedding.position[near])
     assert carried.new == []
+
+
+@pytest.mark.parametrize("layout", [reduce_layout(JHMDB, range(4, 15)), COCO], ids=["fewer", "more"])
+def test_graphs_that_do_not_mix_joints_keep_each_joints_scale(layout: Layout) -> None:
+    old, new, carried = started(layout, ["run"], ["run"])
+    theirs, ours = in_order(JHMDB), in_order(layout)
+    there = [theirs.index(carried.new_joints.get(joint, joint)) for joint in ours]
+    before, after = (torch.stack([blocks[0].msm.graph.sum(dim=0) for blocks in net.scales]) for net in (old, new))
+    assert torch.allclose(after, before[:, there], atol=1e-5)
 
 
 def test_weights_that_do_not_fit_at_all_are_refused() -> None:
@@ -196,6 +206,8 @@ def test_new_joints_of_a_frozen_body_are_trained(other: Path, small_checkpoint: 
     assert torch.equal(new.embedding.position[here], old.embedding.position[there])
     graphs = [net.scales[0][0].spatial.matrices for net in (old, new)]
     assert torch.equal(graphs[1][:, here][:, :, here], graphs[0][:, there][:, :, there])
+    scales = [net.scales[0][0].msm.graph.sum(dim=0) for net in (old, new)]
+    assert torch.allclose(scales[1][here], scales[0][there])
     added, near = new.embedding.position[ours.index("nose")], old.embedding.position
     assert not any(torch.equal(added, row) for row in near)
     assert torch.equal(new.scales[0][0].split.weight, old.scales[0][0].split.weight)

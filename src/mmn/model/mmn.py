@@ -119,6 +119,14 @@ class MMN(nn.Module):
                 axes[f"{name}.graph"] = (0, 1)
         return axes
 
+    def scaling_graphs(self) -> list[str]:
+        """The joint graphs that act only through their column sums, as they scale joints without mixing them."""
+        return [
+            f"{name}.graph"
+            for name, module in self.named_modules()
+            if isinstance(module, SkeletalModulation) and not module.mix_joints
+        ]
+
     def stages(self) -> list[list[nn.Module]]:
         """The network's parts from input to output; parallel blocks, of the same depth, form one stage."""
         blocks: list[list[nn.Module]] = [list(stage) for stage in zip(*self.scales, strict=True)]

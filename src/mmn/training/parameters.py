@@ -66,6 +66,7 @@ def freeze_body(network: nn.Module, new: Collection[str] = (), new_joints: Colle
     if not hasattr(network, CLASSIFIER):
         raise UserError(f"{type(network).__name__} has no {CLASSIFIER} for freeze=body to train; use freeze=none.")
     axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)() if new_joints else {}
+    axes = axes | {name: axes[name][-1:] for name in getattr(network, "scaling_graphs", list)() if name in axes}
     held = []
     for name, parameter in network.named_parameters():
         if name.startswith(f"{CLASSIFIER}.") or name in new:

@@ -71,8 +71,9 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
     """Copy all weights that fit into ``network``; the others keep their initial values.
 
     Classifier rows are matched by class name. Parameters with a joint axis (see ``MMN.joint_axes``) are matched by
-    joint name, and a new joint is copied from its nearest known neighbour along the bones. All other parameters are
-    matched by name and shape.
+    joint name, and a new joint is copied from its nearest known neighbour along the bones. In graphs that scale joints
+    without mixing them (see ``MMN.scaling_graphs``), every joint gets the scale of the joint it is copied from. All
+    other parameters are matched by name and shape.
 
     Args:
         network: changed in place.
@@ -92,6 +93,7 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
 
     ours, theirs = network.state_dict(), origin.network.state_dict()
     axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)()
+    scaling: list[str] = getattr(network, "scaling_graphs", list)()
     carried = {}
     for name, own in ours.items():
         by = axes.get(name, (0,) if name.startswith(f"{CLASSIFIER}.") else ())
@@ -102,7 +104,9 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
             carried[name] = theirs[name]
         elif any(place is not None for place in places):
             carried[name] = _place(own, theirs[name], by, places)
-            if len(by) == 2:
+            if name in scaling:
+                _keep_column_sums(carried[name], theirs[name], sources)
+            elif len(by) == 2:
                 _set_apart(carried[name], by, new, sources)
     left = [name for name, _ in network.named_parameters() if name not in carried]
     if len(left) == len(list(network.parameters())):
@@ -167,6 +171,17 @@ def _place(own: Tensor, other: Tensor, axes: tuple[int, ...], sources: Sequence[
         picked = own.index_select(axis, here).index_copy(last, here, picked)
         last = axis
     return own.index_copy(last, here, picked)
+
+
+def _keep_column_sums(graph: Tensor, other: Tensor, sources: Sequence[int | None]) -> None:
+    """Adjust the diagonal of ``graph`` so that each column's sum is that of its source in ``other``.
+
+    Otherwise, the rows of joints that were dropped or added would change the sums of all others.
+    """
+    was, sums = other.sum(dim=0), graph.sum(dim=0)
+    for joint, source in enumerate(sources):
+        if source is not None:
+            graph[joint, joint] += was[source].to(graph) - sums[joint]
 
 
 def _set_apart(graph: Tensor, axes: tuple[int, ...], new: list[bool], sources: Sequence[int | None]) -> None:
