@@ -37,26 +37,29 @@ def take_over_settings(cfg: DictConfig, folder: Path) -> None:
     path = (checkpoint_to_resume(cfg, folder) or cfg.init_from) if cfg.transfer else None
     if path is None:
         return
-    source = load_checkpoint(path, named_networks(cfg.model))
-    stream, given = source.stream, given_keys()
+    source, given = load_checkpoint(path, named_networks(cfg.model)), given_keys()
+    settings = settings_of(source)
+    if cfg.model._target_ != (source.stream.target if source.stream else MMN_TARGET):
+        del settings["model"]
     with open_dict(cfg):
-        if stream is not None:
-            plain = stream.preprocessing.as_dict()
-            sampling = plain["sampling"]
-            if "modality" not in given:
-                _set(cfg, "modality", plain["modality"], given)
-            of_data = {"num_frames": plain["num_frames"], "normalisation": plain["normalisation"]}
-            of_data |= {"sampling": sampling["name"], "sampling_strength": sampling["strength"]}
-            _set(cfg, "data", of_data, given)
-        if "model" not in given and cfg.model._target_ == (stream.target if stream else MMN_TARGET):
-            sizes = {k: v for k, v in source.arguments.items() if k not in (*_OF_THE_DATA, *_OF_TRAINING)}
-            _set(cfg, "model", sizes, given)
+        for group, values in settings.items():
+            if group in given and group != "data":
+                continue
+            for key, value in values.items():
+                if f"{group}.{key}" not in given:
+                    cfg[group][key] = value
 
 
-def _set(cfg: DictConfig, group: str, values: dict[str, Any], given: list[str]) -> None:
-    for key, value in values.items():
-        if f"{group}.{key}" not in given:
-            cfg[group][key] = value
+def settings_of(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
+    """The settings that ``transfer`` takes over: config group → key → value."""
+    sizes = {k: v for k, v in checkpoint.arguments.items() if k not in (*_OF_THE_DATA, *_OF_TRAINING)}
+    if checkpoint.stream is None:
+        return {"model": sizes}
+    plain = checkpoint.stream.preprocessing.as_dict()
+    sampling = plain["sampling"]
+    of_data = {"num_frames": plain["num_frames"], "normalisation": plain["normalisation"]}
+    of_data |= {"sampling": sampling["name"], "sampling_strength": sampling["strength"]}
+    return {"modality": plain["modality"], "data": of_data, "model": sizes}
 
 
 def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, Any]:
