@@ -11,7 +11,7 @@ from commands import ROOT, train
 
 from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.skeletons import SkeletonData, digest
+from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.synthetic.synthesize import synthesize
@@ -79,7 +79,7 @@ def save_untrained(path: Path, data: SkeletonData, data_path: Path, modality: st
     network = MMN(15, 14, num_frames=16, width=16, depth=1, coordinates=channels)
     stream = Stream(
         Preprocessing(Modality(modality), 16), data.layout, data.classes, MMN_TARGET, network.config,
-        data.name, str(data_path), digest(data),
+        data.name, str(data_path), trained_on=[],
     )  # fmt: skip
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": state, KEY: {"stream": stream.as_dict()}}, path)

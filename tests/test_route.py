@@ -11,7 +11,7 @@ from commands import in_process
 
 from mmn.data.format.classes import Classes
 from mmn.data.format.hdf5 import write_data
-from mmn.data.format.skeletons import SkeletonData, digest
+from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.view.view import View
@@ -80,7 +80,7 @@ def untrained(path: Path, data: SkeletonData, data_path: Path, view: View, seed:
     network = MMN(viewed.layout.num_joints, len(viewed.classes.names), num_frames=16, width=16, depth=1)
     stream = Stream(
         Preprocessing(Modality("joint"), 16), viewed.layout, viewed.classes, MMN_TARGET, network.config,
-        data.name, str(data_path), digest(data), view,
+        data.name, str(data_path), view,
     )  # fmt: skip
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": state, KEY: {"stream": stream.as_dict(), "chosen": {"temperature": 3.0}}}, path)

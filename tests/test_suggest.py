@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from browser import CHROMIUM, open_page
-from commands import Ended, in_process
+from commands import Ended, in_process, train
 
 import mmn
 from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.pipeline.subset import nested_subset
+from mmn.data.view.view import View
 from mmn.evaluation.suggest import next_to_label
 from mmn.text import cell, uncell
 
@@ -122,7 +125,33 @@ def test_labels_that_the_network_contradicts_are_suggested_for_checking(
     write_data(contradicted / "other.h5", other)
     assert suggest(contradicted, best, "other.h5", "--output", "l.csv", "--checks", 999).returncode == 0
     checked = [row for row in rows(contradicted / "l.csv") if row["why"] == "check"]
-    assert len(checked) == (4 + 2 + 2) * 12  # except those of the class that it does not know
+    assert len(checked) == 2 * 2 * 12  # nor those of the class that it does not know
+
+
+def test_labels_trained_on_are_not_checked_after_relabelling_and_with_views(
+    contradicted: Path, jhmdb_like: Path, small: SkeletonData
+) -> None:
+    part = ["data.joints=[left_arm,face]", "data.clips_per_class=2", "data.max_train_clips=26"]
+    assert train(contradicted / "run", jhmdb_like, *part, "trainer.max_epochs=1", "test=false").returncode == 0
+    view = View(joints=["left_arm", "face"], clips_per_class=2)
+    clips, drawn = small.splits["train"], view.apply(small, "f.h5").splits["train"]
+    trained_on = [drawn.names[i] for i in nested_subset(drawn.labels, 26, seed=1)]
+    names, labels = ["renamed", *clips.names[1:]], np.full_like(clips.labels, 5)
+    write_data(contradicted / "f.h5", replace(small, splits={"val": replace(clips, labels=labels, names=names)}))
+    done = suggest(contradicted, "run/checkpoints/last.ckpt", "f.h5", "--output", "l.csv", "--checks", 999)
+    assert (done.returncode, done.stderr) == (0, "")
+    checked = {row["name"] for row in rows(contradicted / "l.csv") if row["why"] == "check"}
+    assert checked == {new for old, new in zip(clips.names, names, strict=True) if old not in trained_on}
+
+
+def test_a_checkpoint_without_a_record_of_its_clips_is_named(contradicted: Path, run: Path, jhmdb_like: Path) -> None:
+    content = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    del content["mmn"]["stream"]["trained_on"]
+    torch.save(content, contradicted / "old.ckpt")
+    done = suggest(contradicted, "old.ckpt", jhmdb_like, "--output", "l.csv", "--checks", 999)
+    note = "the training clips of old.ckpt are not recorded; their labels are checked as well\n"
+    assert (done.returncode, done.stderr) == (0, note)
+    assert sum(row["why"] == "check" for row in rows(contradicted / "l.csv")) == (4 + 2 + 2) * 13
 
 
 def test_clips_to_label_come_before_labels_to_check(

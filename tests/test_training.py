@@ -13,7 +13,6 @@ from conftest import FIXTURES
 
 import mmn
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.skeletons import digest
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 from mmn.inference.checkpoint import load_checkpoint
@@ -41,7 +40,7 @@ def test_a_checkpoint_describes_itself_and_loads_without_executing_code(run: Pat
     stream = checkpoint.stream
     assert checkpoint.network.stream is stream
     assert (stream.modality.name, stream.data, stream.data_path) == ("joint", "jhmdb", str(jhmdb_like))
-    assert stream.data_digest == digest(read_data(jhmdb_like))
+    assert stream.trained_on == read_data(jhmdb_like).splits["train"].hashes().tolist()
     assert stream.classes.names[0] == "catch"
     assert stream.arguments == checkpoint.network.config
 
@@ -206,7 +205,7 @@ def test_a_checkpoint_in_the_first_format_still_loads(small_checkpoint: Path, tm
     content["mmn"] = {"network": stream["arguments"], "description": {"version": 1, **modality, **kept}}
     torch.save(content, tmp_path / "first.ckpt")
     first, now = load_checkpoint(tmp_path / "first.ckpt"), load_checkpoint(small_checkpoint)
-    assert first.stream == replace(now.stream, data_digest="")
+    assert first.stream == replace(now.stream, trained_on=None)
     assert first.arguments == first.network.config
 
 

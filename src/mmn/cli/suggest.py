@@ -1,6 +1,7 @@
 """Suggest clips to label next, and labels that look wrong."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,9 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"--count is {options.count} and --checks {options.checks}; use 1 or more, and 0 or more.")
     predictor = Predictor(*options.checkpoint.split(","), device=chosen_device(options), precision=options.precision)
     found = suggest(predictor, options.data, options.count, options.checks)
+    if predictor.untraceable:
+        listed = ", ".join(predictor.untraceable)
+        print(f"the training clips of {listed} are not recorded; their labels are checked as well", file=sys.stderr)
     write_rows(options.output, list(found.rows[0]), found.rows)
     written = [str(options.output)]
     if options.page is not None:

@@ -8,7 +8,6 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from mmn.data.format.skeletons import digest
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Maker
@@ -34,8 +33,8 @@ def stream_to_train(model: DictConfig, datamodule: SkeletonDataModule) -> Stream
         arguments=arguments,
         data=datamodule.name or data.name,
         data_path=str(datamodule.path),
-        data_digest=digest(data),
         view=datamodule.view.settled(data),
+        trained_on=data.splits["train"].hashes()[datamodule.training_clips.numpy()].tolist(),
     )
 
 

@@ -10,7 +10,7 @@ from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout
 from mmn.data.format.selection import join
-from mmn.data.format.skeletons import SkeletonData, digest
+from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.logits import softmax
@@ -72,7 +72,7 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
         if len(unlabelled)
         else []
     )
-    doubted = _doubted(predictor, data, clips, splits, logits, checks)
+    doubted = _doubted(predictor, data, clips, logits, checks)
     if not chosen and not doubted:
         raise UserError(
             f"{path} has no unlabelled clips, and no label in it is contradicted; there is nothing to suggest."
@@ -91,14 +91,11 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
     return Suggestions(clips, data.layout, order, rows, guesses)
 
 
-def _doubted(
-    predictor: Predictor, data: SkeletonData, clips: Clips, splits: list[str], logits: np.ndarray, checks: int
-) -> list[int]:
+def _doubted(predictor: Predictor, data: SkeletonData, clips: Clips, logits: np.ndarray, checks: int) -> list[int]:
     """Clips whose label the networks contradict, most confident first; labels of unknown classes are ignored."""
     place = {name: k for k, name in enumerate(predictor.classes.names)}
     labels = np.array([place.get(data.classes.names[k], UNKNOWN) if k != UNKNOWN else UNKNOWN for k in clips.labels])
-    if predictor.was_trained_on(digest(data)):
-        labels[np.array(splits) == "train"] = UNKNOWN
+    labels[predictor.trained_on(clips, data.layout)] = UNKNOWN
     scores = Scores(clips.names, labels, logits.astype(np.float32), predictor.classes)
     at = {name: i for i, name in enumerate(clips.names)}
     return [at[one["clip"]] for one in likely_label_errors([scores], count=checks)]

@@ -137,7 +137,7 @@ def _read_stream(content: dict[str, Any], where: str) -> Stream:
     first = dict(content["description"])
     modality = Modality(first.pop("modality"), first.pop("bone_rule"))
     first["preprocessing"] = Preprocessing(modality, content["network"]["num_frames"]).as_dict()
-    first |= {"version": first["version"] + 1, "target": MMN_TARGET, "arguments": content["network"], "data_digest": ""}
+    first |= {"version": first["version"] + 1, "target": MMN_TARGET, "arguments": content["network"]}
     return Stream.from_dict(first, where)
 
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
+from mmn.data.format.clips import Clips
 from mmn.data.format.layout import Layout, load_layout
 from mmn.errors import UserError
 from mmn.inference.live import LiveStream
@@ -137,9 +138,17 @@ class Predictor:
             logits = self.logits(clips, layout)
         return logits, np.concatenate([np.concatenate(features) for features in seen], axis=1)
 
-    def was_trained_on(self, digest: str) -> bool:
-        """Whether any network was trained on data with this digest; see ``mmn.data.format.skeletons.digest``."""
-        return any(member.stream.data_digest == digest for member in self._members)
+    def trained_on(self, clips: Clips, layout: Layout) -> NDArray[np.bool_]:
+        """Which clips ``(N,)`` any of the networks was trained on, by their keypoints; see ``untraceable``."""
+        known = np.zeros(len(clips), bool)
+        for stream in (member.stream for member in self._members if member.stream.trained_on is not None):
+            known |= np.isin(clips.hashes(stream.joints_in(layout)), np.array(stream.trained_on, np.uint64))
+        return known
+
+    @property
+    def untraceable(self) -> list[str]:
+        """The checkpoints that do not record which clips they were trained on."""
+        return [str(member.path) for member in self._members if member.stream.trained_on is None]
 
     @property
     def window(self) -> int:

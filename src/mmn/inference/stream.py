@@ -31,8 +31,8 @@ class Stream:
         arguments: its arguments; always with ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames``.
         data: short name of the data set.
         data_path: the file it was trained on, as given.
-        data_digest: digest of that file's content; see ``mmn.data.format.skeletons.digest``. Empty if unknown.
         view: the part of that file it was trained on.
+        trained_on: hashes of the training clips, in the layout's joints; see ``Clips.hashes``. None if unknown.
     """
 
     preprocessing: Preprocessing
@@ -42,8 +42,8 @@ class Stream:
     arguments: dict[str, Any]
     data: str = ""
     data_path: str = ""
-    data_digest: str = ""
     view: View = field(default_factory=View)
+    trained_on: list[int] | None = None
 
     @property
     def modality(self) -> Modality:
@@ -123,7 +123,8 @@ class Stream:
             layout=Layout.from_dict(plain["layout"], f"in {where}"),
             classes=classes,
             view=View(**plain.get("view", {})),
-            **{key: plain[key] for key in ("target", "arguments", "data", "data_path", "data_digest")},
+            trained_on=plain.get("trained_on"),
+            **{key: plain[key] for key in ("target", "arguments", "data", "data_path")},
         )
 
 

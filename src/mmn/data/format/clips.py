@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 from mmn.data.format.lazy import LazyArray
@@ -54,6 +55,15 @@ class Clips:
     def clip(self, index: int) -> NDArray[np.float32]:
         """Keypoints ``(T, V, C)`` of one clip, a view."""
         return self.keypoints[self.offsets[index] : self.offsets[index + 1]]
+
+    def hashes(self, joints: Sequence[int] | None = None) -> NDArray[np.uint64]:
+        """A hash of each clip's keypoints ``(N,)``, whatever its name, label and split.
+
+        Args:
+            joints: indices of the joints to include, in order; None for all.
+        """
+        clips = (self.clip(i) if joints is None else self.clip(i)[:, joints] for i in range(len(self)))
+        return np.fromiter((xxhash.xxh3_64_intdigest(np.ascontiguousarray(clip).data) for clip in clips), np.uint64)
 
     @classmethod
     def from_arrays(

@@ -174,7 +174,7 @@ class SkeletonDataModule(L.LightningDataModule):
         return self.data.splits[split]
 
     @property
-    def _training_clips(self) -> Tensor:
+    def training_clips(self) -> Tensor:
         """Indices of the train split's clips that are trained on."""
         labels, count = self._clips("train").labels, self.max_train_clips
         return torch.arange(len(labels)) if count is None else nested_subset(labels, count, self.seed)
@@ -182,7 +182,7 @@ class SkeletonDataModule(L.LightningDataModule):
     @property
     def shown_per_class(self) -> Tensor:
         """Clips of each class that an epoch of training shows ``(K,)``, on average."""
-        labels = self._clips("train").labels[self._training_clips]
+        labels = self._clips("train").labels[self.training_clips]
         return shown_per_class(labels, len(self.data.classes.names), self.balance)
 
     @property
@@ -210,7 +210,7 @@ class SkeletonDataModule(L.LightningDataModule):
             UserError: the file lacks the split, or the split is too small for one training batch.
         """
         clips = self._clips(split)
-        indices = self._training_clips if training else torch.arange(len(clips))
+        indices = self.training_clips if training else torch.arange(len(clips))
         random = RandomDraws(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
         fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
