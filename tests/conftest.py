@@ -82,7 +82,7 @@ def save_untrained(path: Path, data: SkeletonData, data_path: Path, modality: st
         data.name, str(data_path), trained_on=[],
     )  # fmt: skip
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
-    torch.save({"state_dict": state, KEY: {"stream": stream.as_dict()}}, path)
+    torch.save({"state_dict": state, KEY: {"stream": stream.as_dict(), "chosen": {"temperature": 1.0}}}, path)
     return path
 
 

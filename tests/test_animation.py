@@ -9,6 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image, ImageSequence
 
+import mmn
 from mmn.cli.main import main
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
@@ -97,6 +98,12 @@ def test_a_window_of_the_whole_clip_matches_evaluation(checkpoint: Checkpoint, s
     chances = sliding_probabilities(checkpoint, clip, small.layout, len(clip))
     whole = infer(checkpoint.network, *prepare([clip], small.layout, "bone", 16)).softmax(dim=1).numpy()
     np.testing.assert_allclose(chances, np.repeat(whole, len(clip), axis=0), atol=1e-6)
+
+
+def test_probabilities_are_those_of_predict(run: Path, small: SkeletonData) -> None:
+    best, clip = run / "checkpoints" / "best.ckpt", small.splits["test"].clip(0)
+    chances = sliding_probabilities(load_checkpoint(best), clip, small.layout, len(clip))
+    np.testing.assert_allclose(chances[:1], mmn.Predictor(best)([clip]), atol=1e-6)
 
 
 def test_each_frame_has_the_probabilities_of_the_window_around_it(checkpoint: Checkpoint, small: SkeletonData) -> None:

@@ -63,6 +63,20 @@ def test_probabilities_are_calibrated(run: Path, small: SkeletonData) -> None:
     np.testing.assert_allclose(mmn.Predictor(run)(clips), expected, atol=1e-6)  # the run's best epoch
 
 
+def test_checkpoints_without_a_temperature_are_named_and_do_not_count(
+    run: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    best, last = (run / "checkpoints" / name for name in ("best.ckpt", "last.ckpt"))
+    known = mmn.Predictor(best).temperature
+    assert (known != 1.0, caplog.messages) == (True, [])
+    assert mmn.Predictor(best, last, last).temperature == known
+    assert mmn.Predictor(last).temperature == 1.0
+    assert [message.partition(";")[0] for message in caplog.messages] == [
+        f"no temperature is recorded in {last}",
+        f"no temperature is recorded in {last}",
+    ]
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json"])
 def test_pose_files_give_a_table(small_checkpoint: Path, small: SkeletonData, tmp_path: Path, form: str) -> None:
     save_arrays(tmp_path / "a.npz", small)

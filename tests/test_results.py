@@ -49,7 +49,7 @@ def test_the_checkpoint_records_its_selection_and_temperature(run: Path, tmp_pat
     checkpoint, reported = load_checkpoint(best), about(run)
     assert checkpoint.chosen == {key: reported[key] for key in ("selected_on", "epoch", "temperature")}
     assert checkpoint.temperature == pytest.approx(fit_temperature(read_scores(run / "scores_val.h5")))
-    assert load_checkpoint(run / "checkpoints" / "last.ckpt").temperature == 1.0
+    assert load_checkpoint(run / "checkpoints" / "last.ckpt").temperature is None
     assert (
         in_process("eval.py", f"ckpt_path={run}", "precision=bf16", "hydra.run.dir=out", cwd=tmp_path).returncode == 0
     )

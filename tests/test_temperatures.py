@@ -68,6 +68,9 @@ def test_a_fitted_ensemble_is_calibrated_by_its_own_temperature() -> None:
     np.testing.assert_allclose(calibrated(known).logits, one.logits / 4)
     known = replace(one, source=Source(record={**record, "temperature": None}))
     np.testing.assert_allclose(calibrated(known).logits, one.logits / 2.5)
+    record["streams"].append({"temperature": None})  # such as a last.ckpt
+    known = replace(one, source=Source(record={**record, "temperature": None, "weights": [0.2, 0.2, 0.6]}))
+    np.testing.assert_allclose(calibrated(known).logits, one.logits / 2.5)
 
 
 def test_evaluation_fits_streams_of_any_origin_on_val(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.data.format.hdf5 import read_data
     from mmn.inference.checkpoint import check_fit, load_checkpoint
     from mmn.inference.sliding import default_window, sliding_probabilities
+    from mmn.inference.temperature import warn_if_unknown
     from mmn.reporting.animation import animate, find_clip
     from mmn.reporting.augmented import augmented
     from mmn.reporting.prediction_strip import Prediction
@@ -50,6 +51,7 @@ def _run(options: argparse.Namespace) -> None:
         clips = [clip for row in shown for clip in row]
     if checkpoint:
         check_fit(options.checkpoint, checkpoint, data, options.file)
+        warn_if_unknown({options.checkpoint: checkpoint.temperature})
         for place, clip in enumerate(clips):
             window = options.window or default_window(len(clip.keypoints))
             chances = sliding_probabilities(checkpoint, clip.keypoints, data.layout, window)

@@ -12,6 +12,7 @@ from mmn.evaluation.logits import top_classes
 from mmn.evaluation.predictions import probabilities
 from mmn.evaluation.row_file import write_rows
 from mmn.evaluation.scores import Scores
+from mmn.inference.temperature import mean_temperature
 
 PLACES = 5
 
@@ -56,12 +57,11 @@ def likeliest(scores: Scores, places: int = PLACES, threshold: float = 0.0) -> l
 def calibrated(scores: Scores) -> Scores:
     """Divide scores by the temperature fitted on the val split; an ensemble without one, by the mean of its streams'.
 
-    Scores without a recorded temperature, such as those of other projects, are assumed to be calibrated.
+    Streams without a recorded temperature, such as those of other projects, do not count; without any, it is 1.
     """
     record = scores.source.record
     streams, weights = (None, None) if record.get("temperature") else (record.get("streams"), record.get("weights"))
-    temperatures = [float(one.get("temperature") or 1.0) for one in streams or [record]]
-    temperature = np.average(temperatures, weights=weights or None)
+    temperature = mean_temperature([one.get("temperature") for one in streams or [record]], weights or None)
     return replace(scores, logits=scores.logits / np.float32(temperature))
 
 

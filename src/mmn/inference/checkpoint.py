@@ -50,9 +50,9 @@ class Checkpoint:
     clip_length: int | None = None
 
     @property
-    def temperature(self) -> float:
-        """The temperature that calibrates logits; 1 if none was fitted."""
-        return float(self.chosen.get("temperature") or 1.0)
+    def temperature(self) -> float | None:
+        """The temperature that calibrates logits; None if none was fitted."""
+        return self.chosen.get("temperature")
 
     def threshold(self, coverage: float) -> float | None:
         """The probability that this share of val clips reaches for its most likely class; None if not recorded."""

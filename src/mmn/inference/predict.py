@@ -14,6 +14,7 @@ from mmn.data.format.layout import Layout, load_layout
 from mmn.errors import UserError
 from mmn.inference.live import LiveStream
 from mmn.inference.member import Member
+from mmn.inference.temperature import mean_temperature, warn_if_unknown
 
 
 class Predictor:
@@ -52,7 +53,9 @@ class Predictor:
                 raise UserError(
                     f"{member.path} has different classes from {checkpoints[0]}; combine ones with the same classes."
                 )
-        self.temperature = float(np.mean([member.checkpoint.temperature for member in self._members]))
+        temperatures = [member.checkpoint.temperature for member in self._members]
+        warn_if_unknown(dict(zip(checkpoints, temperatures, strict=True)))
+        self.temperature = mean_temperature(temperatures)
 
     @property
     def classes(self) -> Classes:
@@ -114,7 +117,7 @@ class Predictor:
     def logits(
         self, clips: Sequence[NDArray[np.floating]], layout: str | Path | Layout | None = None
     ) -> NDArray[np.float64]:
-        """Logits ``(N, K)``: the mean over the networks, divided by the temperature fitted on their val splits.
+        """Logits ``(N, K)``: the mean over the networks, divided by the mean of the temperatures they record.
 
         Args:
             clips: arrays ``(T_i, V, C)``, in any unit.

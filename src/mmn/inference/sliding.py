@@ -9,6 +9,7 @@ from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
 from mmn.inference.checkpoint import Checkpoint
 from mmn.inference.infer import for_inference, infer
+from mmn.inference.temperature import mean_temperature
 
 
 def default_window(frames: int) -> int:
@@ -19,9 +20,10 @@ def default_window(frames: int) -> int:
 def sliding_probabilities(
     checkpoint: Checkpoint, clip: NDArray[np.floating], layout: Layout, window: int
 ) -> NDArray[np.float64]:
-    """Class probabilities ``(T, K)`` of the window around each frame of ``clip (T, V, C)``.
+    """Calibrated probabilities ``(T, K)`` of the window around each frame of ``clip (T, V, C)``.
 
-    Every window is prepared like a clip of its own; windows at the ends are shifted inwards.
+    Every window is prepared like a clip of its own, and has the probabilities that ``Predictor`` gives to that clip;
+    windows at the ends are shifted inwards.
 
     Args:
         checkpoint: one with a stream (not official weights).
@@ -44,7 +46,8 @@ def sliding_probabilities(
     for few in np.array_split(np.moveaxis(windows, 3, 1), -(-len(windows) // 256)):
         x, times = prepare_as(checkpoint.stream.preprocessing, list(few), layout)
         logits.append(infer(network, x, times))
-    return torch.cat(logits).double().softmax(dim=-1).numpy()[window_starts(len(clip), window)]
+    scores = torch.cat(logits).double() / mean_temperature([checkpoint.temperature])
+    return scores.softmax(dim=-1).numpy()[window_starts(len(clip), window)]
 
 
 def window_starts(frames: int, window: int) -> NDArray[np.int64]:
