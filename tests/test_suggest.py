@@ -70,17 +70,23 @@ def test_the_table_is_read_by_convert(partly: Path, small: SkeletonData, small_c
     test = small.splits["test"]
     known = {name: small.classes.names[k] for name, k in zip(test.names, test.labels, strict=True)}
     assert all((row["label"], row["split"]) == (known[row["name"]], "test") for row in table[14:])
-    table[0]["label"] = "wave"
+    table[0]["label"], table[1]["label"] = "wave", "own gesture"
     with (partly / "filled.csv").open("w") as file:
         writer = csv.DictWriter(file, list(table[0]))
         writer.writeheader()
         writer.writerows(table)
     labels = "--layout", "jhmdb", "--labels", "filled.csv"
-    assert in_process("mmn", "convert", "f.npz", "g.h5", *labels, cwd=partly).returncode == 0
+    refused = in_process("mmn", "convert", "f.npz", "g.h5", *labels, cwd=partly)
+    assert "give your own names with --classes" in refused.stderr
+    (partly / "classes.txt").write_text("\n".join([*small.classes.names, "own gesture"]))
+    done = in_process("mmn", "convert", "f.npz", "g.h5", *labels, "--classes", "classes.txt", cwd=partly)
+    assert done.returncode == 0, done.stderr
     data = read_data(partly / "g.h5")
     train = data.splits["train"]
     assert train.names[0] == uncell(table[0]["name"])
-    assert train.labels.tolist() == [data.classes.names.index("wave"), *[UNKNOWN] * 13]
+    assert train.labels.tolist() == [data.classes.names.index("wave"), 14, *[UNKNOWN] * 12]
+    assert suggest(partly, small_checkpoint, "g.h5", "--output", "m.csv", "--page", "m.html").returncode == 0
+    assert (partly / "m.html").read_text().count('<option value="own gesture">') == 1
     assert data.splits["test"].labelled.all()
 
 

@@ -45,8 +45,9 @@ def _run(options: argparse.Namespace) -> None:
     if options.page is not None:
         looked_at = found.count(TO_LABEL) + found.count(TO_CHECK)
         clips = [found.clips.clip(i) for i in found.order[:looked_at]]
-        names, title = predictor.classes.names, options.data.name
-        write_labelling_page(options.page, title, clips, found.layout, found.rows, found.guesses, names)
+        known, given = predictor.classes.names, [row["label"] for row in found.rows if row["label"]]
+        names = list(dict.fromkeys([*known, *given]))
+        write_labelling_page(options.page, options.data.name, clips, found.layout, found.rows, found.guesses, names)
         written.append(str(options.page))
     print(
         f"{', '.join(written)}: {found.count(TO_LABEL)} to label and {found.count(TO_CHECK)} to check of "

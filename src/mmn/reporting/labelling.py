@@ -31,7 +31,7 @@ def write_labelling_page(
         layout: their skeleton.
         rows: all rows of the table, with at least ``name``, ``label`` and ``why``.
         guesses: the most likely classes of each row, with their probabilities.
-        classes: all class names.
+        classes: the class names to propose; others can be typed.
     """
     shown = players(clips, layout)
     cards = [
