@@ -66,7 +66,7 @@ def _finite(content: Any) -> Any:
 
 def clear_abandoned(folder: Path) -> None:
     """Remove temporary files of ended processes from ``folder``."""
-    for part in folder.glob(".*.part"):
+    for part in folder.glob(f".*.{'[0-9a-f]' * 8}.part"):
         with suppress(OSError):
             handle = os.open(part, os.O_RDWR)
             try:

@@ -8,7 +8,8 @@ if TYPE_CHECKING:
 
 _INSTRUCTIONS = re.compile(
     "[\x00-\x1f\x7f-\x9f\ud800-\udfff"  # control characters, which terminals interpret, and lone surrogates
-    "\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"  # line separators and bidirectional controls
+    "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"  # line separators and bidirectional controls
+    "\u200b\ufeff\U000e0000-\U000e007f]"  # invisible characters
 )
 
 

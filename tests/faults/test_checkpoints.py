@@ -22,6 +22,10 @@ def set_weight(value: Any) -> Callable[[dict[str, Any]], None]:
     return lambda content: content["state_dict"].__setitem__("network.classifier.weight", value)
 
 
+def record(name: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    return lambda content: content[KEY].__setitem__(name, value)
+
+
 LIES = {
     "a million blocks": set_argument("depth", 10**6),
     "a million channels": set_argument("width", 10**6),
@@ -43,6 +47,14 @@ LIES = {
     "a sparse weight": set_weight(torch.eye(14).to_sparse()),
     "a weight larger than the file": set_weight(torch.ones(1).expand(10**6, 10**6)),
     "a weight of another shape": set_weight(torch.ones(14, 3)),
+    "a weight that is not finite": set_weight(torch.full((14, 16), float("nan"))),
+    "a temperature of NaN": record("chosen", {"temperature": float("nan")}),
+    "a negative temperature": record("chosen", {"temperature": -1.0}),
+    "a temperature in words": record("chosen", {"temperature": "hot"}),
+    "no confidences": record("confidences", []),
+    "confidences that are no probabilities": record("confidences", [0.5, 7.0]),
+    "confidences in words": record("confidences", "x"),
+    "a clip length that is a list": record("clip_length", [1]),
     "a class in no group": lambda content: content[KEY]["stream"]["classes"].update(group_of_class=[5]),
 }
 

@@ -48,7 +48,10 @@ def test_names_are_shown_verbatim(small: SkeletonData, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-@pytest.mark.parametrize("name", ["\x1b]0;title\x07", "a\x1b[2Jb", "a\nb", "\x9b31m", "a\u202eb", "x" * 5_000])
+CONTROL = ["\x1b]0;title\x07", "a\x1b[2Jb", "a\nb", "\x9b31m", "a\u202eb", "a\u200bb", "a\u061cb", "a\U000e0041b"]
+
+
+@pytest.mark.parametrize("name", [*CONTROL, "x" * 5_000])
 @pytest.mark.parametrize("where", ["classes", "clips", "joints", "source", "groups"])
 def test_names_with_control_characters_and_long_names_are_refused(name: str, where: str, small, tmp_path: Path) -> None:
     joints = [name, *small.layout.joints[1:]]

@@ -18,7 +18,6 @@ from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 from mmn.hdf5.digest import digest
-from mmn.hdf5.hashes import hashes_of, read_rows, write_rows
 
 
 @pytest.fixture
@@ -110,17 +109,13 @@ def test_files_of_earlier_versions_are_read(copy: Path, jhmdb_like: Path) -> Non
     assert has_checksums(copy)
 
 
-def test_every_row_read_is_verified(tmp_path: Path) -> None:
-    with h5py.File(tmp_path / "x.h5", "w") as file:
-        write_rows(file, "rows", np.arange(1000).reshape(500, 2))
-        rows, hashes = file["rows"], hashes_of(file["rows"])
-        np.testing.assert_array_equal(read_rows(rows, hashes, 100, 450), np.arange(200, 900).reshape(350, 2))
-        rows[260, 1] = -1  # in the third block, rows 256 to 383
-        read_rows(rows, hashes, 0, 256)
-        read_rows(rows, hashes, 384, 500)
-        for start, stop in ((256, 257), (380, 390), (0, 500)):
-            with pytest.raises(OSError, match="rows is damaged"):
-                read_rows(rows, hashes, start, stop)
+@pytest.mark.parametrize("value", [["a", "b"], 5, b"x"])
+def test_a_digest_of_another_kind_does_not_hide_changes(value: object, copy: Path) -> None:
+    with h5py.File(copy, "a") as file:
+        file["train"].attrs["digest"] = value
+        file["train/labels"][0] = 13 - file["train/labels"][0]
+    with pytest.raises(UserError, match="the content of train has changed"):
+        read_data(copy)
 
 
 def test_a_changed_label_is_detected(copy: Path) -> None:

@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import torch
 from commands import TINY, in_process, train
 
 from mmn.engine.run_folder import _by_command
@@ -74,6 +75,40 @@ def test_a_damaged_checkpoint_is_not_resumed(whole: Path, jhmdb_like: Path, tmp_
     assert "last.ckpt is damaged (wrong checksum" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("optimizer_states", [{}]), ("optimizer_states", {}), ("loops", 5), ("epoch", "two")]
+)
+def test_a_checkpoint_with_parts_of_another_kind_is_not_resumed(
+    name: str, value: object, whole: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    last = run / "checkpoints" / "last.ckpt"
+    torch.save({**torch.load(last, weights_only=True), name: value}, last)
+    ended = train(run, jhmdb_like, *SHORT, "resume=true", "trainer.max_epochs=3")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert f"last.ckpt is damaged ({name}) and cannot be resumed" in ended.stderr
+
+
+def test_an_evaluation_does_not_replace_the_record_of_a_run(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    ended = in_process("eval.py", f"ckpt_path={run}", f"data.path={jhmdb_like}", f"hydra.run.dir={run}", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert "is the folder of a training run; give another hydra.run.dir" in ended.stderr
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.parametrize("row", ["1,2,3,4,5,6,7,8,9,10,11,12", "inf,0,0.5", "9" * 5000 + ",0,0.5"])
+def test_a_report_of_a_run_with_damaged_metrics_has_no_curves(
+    row: str, run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = Path(shutil.copytree(run, tmp_path / "run", ignore=shutil.ignore_patterns("checkpoints")))
+    (folder / "metrics.csv").write_text(f"step,epoch,train/loss\n{row}\n")
+    ended = in_process("mmn", "report", str(folder), "--output", "r.html", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "has no curves of this run" in caplog.text + ended.stderr
+
+
 def test_a_run_resumes_despite_a_damaged_best_checkpoint(whole: Path, jhmdb_like: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(whole, tmp_path / "run"))
     damage(run / "checkpoints" / "best.ckpt")
@@ -116,7 +151,14 @@ BROKEN = {
         "modality: {name: joint}\nseed: " + "9" * 5_000,
     ],
     ".hydra/overrides.yaml": ["5", "[1, 2]", "\x00"],
-    "metrics.json": ["", "[]", '{"test": [1]}', '{"test": {"top1": "high"}}', "[" * 5_000],
+    "metrics.json": [
+        "",
+        "[]",
+        '{"test": [1]}',
+        '{"test": {"top1": "high"}}',
+        "[" * 5_000,
+        f'{{"test": {{"top1": 1{"0" * 400}}}}}',
+    ],
     "scores_test.h5": ["", "no HDF5"],
 }
 

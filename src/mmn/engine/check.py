@@ -16,6 +16,12 @@ log = logging.getLogger(__name__)
 METRICS = ("top1", "top5", "loss", "action_f1_macro", "action_f1_micro", "body_f1_macro", "body_f1_micro", "f1_mean")
 """Validation metrics, as ``val/NAME``; ``body_*`` only if the classes have groups."""
 
+_WHOLE = (
+    "trainer.log_every_n_steps", "trainer.accumulate_grad_batches", "data.batch_size", "data.num_workers",
+    "data.num_frames",
+)  # fmt: skip
+"""Keys whose values are integers."""
+
 _GPU_ONLY = ("16-true", "bf16-true", "16", "16-mixed")
 
 
@@ -30,6 +36,8 @@ def check_config(cfg: DictConfig) -> None:
     for group in ("trainer", "data", "model", "loss", "optimizer", "scheduler", "modality"):
         if cfg.get(group) is None:
             raise UserError(f"{group} is null and is required; choose one of configs/{group}.")
+    if not isinstance(cfg.data.get("path", ""), str):
+        raise UserError(f"data.path is {cfg.data.path}; give the path of a data file.")
     _check_numbers(cfg)
     _check_trainer(cfg)
     _check_start(cfg)
@@ -64,7 +72,11 @@ def _check_numbers(cfg: DictConfig) -> None:
         ("scheduler.min_lr", 0, math.inf),
         ("trainer.log_every_n_steps", 1, math.inf),
         ("trainer.accumulate_grad_batches", 1, math.inf),
+        ("trainer.gradient_clip_val", 0, math.inf),
         ("data.batch_size", 1, math.inf),
+        ("data.num_workers", 0, math.inf),
+        ("data.num_frames", 1, math.inf),
+        ("data.memory_limit_gb", 0, math.inf),
     )
     for key, low, high in ranges:
         value = OmegaConf.select(cfg, key)
@@ -73,6 +85,8 @@ def _check_numbers(cfg: DictConfig) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             span = f"a number of at least {low}" if high == math.inf else f"a number from {low} to {high}"
             raise UserError(f"{key} is {value}; it must be {span}.")
+        if key in _WHOLE and not isinstance(value, int):
+            raise UserError(f"{key} is {value}; it must be an integer.")
 
 
 def _check_trainer(cfg: DictConfig) -> None:
@@ -106,7 +120,8 @@ def _check_trainer(cfg: DictConfig) -> None:
     if cfg.cuda_graphs and trainer.get("accumulate_grad_batches", 1) != 1:  # each replay overwrites the gradients
         raise UserError("cuda_graphs=true takes one batch per step; leave out trainer.accumulate_grad_batches.")
     epochs = trainer.get("max_epochs")
-    if epochs is not None and (not isinstance(epochs, int) or epochs < 1) and trainer.get("max_steps", -1) == -1:
+    valid = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
+    if epochs is not None and not valid and trainer.get("max_steps", -1) == -1:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")
 
 

@@ -45,8 +45,11 @@ _FIXED = ("optimizer.layer_decay",)
 _WITHOUT = {"freeze": "none", "optimizer.layer_decay": 1.0}
 """Values to assume for keys that did not exist when the checkpoint was written."""
 
-_NEEDED = {"state_dict", "optimizer_states", "lr_schedulers", "loops", "callbacks", "epoch", "global_step"}
-"""Entries that Lightning needs to resume."""
+_NEEDED = {
+    "state_dict": dict, "optimizer_states": list, "lr_schedulers": list, "loops": dict, "callbacks": dict,
+    "epoch": int, "global_step": int,
+}  # fmt: skip
+"""Entries that Lightning needs to resume, and their types."""
 
 _NEEDS_WHOLE_EPOCH = ("data.batch_size", "processes", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 
@@ -77,8 +80,12 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     saved = content.get(KEY, {}).get("run")
     if not saved or "config" not in saved:
         raise UserError(f"{path} does not record the settings of its run; start from its weights with init_from=.")
-    if missing := sorted(_NEEDED - content.keys()):
+    if missing := sorted(_NEEDED.keys() - content.keys()):
         raise UserError(f"{path} lacks {missing[0]} and cannot be resumed; start from its weights with init_from=.")
+    damaged = [name for name, kind in _NEEDED.items() if not isinstance(content[name], kind)]
+    if damaged or not all(isinstance(state, dict) and "param_groups" in state for state in content["optimizer_states"]):
+        name = damaged[0] if damaged else "optimizer_states"
+        raise UserError(f"{path} is damaged ({name}) and cannot be resumed; start from best.ckpt with init_from=.")
     check_weights(content["state_dict"], str(path))
     epoch, batch = saved["place"]
     changed = dict(_differences(saved, record))

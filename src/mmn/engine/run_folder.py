@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from mmn.engine.folders import SWEEP_VARIABLE
 from mmn.engine.run_lock import is_held, refuse_held
-from mmn.engine.run_state import is_finished, is_interrupted
+from mmn.engine.run_state import FILE, is_finished, is_interrupted
 from mmn.errors import UserError
 from mmn.outside import read_yaml
 
@@ -40,6 +40,18 @@ def hydra_subdir(name: str, *, _root_: Any) -> str:
     runtime = _root_.hydra.runtime
     if not OmegaConf.is_missing(runtime, "output_dir"):
         _refuse_held_once(runtime.output_dir)
+    return name
+
+
+def evaluation_subdir(name: str, *, _root_: Any) -> str:
+    """``name``, the subfolder for Hydra's record of an evaluation.
+
+    Raises:
+        UserError: the folder is that of a training run, whose record and results would be replaced.
+    """
+    runtime = _root_.hydra.runtime
+    if not OmegaConf.is_missing(runtime, "output_dir") and (Path(runtime.output_dir) / FILE).exists():
+        raise UserError(f"{runtime.output_dir} is the folder of a training run; give another hydra.run.dir.")
     return name
 
 
@@ -139,5 +151,6 @@ def _launcher_job() -> str | None:
 
 
 OmegaConf.register_new_resolver("hydra_subdir", hydra_subdir, replace=True)
+OmegaConf.register_new_resolver("evaluation_subdir", evaluation_subdir, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)

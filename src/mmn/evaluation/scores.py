@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN
+from mmn.data.format.datasets import dataset_of
 from mmn.data.format.names import check_classes, check_names
 from mmn.data.view.view import View
 from mmn.errors import UserError
@@ -172,8 +173,8 @@ def read_scores(path: Path, split: str | None = None) -> Scores:
         groups = file["group_of_class"][()].tolist() if grouped else []
         scores = Scores(
             names=strings("names"),
-            labels=content(file["labels"], np.int64),
-            logits=content(file["logits"], np.float32),
+            labels=content(dataset_of(file, "labels", path, "i", (None,)), np.int64),
+            logits=content(dataset_of(file, "logits", path, "f", (None, None)), np.float32),
             classes=Classes(
                 strings("class_names"),
                 groups,

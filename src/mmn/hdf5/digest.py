@@ -37,7 +37,8 @@ def is_verified(dataset: h5py.Dataset) -> bool:
 
 def is_intact(group: h5py.Group) -> bool | None:
     """Whether a group's content matches its digest; None without one, as in files of earlier versions."""
-    return group.attrs[DIGEST] == digest(group) if DIGEST in group.attrs else None
+    found = group.attrs.get(DIGEST)
+    return None if found is None else isinstance(found, str) and found == digest(group)
 
 
 def texts(dataset: h5py.Dataset) -> list[bytes]:

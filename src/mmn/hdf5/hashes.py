@@ -23,9 +23,17 @@ def write_rows(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
 
 
 def hashes_of(dataset: h5py.Dataset) -> Hashes:
-    """The hashes of a data set's blocks, if any."""
+    """The hashes of a data set's blocks, if any.
+
+    Raises:
+        ValueError: they do not fit the data set.
+    """
     found = dataset.parent.get(dataset.name + _SUFFIX)
-    return found[()] if isinstance(found, h5py.Dataset) and found.dtype == np.uint64 else None
+    if not isinstance(found, h5py.Dataset):
+        return None
+    if found.dtype != np.uint64 or not dataset.shape or found.shape != (-(-len(dataset) // ROWS),):
+        raise ValueError(f"{found.name} does not fit {dataset.name}")
+    return found[()]
 
 
 def are_intact(values: NDArray[Any], hashes: Hashes, first: int = 0) -> bool:

@@ -98,9 +98,8 @@ def load_checkpoint(
         else:
             built = make(**stream.arguments)
         _load(built, state, path)
-        record = content[KEY]
-        more = dict(record.get("chosen") or {}), record.get("confidences"), record.get("clip_length")
-        return Checkpoint(with_stream(built.eval(), stream), stream, *more)
+        with from_outside(Path(path), "checkpoint", "train it again"):
+            return Checkpoint(with_stream(built.eval(), stream), stream, *_choices(content[KEY]))
     for part in (content, content.get("state_dict"), content.get("model")):
         if isinstance(part, dict) and is_official({str(k).removeprefix("module."): v for k, v in part.items()}):
             state = check_weights(part, str(path))
@@ -114,6 +113,25 @@ def load_checkpoint(
 def load_network(path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any) -> nn.Module:
     """The network of a checkpoint, in evaluation mode, with its ``stream`` as an attribute; see ``load_checkpoint``."""
     return load_checkpoint(path, network, **overrides).network
+
+
+def _choices(record: dict[str, Any]) -> tuple[dict[str, Any], list[float] | None, int | None]:
+    """What a checkpoint records about its val split and training clips.
+
+    Raises:
+        ValueError: values that cannot be.
+    """
+    chosen, confidences, length = dict(record.get("chosen") or {}), record.get("confidences"), record.get("clip_length")
+    temperature = chosen.get("temperature")
+    if temperature is not None and not 0 < float(temperature) < np.inf:
+        raise ValueError(f"its temperature is {temperature}")
+    if confidences is not None:
+        confidences = [float(value) for value in confidences]
+        if not confidences or not all(0 <= value <= 1 for value in confidences):
+            raise ValueError("its confidences are not probabilities")
+    if length is not None and not int(length) >= 1:
+        raise ValueError(f"its clips have {length} frames")
+    return chosen, confidences, None if length is None else int(length)
 
 
 def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | Path) -> Maker:

@@ -46,7 +46,7 @@ def _verify(path: Path) -> None:
 
 
 def check_weights(state: Any, where: str) -> dict[str, Tensor]:
-    """Check that all entries of a state dict are complete tensors.
+    """Check that all entries of a state dict are complete, finite tensors.
 
     Raises:
         UserError: naming the entry.
@@ -60,4 +60,6 @@ def check_weights(state: Any, where: str) -> dict[str, Tensor]:
             raise UserError(f"{where}: the weight {name} is not a plain tensor; save it as one.")
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise UserError(f"{where}: the weight {name} declares more data than the file holds.")
+        if not torch.isfinite(value).all():
+            raise UserError(f"{where}: the weight {name} is not finite; use another checkpoint, or train it again.")
     return state

@@ -8,6 +8,7 @@ from torch import Tensor
 from mmn.errors import UserError
 
 _MOST_FRAMES = 1 << 16
+_MOST_CHANNELS = 1 << 16
 
 
 def check_input(config: dict[str, Any], clips: Tensor, times: Tensor) -> None:
@@ -55,9 +56,10 @@ def check_sizes(config: dict[str, Any]) -> None:
     for key in ("drop_path", "dropout"):
         if not 0 <= config[key] < 1:
             raise UserError(f"the network's {key} is {config[key]}; use a probability of at least 0 and below 1.")
-    if int(config["width"] * config["mlp_ratio"]) < 1:
+    if not 1 <= config["width"] * config["mlp_ratio"] <= _MOST_CHANNELS:
         raise UserError(
-            f"the network's mlp_ratio is {config['mlp_ratio']}; use a ratio that gives the MLP at least one channel."
+            f"the network's mlp_ratio is {config['mlp_ratio']}; use a ratio that gives the MLP at least one channel, "
+            f"and at most {_MOST_CHANNELS:,}."
         )
 
 

@@ -6,12 +6,17 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from mmn.files import replacing
+from mmn.outside import from_outside
 
 
 def read_metrics(path: Path) -> dict[str, tuple[list[int], list[float]]]:
-    """Each column of ``metrics.csv`` as its steps and values."""
+    """Each column of ``metrics.csv`` as its steps and values.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     columns: dict[str, tuple[list[int], list[float]]] = {}
-    with path.open(newline="", encoding="utf-8") as file:
+    with from_outside(path, "table of metrics"), path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             for name, value in row.items():
                 if value and name not in ("step", "epoch"):

@@ -1,5 +1,6 @@
 """One result as a column of the report; ``--against`` puts two side by side."""
 
+import logging
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse
 from mmn.evaluation.calibration import calibration
 from mmn.evaluation.errors import error_analysis
@@ -18,6 +20,8 @@ from mmn.reporting.curves import curve_names, named_curves, read_metrics
 from mmn.reporting.report_clips import gates_on_a_clip, worst_clips
 from mmn.reporting.result import Result
 from mmn.reporting.table import TITLES
+
+log = logging.getLogger(__name__)
 
 HEADLINES = ("top1", "top5", "action_f1_macro")
 """Metrics that are listed for each stream and each training."""
@@ -73,10 +77,7 @@ def report_column(number: int, result: Result, name: str) -> ReportColumn:
         "reliability": plots.reliability(calibrated["bins"]),
         "risk": plots.risk_coverage(analysis["risk_coverage"]),
     }
-    if (result.folder / "metrics.csv").exists():
-        columns = named_curves(read_metrics(result.folder / "metrics.csv"), result.val_split)
-        drawings["loss"] = plots.curves(columns, curve_names(columns, "loss"), "cross entropy")
-        drawings["top1"] = plots.curves(columns, curve_names(columns, "top1"), "Top-1, %")
+    drawings |= _curves(result)
     clips, players = worst_clips(result, scores)
     gates = gates_on_a_clip(result, clips)
     if gates:
@@ -115,6 +116,22 @@ def _chosen(result: Result) -> str:
     if own and last.get("epoch") != about["epoch"]:
         text += f". The last epoch has Top-1 {own['top1']:.2f} %, action F1 macro {own['action_f1_macro']:.2f} %"
     return text + "."
+
+
+def _curves(result: Result) -> dict[str, Any]:
+    """The curves of training, if it is recorded."""
+    path = result.folder / "metrics.csv"
+    if not path.exists():
+        return {}
+    try:
+        columns = named_curves(read_metrics(path), result.val_split)
+    except UserError as error:
+        log.warning("%s The report has no curves of this run.", error)
+        return {}
+    return {
+        "loss": plots.curves(columns, curve_names(columns, "loss"), "cross entropy"),
+        "top1": plots.curves(columns, curve_names(columns, "top1"), "Top-1, %"),
+    }
 
 
 def _metrics(scores: Scores, analysis: dict[str, Any]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The finished runs below a folder, and the settings in which they differ."""
 
 import logging
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -86,8 +87,8 @@ def _read_run(path: Path, config: Path, overrides: Path) -> Run:
         settings = _overrides(lines)
     with from_outside(path, "metrics file of a run"):
         about = dict(result.pop("about", {}))
-        if not all(isinstance(value, int | float) for found in result.values() for value in found.values()):
-            raise ValueError("it holds something other than numbers")
+        if not all(math.isfinite(float(value)) for found in result.values() for value in found.values()):
+            raise ValueError("it holds something other than finite numbers")
     return Run(path.parent, modality, seed, settings, result, about, data, fold)
 
 

@@ -1,5 +1,6 @@
 """The options of a conversion, and what a reader returns."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,6 +67,9 @@ class ConvertOptions:
         ):
             if value not in allowed:
                 raise UserError(f"--{what} is {value!r}; choose {_or(allowed)}.")
+        for number, what in ((self.min_score, "min-score"), (self.max_filled, "max-filled"), (self.pad, "pad")):
+            if not math.isfinite(number):
+                raise UserError(f"--{what} is {number}; give a number.")
         check_fps(self.fps)
         check_person(self.person)
 

@@ -1,0 +1,36 @@
+"""Hashes of the rows of large data sets."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from mmn.data.format.hdf5 import read_data
+from mmn.errors import UserError
+from mmn.hdf5.hashes import hashes_of, read_rows, write_rows
+
+
+def test_every_row_read_is_verified(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        write_rows(file, "rows", np.arange(1000, dtype=np.float32).reshape(500, 2))
+        rows, hashes = file["rows"], hashes_of(file["rows"])
+        np.testing.assert_array_equal(read_rows(rows, hashes, 100, 450), np.arange(200, 900).reshape(350, 2))
+        rows[260, 1] = -1  # in the third block, rows 256 to 383
+        read_rows(rows, hashes, 0, 256)
+        read_rows(rows, hashes, 384, 500)
+        for start, stop in ((256, 257), (380, 390), (0, 500)):
+            with pytest.raises(OSError, match="rows is damaged"):
+                read_rows(rows, hashes, start, stop)
+
+
+@pytest.mark.parametrize("hashes", [np.uint64(1), np.zeros(10_000, np.uint64), np.zeros((1, 1), np.uint64), [0.5]])
+@pytest.mark.parametrize("limit", [1e9, 0])
+def test_hashes_that_do_not_fit_are_refused(hashes: object, limit: float, jhmdb_like: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(jhmdb_like, tmp_path / "x.h5"))
+    with h5py.File(copy, "a") as file:
+        del file["val/keypoints_hashes"]
+        file["val/keypoints_hashes"] = hashes
+    with pytest.raises(UserError, match="hashes does not fit"):
+        read_data(copy, memory_limit=limit)
