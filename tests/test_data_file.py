@@ -240,7 +240,7 @@ def test_layouts_are_read_from_yaml_files(tmp_path: Path) -> None:
     path.write_text("joints: [a, b]\nbones: [[b, a]]\nparts: {all: [b, a]}\ncentre: a\nclasses: [x, y]\n")
     assert load_layout(path).order == [1, 0]
     assert load_classes(path).names == ["x", "y"]
-    for text, message in (("joints: [", "not valid YAML"), ("[]", "not a table"), (None, "there is no layout")):
+    for text, message in (("joints: [", "not a readable layout"), ("[]", "not a table"), (None, "there is no layout")):
         path.unlink() if text is None else path.write_text(text)
         with pytest.raises(UserError, match=message):
             load_layout(path)

@@ -4,7 +4,7 @@ import json
 import math
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -20,6 +20,8 @@ LARGEST_TEXT = 1 << 30
 """Largest text file that is read, in bytes."""
 
 _MOST_YAML = 1_000_000
+_DEEPEST_YAML = 100
+_LONGEST_SCALAR = 4_300  # characters; Python itself reads no longer number
 
 
 @contextmanager
@@ -153,10 +155,12 @@ def parse_yaml(text: str) -> Any:
     """Parse YAML.
 
     Raises:
-        ValueError: aliases expand it to an excessive size.
+        ValueError: it is too long or nested too deeply, or aliases expand it to an excessive size.
         yaml.YAMLError: it is not valid YAML.
     """
-    loader = yaml.CSafeLoader(text) if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader(text)
+    safe = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    _check_events(yaml.parse(text, safe))
+    loader = safe(text)
     try:
         node = loader.get_single_node()
         if node is None:
@@ -165,6 +169,21 @@ def parse_yaml(text: str) -> Any:
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _check_events(events: Iterable[yaml.Event]) -> None:
+    """Refuse what would exhaust the memory, time, or stack of the next step, which builds nodes recursively."""
+    depth = 0
+    for number, event in enumerate(events):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST_YAML:
+            raise ValueError(f"it is nested more than {_DEEPEST_YAML} deep")
+        if number > _MOST_YAML:
+            raise ValueError(f"it has more than {_MOST_YAML:,} values")
+        if isinstance(event, yaml.ScalarEvent):
+            may_be_number = event.tag is not None or event.implicit[0]  # which would take quadratic time
+            if may_be_number and len(event.value) > _LONGEST_SCALAR:
+                raise ValueError(f"it has a value of {len(event.value):,} characters without quotes")
 
 
 def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:

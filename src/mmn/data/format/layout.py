@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from mmn.errors import UserError
-from mmn.outside import parse_yaml
+from mmn.outside import parse_yaml, read_yaml
 
 NAMED = ("ma52", "imigue", "jhmdb")
 """Layouts of published data sets, with their class names."""
@@ -181,18 +180,11 @@ def read_layout_file(layout: str | Path) -> dict[str, Any]:
         UserError: an unknown name, or an unreadable file.
     """
     if str(layout) in BUILT_IN:
-        text = resources.files("mmn.data.format").joinpath(f"layouts/{layout}.yaml").read_text(encoding="utf-8")
+        content = parse_yaml(resources.files("mmn.data.format").joinpath(f"layouts/{layout}.yaml").read_text("utf-8"))
+    elif Path(layout).exists():
+        content = read_yaml(Path(layout), "layout in YAML")
     else:
-        try:
-            text = Path(layout).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError):
-            raise UserError(
-                f"there is no layout {layout}; use {', '.join(BUILT_IN)} or the path of a YAML file."
-            ) from None
-    try:
-        content = parse_yaml(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UserError(f"the layout {layout} is not valid YAML ({str(error).splitlines()[0]}); correct it.") from None
+        raise UserError(f"there is no layout {layout}; use {', '.join(BUILT_IN)} or the path of a YAML file.")
     if not isinstance(content, dict):
         raise UserError(f"the layout {layout} is not a table; give it the keys joints, bones, parts and centre.")
     return content
