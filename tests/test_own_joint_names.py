@@ -1,6 +1,7 @@
 """Sources with their own joint names: motion capture, DeepLabCut and SLEAP."""
 
 import pickle
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,9 +109,47 @@ def test_hostile_pickled_column_names_are_refused(tmp_path: Path) -> None:
         convert(tmp_path / "mouse.h5", tmp_path / "x.h5", "auto", format="deeplabcut")
 
 
+def elsewhere(file: h5py.File) -> None:
+    """The table of another file."""
+    del file["df_with_missing"]
+    file["df_with_missing"] = h5py.ExternalLink("other.h5", "/df_with_missing")
+
+
+def inflating(file: h5py.File) -> None:
+    """A chunk of a few kilobytes that inflates to megabytes."""
+    dtype, kind = file["df_with_missing/table"].dtype, file["df_with_missing/table"].attrs["values_block_0_kind"]
+    del file["df_with_missing/table"]
+    table = file.create_dataset("df_with_missing/table", (5,), dtype, chunks=(5,), compression="gzip")
+    table.attrs["values_block_0_kind"] = kind
+    table.id.write_direct_chunk((0,), zlib.compress(bytes(1 << 24)))
+
+
+def scattered(file: h5py.File) -> None:
+    """A person and a body part of its own for each of many columns."""
+    columns = [("DLC", f"person{n}", f"part{n}", "x") for n in range(20_000)]
+    dtype = [("index", "<i8"), ("values_block_0", "<f8", (len(columns),))]
+    del file["df_with_missing/table"]
+    table = file.create_dataset("df_with_missing/table", data=np.zeros(1, dtype))
+    table.attrs.create("values_block_0_kind", np.bytes_(pickle.dumps(columns, 0)))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(elsewhere, "is a link"), (inflating, "unpack to more"), (scattered, "is not a DeepLabCut result")],
+)
+def test_hostile_tables_are_refused(make: Callable, message: str, tmp_path: Path) -> None:
+    dlc_hdf5(tmp_path / "other")
+    dlc_hdf5(tmp_path / "mouse")
+    with h5py.File(tmp_path / "mouse.h5", "a", libver="latest") as file:
+        make(file)
+    with pytest.raises(UserError, match=message):
+        convert(tmp_path / "mouse.h5", tmp_path / "x.h5", "auto", format="deeplabcut")
+
+
 def sleap_hdf5(path: Path, x: np.ndarray) -> None:
     with h5py.File(path.with_suffix(".h5"), "w") as file:
-        file["tracks"] = np.moveaxis(x, (0, 1, 2, 3), (0, 3, 2, 1))
+        file.create_dataset("tracks", data=np.moveaxis(x, (0, 1, 2, 3), (0, 3, 2, 1)), compression="gzip")
+        file.create_group("tracks_index/_i_x").create_dataset("sorted", (9,), "f4", chunks=(3,))  # never read
         file["node_names"] = [b"head", b"thorax", b"tail"]
         file["point_scores"] = np.full((2, 3, FRAMES), 0.9)
         file["edge_inds"] = [[0, 1], [1, 2]]

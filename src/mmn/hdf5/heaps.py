@@ -5,30 +5,58 @@ import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_START = b"GCOL\x01\0\0\0"  # a global heap: signature, version, reserved; its size follows
+import numpy as np
+from numpy.typing import NDArray
+
+_NAME = b"GCOL"
+_START = _NAME + b"\x01\0\0\0"  # a global heap: signature, version, reserved; its size follows
 _SIZE = struct.Struct("<Q")
 _OBJECT = struct.Struct("<HHIQ")  # index (0: free space), references, reserved, bytes of content
+
+_LARGE = 1 << 20
+_AT_ONCE = 1 << 24
 
 Region = tuple[int, int]
 """First byte and one past the last."""
 
 
-def check_heaps(path: Path, numbers: Iterable[Region]) -> None:
-    """Refuse heaps whose objects are not contiguous.
+def check_heaps(path: Path, numbers: Iterable[Region]) -> NDArray[np.int64]:
+    """Refuse heaps whose objects are not contiguous, and return the lengths of all texts that refer to a heap.
+
+    HDF5 allocates memory of these lengths before it looks for the texts, and several may refer to the same bytes.
 
     Args:
         path: the file.
-        numbers: regions that hold only numbers and need not be searched.
+        numbers: regions that hold only numbers; no references are searched there and, in large ones, no heaps.
 
     Raises:
         ValueError: a heap is damaged.
     """
+    regions = sorted(numbers)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for first, last in _between(numbers, len(content)):
+        large = [(first, last) for first, last in regions if last - first > _LARGE]
+        for first, last in _between(large, len(content)):
             place = content.find(_START, first, last)
             while place >= 0:
                 _check(content, place)
                 place = content.find(_START, place + 8, last)
+    whole = np.memmap(path, np.uint8, "r")
+    return np.concatenate([_references(whole, *region) for region in _between(regions, len(whole))])
+
+
+def _references(whole: NDArray[np.uint8], first: int, last: int) -> NDArray[np.int64]:
+    """The lengths in all references in a region: length, then address of a heap."""
+    found = [np.zeros(0, np.int64)]
+    for start in range(first, last, _AT_ONCE):
+        block = np.array(whole[start : min(start + _AT_ONCE + 16, last)])
+        for shift in range(4, min(12, len(block) - 7)):
+            addresses = block[shift : shift + (len(block) - shift) // 8 * 8].view("<u8")
+            at = np.flatnonzero((addresses > 0) & (addresses < len(whole) - 16))
+            for offset, letter in enumerate(_NAME):
+                at = at[whole[addresses[at] + np.uint64(offset)] == letter]
+            lengths = block[shift - 4 + 8 * at[:, None] + np.arange(4)]
+            found.append(lengths.view("<u4")[:, 0].astype(np.int64))
+    return np.concatenate(found)
 
 
 def _between(regions: Iterable[Region], size: int) -> Iterator[Region]:

@@ -5,7 +5,8 @@ The header of a column is scorer, (individual,) body part, and x, y or likelihoo
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -21,7 +22,8 @@ from mmn.data.sources.readers.files import recordings_of_files
 from mmn.data.sources.readers.pickles import unpickle
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
-from mmn.outside import from_outside, memory_for
+from mmn.hdf5.reading import open_hdf5
+from mmn.outside import memory_for
 
 Column = tuple[str, ...]
 
@@ -49,7 +51,7 @@ def is_deeplabcut(path: Path) -> bool:
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
     try:
         columns, values, frames = _csv(path) if path.suffix == ".csv" else _table(path)
-        points, scores, joints = _points(columns, values)
+        points, scores, joints = _points(columns, values, memory_for(path.stat().st_size))
     except (OSError, KeyError, ValueError, IndexError):
         raise UserError(f"{path} is not a DeepLabCut result; write it again, or give --format.") from None
     estimator = own_estimator(joints, f"DeepLabCut's {len(joints)} points")
@@ -57,16 +59,27 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
 
 
 def _points(
-    columns: Sequence[Column], values: NDArray[np.float64]
+    columns: Sequence[Column], values: NDArray[np.float64], room: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[str]]:
-    """``(M, T, P, 2)``, ``(M, T, P)`` and the names of the body parts."""
-    people = list(dict.fromkeys(column[1] if len(column) == 4 else "" for column in columns))
-    joints = list(dict.fromkeys(column[-2] for column in columns))
-    table = np.full((len(people), len(values), len(joints), 3), np.nan, np.float32)
+    """``(M, T, P, 2)``, ``(M, T, P)`` and the names of the body parts.
+
+    Raises:
+        ValueError: the people and body parts in the header take more than ``room`` bytes.
+    """
+    people = _places(column[1] if len(column) == 4 else "" for column in columns)
+    joints = _places(column[-2] for column in columns)
+    shape = (len(people), len(values), len(joints), 3)
+    if 4 * math.prod(shape) > room:
+        raise ValueError
+    table = np.full(shape, np.nan, np.float32)
     for column, cells in zip(columns, values.T, strict=True):
-        person = people.index(column[1] if len(column) == 4 else "")
-        table[person, :, joints.index(column[-2]), ("x", "y", "likelihood").index(column[-1])] = cells
-    return table[..., :2], table[..., 2], joints
+        person = people[column[1] if len(column) == 4 else ""]
+        table[person, :, joints[column[-2]], ("x", "y", "likelihood").index(column[-1])] = cells
+    return table[..., :2], table[..., 2], list(joints)
+
+
+def _places(names: Iterable[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
 def _csv(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
@@ -81,15 +94,12 @@ def _table(path: Path) -> tuple[list[Column], NDArray[np.float64], list[int]]:
     """The pandas table of an HDF5 file, read without pandas, which would execute the pickled column names.
 
     Raises:
-        UserError: the file has no such table, or its data is outside the file or larger than it can be.
+        UserError: the file has no such table, or is refused.
     """
-    with from_outside(path, "HDF5 file of DeepLabCut", "write it again"), h5py.File(path, "r") as file:
+    with open_hdf5(path, "write it again", foreign=True) as file:
         table = next((g["table"] for g in file.values() if isinstance(g, h5py.Group) and "table" in g), None)
         if not isinstance(table, h5py.Dataset) or "values_block_0_kind" not in table.attrs:
             raise UserError(f"{path} has no pandas table, so it is not a DeepLabCut result; check --format.")
-        outside = table.is_virtual or table.id.get_create_plist().get_external_count()
-        if outside or table.size * table.dtype.itemsize > memory_for(path.stat().st_size):
-            raise UserError(f"{path} does not contain the table it describes; write it again.")
         names = unpickle(bytes(table.attrs["values_block_0_kind"]), str(path))
         rows = table[()]
     return [tuple(map(str, name)) for name in names], rows["values_block_0"].astype(float), rows["index"].tolist()

@@ -35,7 +35,7 @@ def is_sleap(path: Path) -> bool:
         with path.open(encoding="utf-8", errors="replace") as file:
             return file.readline().startswith("track,frame_idx,")
     try:
-        with open_hdf5(path, _ADVICE) as file:
+        with open_hdf5(path, _ADVICE, foreign=True) as file:
             return {"tracks", "node_names"} <= set(file)
     except UserError:
         return False
@@ -49,7 +49,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
 
 
 def _analysis(name: str, path: Path) -> Recording:
-    with open_hdf5(path, _ADVICE) as file:
+    with open_hdf5(path, _ADVICE, foreign=True) as file:
         points = np.moveaxis(file["tracks"][()], (0, 3, 2, 1), (0, 1, 2, 3))  # (people, frames, nodes, 2)
         nodes = [str(node, "utf-8") for node in file["node_names"][()]]
         scores = np.moveaxis(file["point_scores"][()], (0, 2, 1), (0, 1, 2)) if "point_scores" in file else None
@@ -59,7 +59,7 @@ def _analysis(name: str, path: Path) -> Recording:
 def _bones(path: Path) -> list[tuple[int, int]]:
     if path.suffix == ".csv":
         return []
-    with open_hdf5(path, _ADVICE) as file:
+    with open_hdf5(path, _ADVICE, foreign=True) as file:
         return [(int(a), int(b)) for a, b in file["edge_inds"][()]] if "edge_inds" in file else []
 
 
