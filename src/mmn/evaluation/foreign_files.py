@@ -2,16 +2,19 @@
 
 import csv
 import io
+import math
+import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmn.data.sources.readers.pickles import ArrayUnpickler
+from mmn.data.sources.readers.pickles import ArrayUnpickler, name_of
 from mmn.errors import UserError
 from mmn.outside import from_outside, read_arrays, read_json, read_text
 
@@ -58,7 +61,7 @@ def read_rows(path: Path) -> Rows:
         rows = _arrays(path)
     else:
         with from_outside(path, kind, "nothing in it was executed"), path.open("rb") as file:
-            rows = _rows(_ScoreUnpickler(file, encoding="latin1").load(), path)
+            rows = _rows(_ScoreUnpickler(file).load(), path)
     if rows.values.ndim != 2 or 0 in rows.values.shape:
         raise UserError(
             f"{path} holds scores of shape {rows.values.shape}; it should hold one row of class scores per clip."
@@ -75,12 +78,37 @@ def read_rows(path: Path) -> Rows:
 class _ScoreUnpickler(ArrayUnpickler):
     """Also reads torch tensors, whose storage torch loads without executing anything."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return torch._utils._rebuild_tensor_v2
-        if (module, name) == ("torch.storage", "_load_from_bytes"):
-            return lambda content: torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        return super().find_class(module, name)
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(file)
+        self.allowed["torch._utils", "_rebuild_tensor_v2"] = _tensor
+        self.allowed["torch.storage", "_load_from_bytes"] = _storage
+
+
+def _storage(content: bytes) -> Any:
+    """The numbers of a tensor.
+
+    Raises:
+        pickle.UnpicklingError: there are more of them than bytes in the pickle, or they are compressed.
+    """
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        raise pickle.UnpicklingError("it has a tensor in a zip archive")
+    storage = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    if storage._untyped_storage.nbytes() > len(content):
+        raise pickle.UnpicklingError("it has a tensor larger than itself")
+    return storage
+
+
+def _tensor(storage: Any, offset: int, size: Sequence[int], stride: Sequence[int], *options: Any) -> torch.Tensor:
+    """Replaces torch's function, which enlarges a storage that is too small for the tensor, by whatever is in memory.
+
+    Raises:
+        RuntimeError: it is too small.
+        pickle.UnpicklingError: the tensor repeats it.
+    """
+    whole = torch.empty(0, dtype=storage.dtype).set_(storage._untyped_storage)
+    if math.prod(size) > whole.numel():
+        raise pickle.UnpicklingError("it has a tensor larger than its content")
+    return whole.as_strided(size, stride, offset)
 
 
 def _rows(content: Any, path: Path) -> Rows:
@@ -89,8 +117,10 @@ def _rows(content: Any, path: Path) -> Rows:
         for key in _SCORE_KEYS:  # {"scores": rows, "names": names}
             if key in content and len(content) <= 4:
                 names = next((content[name] for name in ("names", *_NAME_KEYS) if name in content), None)
-                return Rows(_matrix(content[key], path), None if names is None else [str(name) for name in names])
-        return Rows(_matrix(list(content.values()), path), [str(name) for name in content])
+                return Rows(
+                    _matrix(content[key], path), None if names is None else [name_of(name, path) for name in names]
+                )
+        return Rows(_matrix(list(content.values()), path), [name_of(name, path) for name in content])
     if isinstance(content, Sequence) and content and all(isinstance(row, Mapping) for row in content):
         return _tables(content, path)
     return Rows(_matrix(content, path))
@@ -112,7 +142,7 @@ def _tables(content: Sequence[Mapping[str, Any]], path: Path) -> Rows:
     numbers = None if labels is None else np.asarray([np.asarray(label).ravel()[:1] for label in labels])
     return Rows(
         _matrix(scores, path),
-        None if names is None else [str(name) for name in names],
+        None if names is None else [name_of(name, path) for name in names],
         numbers.ravel().astype(np.int64) if numbers is not None and numbers.size == len(content) else None,
     )
 
@@ -137,7 +167,7 @@ def _arrays(path: Path) -> Rows:
     if score is None:
         return Rows(_matrix(list(arrays.values()), path), list(arrays))
     names = arrays.get("names")
-    return Rows(_matrix(arrays[score], path), None if names is None else [str(name) for name in names])
+    return Rows(_matrix(arrays[score], path), None if names is None else [name_of(name, path) for name in names])
 
 
 def _csv(path: Path) -> Rows:

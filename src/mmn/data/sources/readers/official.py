@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.options import ConvertOptions, Parsed
-from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.readers.pickles import name_of, read_pickle
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
 
@@ -51,7 +51,7 @@ def _read_split(folder: Path, split: str) -> Iterator[Recording]:
                 f"{path}: annotation {number} lacks frame_dir or keypoint, so it is not an official data pickle; "
                 "download it again."
             )
-    names = [str(annotation["frame_dir"]) for annotation in annotations]
+    names = [name_of(annotation["frame_dir"], path) for annotation in annotations]
     clips = [_keypoints(a["keypoint"], path, name) for a, name in zip(annotations, names, strict=True)]
     labels = _labels(folder / f"{split}_label.pkl", names, path)
     for name, points, label in zip(names, clips, labels, strict=True):
@@ -75,7 +75,7 @@ def _labels(path: Path, names: list[str], data_path: Path) -> list[int]:
         return [UNKNOWN] * len(names)
     rows = read_pickle(path)
     try:
-        labels = {str(row["file_name"]): int(row["label"]) for row in rows}
+        labels = {name_of(row["file_name"], path): int(row["label"]) for row in rows}
     except (TypeError, KeyError, ValueError):
         raise UserError(
             f"{path} is not a list of file_name and label, so it is not an official label pickle; download it again."

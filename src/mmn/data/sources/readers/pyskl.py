@@ -17,7 +17,7 @@ from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.channels import split_channels
 from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers.files import files_below
-from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.readers.pickles import name_of, read_pickle
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
 
@@ -42,7 +42,7 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
     content = read_pickle(path)
     if isinstance(content, list):  # MMAction2's older format: the file's name gives the split
         split = next((split for split in SPLITS if split in path.stem.lower()), path.stem)
-        listed = [str(a.get("frame_dir")) for a in content if isinstance(a, dict)]
+        listed = [name_of(a.get("frame_dir"), path) for a in content if isinstance(a, dict)]
         content = {"split": {split: listed}, "annotations": content}
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
         raise UserError(f"{path} has no annotations, so it is not a PYSKL pickle; check --format.")
@@ -69,7 +69,7 @@ def _annotations(annotations: list[Any], path: Path, options: ConvertOptions) ->
         if not isinstance(annotation, dict) or (lacking := {"frame_dir", "label", "keypoint"} - set(annotation)):
             what = " and ".join(sorted(lacking)) if isinstance(annotation, dict) else "all"
             raise UserError(f"{where} lacks {what}, so it is not a PYSKL annotation; check --format.")
-        name = str(annotation["frame_dir"])
+        name = name_of(annotation["frame_dir"], where)
         where = f"{where} ({name})"
         label = _label(annotation["label"], where)
         keypoints, scores = _array(annotation, "keypoint", where), _array(annotation, "keypoint_score", where)
@@ -110,7 +110,7 @@ def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> 
     """Clip names per split, chosen by ``wanted``, or by names that are or unambiguously end in ours."""
     if not isinstance(content, dict):
         raise UserError(f"{source} has no table of splits, so it is not a PYSKL pickle; check --format.")
-    has = ", ".join(map(str, content))
+    has = ", ".join(name_of(name, source) for name in content)
     if not wanted:
         ending = {split: [name for name in content if str(name).endswith(split)] for split in SPLITS}
         ending |= {split: [split] for split in SPLITS if split in content}
@@ -124,4 +124,4 @@ def _splits(content: Any, wanted: dict[str, str], source: Path, alone: bool) -> 
     for split, name in wanted.items():
         if name not in content:
             raise UserError(f"{source} has no split {name} for {split}; it has {has}.")
-    return {split: [str(name) for name in content[wanted[split]]] for split in SPLITS if split in wanted}
+    return {split: [name_of(name, source) for name in content[wanted[split]]] for split in SPLITS if split in wanted}

@@ -13,7 +13,7 @@ from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.channels import split_channels
 from mmn.data.sources.options import ConvertOptions, Parsed
 from mmn.data.sources.readers.files import files_below
-from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.readers.pickles import name_of, read_pickle
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
 from mmn.outside import open_array
@@ -74,7 +74,7 @@ def _labels(path: Path, count: int) -> tuple[list[str], list[int | None]]:
     content = read_pickle(file)
     try:
         names, labels = content
-        found = [str(name) for name in names], [int(label) for label in labels]
+        found = [name_of(name, file) for name in names], [int(label) for label in labels]
     except (TypeError, ValueError):
         raise UserError(
             f"{file} is not a pair of names and labels, as needed for {path.name}; write it again."
