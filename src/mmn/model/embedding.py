@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
+def lift_sizes(coordinates: int, lift: Sequence[int] | None, channels: int) -> list[tuple[int, int]]:
+    """The channels before and after each layer of the lift; by default it has the official ones."""
+    return list(pairwise((coordinates, *(lift or (2 * coordinates, 3 * coordinates)), channels)))
+
+
 class SkeletonEmbedding(nn.Module):
     """Lift coordinates to ``channels`` features and add the position of each joint in space and time.
 
@@ -20,8 +25,7 @@ class SkeletonEmbedding(nn.Module):
 
     def __init__(self, coordinates: int, num_joints: int, channels: int, lift: Sequence[int] | None = None) -> None:
         super().__init__()
-        widths = (coordinates, *(lift or (2 * coordinates, 3 * coordinates)), channels)
-        self.lift = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.lift = nn.ModuleList(nn.Linear(*sizes) for sizes in lift_sizes(coordinates, lift, channels))
         self.position = nn.Parameter(torch.empty(num_joints, channels))
         nn.init.trunc_normal_(self.position, std=0.02)
         even = torch.arange(0, channels, 2, dtype=torch.float32)

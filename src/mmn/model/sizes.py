@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from mmn.errors import UserError
+from mmn.model.embedding import lift_sizes
 
 _MOST_FRAMES = 1 << 16
 _MOST_CHANNELS = 1 << 16
@@ -81,6 +82,8 @@ def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: s
         "scales.0.0.spatial.matrices": (int(config.get("heads", 4)), joints, joints),
         "scales.0.0.mlp.expand.weight": (int(width * float(config.get("mlp_ratio", 2.0))), width),
     }
+    for layer, sizes in enumerate(lift_sizes(int(config.get("coordinates", 2)), config.get("lift"), width)):
+        wanted[f"embedding.lift.{layer}.weight"] = sizes[::-1]
     for name, shape in wanted.items():
         found = tuple(state[name].shape) if name in state else "none"
         if found != shape:
