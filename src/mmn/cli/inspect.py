@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from mmn.cli.view_option import HELP, read_view
 from mmn.errors import UserError
-from mmn.text import console, counted
+from mmn.text import console, counted, plain
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+_MOST_ROWS = 1_000  # of a table; laying out more takes minutes
 
 
 def register(commands: Any) -> None:
@@ -57,10 +60,13 @@ def _print(summary: dict[str, Any]) -> None:
     out.print(_marked(summary["name"], f" · {summary['source']}", "bold"))
     out.print(f"{summary['joints']} joints in {summary['coordinates']}D: {parts}")
     out.print(_split_table(summary))
-    out.print(_class_table(summary))
+    groups = summary["group_of_class"]
+    cells = {name: [str(i), name, *groups[i : i + 1]] for i, name in enumerate(summary["classes"])}
+    titles = ("index", "class", "group") if groups else ("index", "class")
+    _print_counts(out, "clips per class", titles, cells, summary["classes"])
     if summary["groups"]:
         cells = {group: [group] for group in summary["groups"]}
-        out.print(_counts_table("clips per group", ("group",), cells, summary["groups"]))
+        _print_counts(out, "clips per group", ("group",), cells, summary["groups"])
     for split, filled in summary["filled"].items():
         most = ", ".join(f"{joint} {count:,}" for joint, count in list(filled["by_joint"].items())[:8])
         share = f"{filled['joints']:,} missing joints ({filled['share']:.1%}) in {counted(filled['clips'], 'clip')}"
@@ -117,25 +123,21 @@ def _number(value: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
 
 
-def _class_table(summary: dict[str, Any]) -> "Table":
-    groups = summary["group_of_class"]
-    cells = {name: [str(i), name, *groups[i : i + 1]] for i, name in enumerate(summary["classes"])}
-    titles = ("index", "class", "group") if groups else ("index", "class")
-    return _counts_table("clips per class", titles, cells, summary["classes"])
-
-
-def _counts_table(
-    title: str, titles: tuple[str, ...], cells: dict[str, list[str]], counts: dict[str, dict[str, int]]
-) -> "Table":
-    """Rows of leading ``cells`` under ``titles``, then one count per split."""
+def _print_counts(
+    out: "Console", title: str, titles: tuple[str, ...], cells: dict[str, list[str]], counts: dict[str, dict[str, int]]
+) -> None:
+    """Print rows of leading ``cells`` under ``titles``, then one count per split; plain lines if there are many."""
+    columns = [*titles, *next(iter(counts.values()))]
+    rows = [[*leading, *(f"{count:,}" for count in counts[name].values())] for name, leading in cells.items()]
+    if len(rows) > _MOST_ROWS:
+        print("\n".join([title, *map(plain, map("  ".join, [columns, *rows]))]))
+        return
     table = _table(title)
-    for column in titles:
-        table.add_column(column, justify="right" if column == "index" else "left")
-    for split in next(iter(counts.values())):
-        table.add_column(split, justify="right")
-    for name, leading in cells.items():
-        table.add_row(*leading, *(f"{count:,}" for count in counts[name].values()))
-    return table
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("class", "group") else "right")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _table(title: str) -> "Table":
