@@ -19,6 +19,8 @@ from mmn.text import plain
 LARGEST_TEXT = 1 << 30
 """Largest text file that is read, in bytes."""
 
+_FREE_NUMBERS = 1 << 25  # in arrays, besides one for each byte of the file; a conversion takes some 20 bytes for each
+_MOST_BRACKETS = 1 << 23
 _MOST_YAML = 1_000_000
 _DEEPEST_YAML = 100
 _LONGEST_SCALAR = 4_300  # characters; Python itself reads no longer number
@@ -100,7 +102,18 @@ def read_json(path: Path, kind: str = "JSON file") -> Any:
     """The content of a JSON file."""
     text = read_text(path, kind)
     with from_outside(path, kind):
+        check_brackets(text)
         return json.loads(text)
+
+
+def check_brackets(text: str) -> None:
+    """Refuse JSON that takes far more memory than its text: each pair of brackets takes 64 bytes.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    if (count := text.count("[") + text.count("{")) > _MOST_BRACKETS + len(text) // 10:
+        raise ValueError(f"it has {count:,} lists and tables with next to nothing in them")
 
 
 def read_yaml(path: Path, kind: str = "YAML file") -> Any:
@@ -117,16 +130,20 @@ def read_arrays(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
         UserError: numpy cannot read the file, it contains Python objects, or it declares more data than it holds.
     """
     with from_outside(path, "array file", "save it with numpy"):
+        size = path.stat().st_size
         if not zipfile.is_zipfile(path):
             with path.open("rb") as file:
-                yield path.stem, _read_array(file, path.stat().st_size)
+                yield path.stem, _read_array(file, size, size + _FREE_NUMBERS)
             return
         with zipfile.ZipFile(path) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > memory_for(path.stat().st_size):
+            if sum(entry.file_size for entry in archive.infolist()) > memory_for(size):
                 raise ValueError("it unpacks to more than a file of its size should")
+            numbers = size + _FREE_NUMBERS
             for entry in archive.infolist():
                 with archive.open(entry) as file:
-                    yield entry.filename.removesuffix(".npy"), _read_array(file, entry.file_size)
+                    array = _read_array(file, entry.file_size, numbers)
+                numbers -= array.size
+                yield entry.filename.removesuffix(".npy"), array
 
 
 def open_array(path: Path) -> NDArray[Any]:
@@ -139,7 +156,7 @@ def open_array(path: Path) -> NDArray[Any]:
         return np.lib.format.open_memmap(path, mode="r")
 
 
-def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
+def _read_array(file: IO[bytes], size: int, numbers: int) -> NDArray[Any]:
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(file)
@@ -147,6 +164,8 @@ def _read_array(file: IO[bytes], size: int) -> NDArray[Any]:
         raise ValueError("it holds Python objects")
     if math.prod(shape) * dtype.itemsize > size:
         raise ValueError(f"its header declares {shape} numbers, more than it holds")
+    if math.prod(shape) > numbers:
+        raise ValueError("it unpacks to more numbers than a file of its size should")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 

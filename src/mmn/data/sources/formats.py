@@ -73,7 +73,7 @@ def reader_of(name: str) -> Reader:
     module, dot, function = name.rpartition(".")
     try:
         found = getattr(import_module(module), function) if dot else None
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the module raises
         raise UserError(
             f"format {name} cannot be loaded ({error}); give module.function, with its folder on PYTHONPATH."
         ) from None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mmn.data.sources.recording import FrameKey
 from mmn.errors import UserError
 
+_LAST = 1 << 53  # beyond it, distances between frames are inexact or overflow
 _DIGITS = re.compile(r"\d+")
 
 
@@ -25,13 +26,16 @@ def frame_numbers(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
         name: name of the recording, for error messages.
 
     Raises:
-        UserError: a frame has no number, or two frames have the same one.
+        UserError: a frame has no number or an impossible one, or two frames have the same one.
     """
     if isinstance(keys, range):
         return np.arange(len(keys))
     if not keys or all(_is_nothing(key) for key in keys):
         return np.arange(len(keys))
-    numbers = np.array(keys, np.int64) if all(_is_number(key) for key in keys) else _from_names(keys, name)
+    found = list(map(int, keys)) if all(_is_number(key) for key in keys) else _from_names(keys, name)  # type: ignore[arg-type]
+    if max(map(abs, found)) > _LAST:
+        raise UserError(f"clip {name} has a frame numbered {max(found, key=abs)}; number its frames from 0 or 1.")
+    numbers = np.array(found, np.int64)
     counts = Counter(numbers.tolist())
     if len(counts) == 1:
         return np.arange(len(keys))
@@ -65,17 +69,17 @@ def digit_runs(name: str) -> tuple[str, tuple[int, ...]]:
     return _DIGITS.sub("#", name), tuple(int(run) for run in _DIGITS.findall(name))
 
 
-def _from_names(keys: Sequence[FrameKey], name: str) -> NDArray[np.int64]:
+def _from_names(keys: Sequence[FrameKey], name: str) -> list[int]:
     runs = [digit_runs(str(key))[1] for key in keys]
     if not all(runs):
         key = next(key for key, found in zip(keys, runs, strict=True) if not found)
         raise UserError(f"clip {name} has a frame {key!r}, which contains no frame number; number its frames.")
     if len({len(found) for found in runs}) > 1:  # names of several forms: the last number, as estimators write it
-        return np.array([found[-1] for found in runs])
-    table = np.array(runs)  # (F, numbers per name)
-    distinct = [len(np.unique(column)) for column in table.T]
-    best = max(range(table.shape[1]), key=lambda c: (distinct[c], -int(np.ptp(table[:, c])), c))
-    return table[:, best]
+        return [found[-1] for found in runs]
+    columns = list(zip(*runs, strict=True))  # numbers per name × F
+    distinct = [len(set(column)) for column in columns]
+    best = max(range(len(columns)), key=lambda c: (distinct[c], min(columns[c]) - max(columns[c]), c))
+    return list(columns[best])
 
 
 def _is_number(key: FrameKey) -> bool:

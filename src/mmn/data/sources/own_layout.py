@@ -7,10 +7,22 @@ from numpy.typing import NDArray
 
 from mmn.data.format.layout import Layout
 from mmn.data.sources.points import Estimator
+from mmn.errors import UserError
+
+_MOST_JOINTS = 1_000
+_MOST_DISTANCES = 20_000_000
 
 
 def own_estimator(names: Sequence[str], words: str) -> Estimator:
-    """An estimator whose points have the source's own names."""
+    """An estimator whose points have the source's own names.
+
+    Raises:
+        UserError: there are more points than a skeleton has.
+    """
+    if len(names) > _MOST_JOINTS:
+        raise UserError(
+            f"the source has {len(names):,} joints; leave some out, a skeleton has at most {_MOST_JOINTS:,}."
+        )
     return Estimator(words, len(names), {name: index for index, name in enumerate(names)}, "auto")
 
 
@@ -34,7 +46,7 @@ def own_layout(names: Sequence[str], bones: Sequence[tuple[int, int]], points: N
 def _nearest(points: NDArray[np.floating]) -> list[tuple[int, int]]:
     from scipy.sparse.csgraph import minimum_spanning_tree  # takes a second
 
-    few = points[:: max(1, len(points) // 500)]
+    few = points[:: max(1, len(points) // 500, len(points) * points.shape[1] ** 2 // _MOST_DISTANCES)]
     apart = np.linalg.norm(few[:, :, None] - few[:, None], axis=3)
     seen = np.isfinite(apart)
     mean = np.where(seen, apart, 0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1) + 1e-6

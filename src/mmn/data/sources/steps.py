@@ -17,6 +17,9 @@ from mmn.data.sources.picture import are_normalised, in_pixels
 from mmn.data.sources.points import BY_COUNT, Estimator
 from mmn.data.sources.recording import Recording
 from mmn.data.sources.words import some
+from mmn.errors import UserError
+
+_MOST_PEOPLE = 500  # in a frame; following people takes time quadratic in their number
 
 
 class Steps:
@@ -46,6 +49,8 @@ class Steps:
         if len(recording.frames) == 1 and len(recording.frame) > 1:
             self.one_frame.append(recording.name)
         of_frames = frame_numbers(recording.frames, recording.name)
+        if (crowd := int(np.bincount(recording.frame).max(initial=0))) > _MOST_PEOPLE:
+            raise UserError(f"clip {recording.name} has {crowd:,} people in one frame; give each frame its own number.")
         self._first = min(self._first, int(of_frames.min(initial=self._first)))
         numbers = of_frames[recording.frame]
         if all_alike(recording.frames):

@@ -134,6 +134,8 @@ def _between(rows: Sequence[Segment], rest: str, one: int) -> list[Segment]:
 def _segment(cells: dict[str, str], where: str) -> Segment:
     try:
         start, end = (float(cells[key].replace(",", ".")) for key in ("start", "end"))
+        if not np.isfinite([start, end]).all():
+            raise ValueError
     except (KeyError, ValueError):
         raise UserError(
             f"{where}: start {cells.get('start')!r} or end {cells.get('end')!r} is not a number; correct it."

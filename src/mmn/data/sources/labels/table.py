@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from mmn.data.format.skeletons import SPLITS
 from mmn.errors import UserError
-from mmn.outside import from_outside
+from mmn.outside import from_outside, read_bytes
 from mmn.text import uncell
 
 _OTHER_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
@@ -81,10 +81,7 @@ def read_text(path: Path, what: str) -> str:
     Raises:
         UserError: the file cannot be read, or has another encoding.
     """
-    try:
-        content = path.read_bytes()
-    except OSError:
-        raise UserError(f"{path} cannot be read; it must be {what}.") from None
+    content = read_bytes(path, what.removeprefix("a "))
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise UserError(f"{path} is written in UTF-16; save it as UTF-8 (it must be {what}).")
     try:

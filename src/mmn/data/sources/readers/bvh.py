@@ -14,6 +14,9 @@ from mmn.data.sources.readers.files import clip_files, recordings_of_files
 from mmn.data.sources.recording import Recording, frame_rate
 from mmn.errors import UserError
 
+_ENDS = 10  # joints beyond the number of channels; more are no skeleton, whose joints have one to six channels each
+_AT_ONCE = 1_000  # frames
+
 
 class Joint(NamedTuple):
     """A joint of the hierarchy: index of its parent (−1 for the root), offset from the parent, and channels."""
@@ -33,8 +36,10 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
 def _recordings(name: str, path: Path) -> Iterator[Recording]:
     joints, motion, fps = _read(path)
     estimator = own_estimator([joint.name for joint in joints], f"the file's {len(joints)} joints")
-    sure = np.ones((1, len(motion), len(joints)))  # zeros are real positions
-    yield Recording.from_array(name, _places(joints, motion)[None], sure, estimator=estimator, fps=fps)
+    sure = np.ones((1, len(motion), len(joints)), np.float32)  # zeros are real positions
+    blocks = [_places(joints, motion[start : start + _AT_ONCE]) for start in range(0, len(motion), _AT_ONCE)]
+    places = np.concatenate([*blocks, np.zeros((0, len(joints), 3), np.float32)])
+    yield Recording.from_array(name, places[None], sure, estimator=estimator, fps=fps)
 
 
 def _layout(joints: list[Joint]) -> Layout:
@@ -49,6 +54,8 @@ def _read(path: Path) -> tuple[list[Joint], NDArray[np.float64], float | None]:
         joints = list(_hierarchy(hierarchy.split()))
         _, _, rows = motion.partition("Frame Time:")
         width = sum(len(joint.channels) for joint in joints)
+        if len(joints) > width + _ENDS:
+            raise ValueError
         numbers = np.array(rows.split(), np.float64)
         values = numbers[1:].reshape(-1, width)
     except (OSError, ValueError, IndexError, StopIteration):
@@ -86,7 +93,7 @@ def _hierarchy(words: list[str]) -> Iterator[Joint]:
         at += 1
 
 
-def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.float64]:
+def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.float32]:
     """Forward kinematics: joint positions ``(T, V, 3)``."""
     places = np.zeros((len(motion), len(joints), 3))
     turns = np.tile(np.eye(3), (len(joints), len(motion), 1, 1))
@@ -104,7 +111,7 @@ def _places(joints: list[Joint], motion: NDArray[np.float64]) -> NDArray[np.floa
         origin = places[:, joint.parent] if joint.parent >= 0 else 0.0
         places[:, index] = origin + np.einsum("tij,tj->ti", parent, shift)
         turns[index] = parent @ turn
-    return places
+    return places.astype(np.float32)
 
 
 def _rotation(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mmn.data.format.skeletons import SPLITS
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
-from mmn.outside import blamed, read_bytes
+from mmn.outside import blamed, check_brackets, read_bytes
 
 
 class ClipFile(NamedTuple):
@@ -121,6 +121,7 @@ def read_json(path: Path) -> Any:
     with blamed(path, "JSON file", "write it again"):
         content = read_bytes(path, "JSON file")
         text = content.decode(json.detect_encoding(content))  # UTF-8 or 16, with or without a byte order mark
+        check_brackets(text)
         try:
             return json.loads(text)
         except ValueError:
