@@ -149,10 +149,10 @@ def short_names(file: h5py.File) -> None:
 
 
 def compressed_bones(file: h5py.File) -> None:
-    """A hundred million bones in a small file."""
-    _replace(file, "layout/bones", shape=(100_000_000, 2), dtype="u1", chunks=(10_000_000, 2), compression="gzip")
+    """Fifty million bones in a small file."""
+    _replace(file, "layout/bones", shape=(50_000_000, 2), dtype="u1", chunks=(10_000_000, 2), compression="gzip")
     packed = zlib.compress(bytes(20_000_000))
-    for start in range(0, 100_000_000, 10_000_000):
+    for start in range(0, 50_000_000, 10_000_000):
         file["layout/bones"].id.write_direct_chunk((start, 0), packed)
 
 

@@ -4,7 +4,9 @@ import io
 import json
 import os
 import time
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from mmn import outside
 from mmn.data.format.classes import Classes
 from mmn.data.format.hdf5 import write_data
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.sources import own_layout
 from mmn.data.sources.convert import convert
 from mmn.errors import UserError
 
@@ -56,6 +59,17 @@ def sleap(path: Path, nodes: int) -> None:
         file["node_names"] = [f"node{n}".encode() for n in range(nodes)]
 
 
+def sleap_of_bytes(path: Path) -> None:
+    """Two hundred million numbers of one byte, compressed."""
+    with h5py.File(path, "w") as file:
+        options = {"chunks": (1, 2, 100, 100_000), "compression": "gzip"}
+        tracks = file.create_dataset("tracks", (1, 2, 100, 1_000_000), "u1", **options)
+        packed = zlib.compress(bytes(20_000_000))
+        for start in range(0, 1_000_000, 100_000):
+            tracks.id.write_direct_chunk((0, 0, 0, start), packed)
+        file["node_names"] = [f"node{n}".encode() for n in range(100)]
+
+
 SOURCES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "bytes.npz": (arrays, {"shape": (12_000, 15, 2), "dtype": "i1"}, "more numbers than a file of its size"),
     "several.npz": (arrays, {"shape": (3_000, 15, 2), "dtype": "f4", "times": 4}, "more numbers than a file of its"),
@@ -64,6 +78,7 @@ SOURCES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "brackets.json": (brackets, {}, "10,001 lists and tables"),
     "still.bvh": (bvh, {"joints": 100, "channels": 0}, "truncated or not a BVH file"),
     "long.bvh": (bvh, {"joints": 1_000, "channels": 1}, "1,001 joints"),
+    "bytes.h5": (sleap_of_bytes, {}, "in no known format"),
     "web.h5": (sleap, {"nodes": 1_001}, "1,001 joints"),
 }
 
@@ -83,6 +98,16 @@ def test_sources_of_excessive_content_are_refused(name: str, tmp_path: Path, mon
 def test_a_thousand_joints_are_read(tmp_path: Path) -> None:
     sleap(tmp_path / "x.h5", 1_000)
     assert convert(tmp_path / "x.h5", tmp_path / "y.h5", "auto").layout.num_joints == 1_000
+
+
+def test_distances_of_many_joints_are_measured_in_few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_layout, "_MOST_DISTANCES", 200_000)
+    points = np.random.default_rng(0).normal(size=(999, 50, 2)).astype(np.float32)
+    tracemalloc.start()
+    layout = own_layout.own_layout([f"node{n}" for n in range(50)], (), points)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (len(layout.bones), peak < 20e6) == (49, True)
 
 
 @pytest.mark.parametrize("option", ["labels", "classes"])
