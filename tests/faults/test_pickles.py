@@ -1,8 +1,10 @@
 """Pickles that are small in the file and large in memory, or contain what was in memory before."""
 
+import io
 import pickle
 import time
 from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,10 @@ import pytest
 import torch
 
 from mmn.data.sources.options import ConvertOptions
-from mmn.data.sources.readers.pickles import read_pickle
+from mmn.data.sources.readers.pickles import ArrayUnpickler, read_pickle
 from mmn.data.sources.readers.pyskl import read
 from mmn.errors import UserError
-from mmn.evaluation.foreign_files import read_rows
+from mmn.evaluation.foreign_files import _storage, read_rows
 
 
 def nested(depth: int, width: int) -> list[Any]:
@@ -23,6 +25,12 @@ def nested(depth: int, width: int) -> list[Any]:
     for _ in range(depth - 1):
         value = [value] * width
     return value
+
+
+def in_an_array(value: Any) -> np.ndarray:
+    array = np.empty(1, object)
+    array[0] = value
+    return array
 
 
 def cycle() -> list[Any]:
@@ -37,7 +45,7 @@ REFUSED = {
     "lists of lists": (pickle.dumps(nested(4, 200)), "repeats its content"),
     "a list in itself": (pickle.dumps(cycle()), "repeats its content"),
     "one array many times": (pickle.dumps([NUMBERS] * 200), "repeats its content"),
-    "objects in an array": (pickle.dumps(np.array([nested(4, 200), None], object)), "repeats its content"),
+    "objects in an array": (pickle.dumps(in_an_array(nested(4, 200))), "repeats its content"),
     "a number of a million digits": (
         b"\x80\x02\x8b" + (400_000).to_bytes(4, "little") + b"\x7f" * 400_000 + b".",
         "bits",
@@ -84,6 +92,32 @@ def test_a_clip_is_named_by_text_or_a_number(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps({"annotations": [annotation], "split": {"train": ["a"]}}))
     with pytest.raises(UserError, match="annotation 0 has a list for the name of a clip"):
         read(path, ConvertOptions())
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda it: it.allowed["_codecs", "encode"]("x" * 20, "latin1"),
+        lambda it: it.allowed["collections", "OrderedDict"]([("a", 1)]),
+        lambda it: it.allowed["numpy._core.multiarray", "scalar"](np.dtype("S20"), b"x" * 20),
+        lambda it: it.allowed["numpy._core.multiarray", "_reconstruct"](None, (0,), b"b").__setstate__(
+            (1, (20,), np.dtype("u1"), False, b"x" * 20)
+        ),
+    ],
+)
+def test_what_a_pickle_copies_is_counted(copy: Callable[[ArrayUnpickler], Any]) -> None:
+    unpickler = ArrayUnpickler(io.BytesIO(b"N."))
+    copy(unpickler)
+    unpickler.room = 19
+    with pytest.raises(pickle.UnpicklingError, match="repeats its content"):
+        copy(unpickler)
+
+
+def test_tensors_in_archives_are_refused() -> None:
+    file = io.BytesIO()
+    torch.save(torch.zeros(3), file)
+    with pytest.raises(pickle.UnpicklingError, match="zip archive"):
+        _storage(file.getvalue())
 
 
 @pytest.mark.parametrize("protocol", range(6))
