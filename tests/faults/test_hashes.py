@@ -1,4 +1,4 @@
-"""Hashes of the rows of large data sets."""
+"""Hashes of the rows of large data sets, and files without them."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from mmn.data.format.hdf5 import read_data
+from mmn.data.format.hdf5 import has_checksums, read_data
 from mmn.errors import UserError
+from mmn.hdf5.digest import digest
 from mmn.hdf5.hashes import hashes_of, read_rows, write_rows
 
 
@@ -34,3 +35,36 @@ def test_hashes_that_do_not_fit_are_refused(hashes: object, limit: float, jhmdb_
         file["val/keypoints_hashes"] = hashes
     with pytest.raises(UserError, match="hashes does not fit"):
         read_data(copy, memory_limit=limit)
+
+
+def with_checksums_of_hdf5(path: Path) -> None:
+    """Store coordinates as earlier versions did."""
+    with h5py.File(path, "a") as file:
+        for group in (file["train"], file["val"], file["test"]):
+            values = group["keypoints"][()]
+            del group["keypoints"], group["keypoints_hashes"]
+            group.create_dataset("keypoints", data=values, chunks=(128, *values.shape[1:]), fletcher32=True)
+            group.attrs["digest"] = digest(group)
+
+
+def test_a_file_compressed_by_another_program_is_read(jhmdb_like: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(jhmdb_like, tmp_path / "x.h5"))
+    with h5py.File(copy, "a") as file:
+        for group in (file["train"], file["val"], file["test"]):
+            values = np.round(group["keypoints"][()], -2)  # compresses well
+            del group["keypoints"], group["keypoints_hashes"], group.attrs["digest"]
+            group.create_dataset("keypoints", data=values, compression="gzip")
+    with h5py.File(copy.with_name("y.h5"), "w") as packed, h5py.File(copy) as file:
+        packed.attrs.update(file.attrs)
+        for name in file:
+            file.copy(name, packed)
+    assert read_data(copy.with_name("y.h5")).classes == read_data(jhmdb_like).classes
+
+
+def test_files_of_earlier_versions_are_read(jhmdb_like: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copy(jhmdb_like, tmp_path / "x.h5"))
+    with_checksums_of_hdf5(copy)
+    np.testing.assert_array_equal(
+        read_data(copy).splits["val"].keypoints, read_data(jhmdb_like).splits["val"].keypoints
+    )
+    assert has_checksums(copy)

@@ -13,11 +13,11 @@ import pytest
 from commands import in_process
 
 from faults.hostile import HOSTILE, REASONS
-from mmn.data.format.hdf5 import has_checksums, read_data
+from faults.test_hashes import with_checksums_of_hdf5
+from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, read_scores, write_scores
-from mmn.hdf5.digest import digest
 from mmn.hdf5.reading import open_hdf5
 
 
@@ -92,22 +92,6 @@ def test_damage_among_the_coordinates_is_reported(earlier: bool, copy: Path) -> 
         read_data(copy)
     with pytest.raises(UserError, match="val/keypoints cannot be read at frames 0 to"):
         read_data(copy, memory_limit=0)
-
-
-def with_checksums_of_hdf5(path: Path) -> None:
-    """Store coordinates as earlier versions did."""
-    with h5py.File(path, "a") as file:
-        for group in (file["train"], file["val"], file["test"]):
-            values = group["keypoints"][()]
-            del group["keypoints"], group["keypoints_hashes"]
-            group.create_dataset("keypoints", data=values, chunks=(128, *values.shape[1:]), fletcher32=True)
-            group.attrs["digest"] = digest(group)
-
-
-def test_files_of_earlier_versions_are_read(copy: Path, jhmdb_like: Path) -> None:
-    with_checksums_of_hdf5(copy)
-    assert_equal(read_data(copy), read_data(jhmdb_like))
-    assert has_checksums(copy)
 
 
 @pytest.mark.parametrize("value", [["a", "b"], 5, b"x"])

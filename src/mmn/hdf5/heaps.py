@@ -4,6 +4,7 @@ import mmap
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,20 +33,20 @@ def check_heaps(path: Path, numbers: Iterable[Region]) -> NDArray[np.int64]:
     Raises:
         ValueError: a heap is damaged.
     """
-    regions = sorted(numbers)
+    regions, objects = sorted(numbers), [np.zeros(0, np.uint64)]
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         large = [(first, last) for first, last in regions if last - first > _LARGE]
         for first, last in _between(large, len(content)):
             place = content.find(_START, first, last)
             while place >= 0:
-                _check(content, place)
+                objects.append(_objects(content, place))
                 place = content.find(_START, place + 8, last)
-    whole = np.memmap(path, np.uint8, "r")
-    return np.concatenate([_references(whole, *region) for region in _between(regions, len(whole))])
+    whole, known = np.memmap(path, np.uint8, "r"), np.concatenate(objects)
+    return np.concatenate([_references(whole, known, *region) for region in _between(regions, len(whole))])
 
 
-def _references(whole: NDArray[np.uint8], first: int, last: int) -> NDArray[np.int64]:
-    """The lengths in all references in a region: length, then address of a heap."""
+def _references(whole: NDArray[np.uint8], known: NDArray[np.uint64], first: int, last: int) -> NDArray[np.int64]:
+    """The lengths in all references in a region: length, address of a heap, index of a ``known`` object in it."""
     found = [np.zeros(0, np.int64)]
     for start in range(first, last, _AT_ONCE):
         block = np.array(whole[start : min(start + _AT_ONCE + 16, last)])
@@ -54,8 +55,10 @@ def _references(whole: NDArray[np.uint8], first: int, last: int) -> NDArray[np.i
             at = np.flatnonzero((addresses > 0) & (addresses < len(whole) - 16))
             for offset, letter in enumerate(_NAME):
                 at = at[whole[addresses[at] + np.uint64(offset)] == letter]
-            lengths = block[shift - 4 + 8 * at[:, None] + np.arange(4)]
-            found.append(lengths.view("<u4")[:, 0].astype(np.int64))
+            at = at[shift + 8 * at + 12 <= len(block)]
+            length, index = (block[shift + 8 * at[:, None] + np.arange(o, o + 4)].view("<u4")[:, 0] for o in (-4, 8))
+            real = np.isin(_key(addresses[at], index), known)
+            found.append(length[real].astype(np.int64))
     return np.concatenate(found)
 
 
@@ -67,15 +70,24 @@ def _between(regions: Iterable[Region], size: int) -> Iterator[Region]:
     yield start, size
 
 
-def _check(content: mmap.mmap, place: int) -> None:
+def _key(heap: Any, index: Any) -> Any:
+    """One number for an object of a heap, of which a heap has at most 65,535."""
+    return heap * np.uint64(1 << 16) + index
+
+
+def _objects(content: mmap.mmap, place: int) -> NDArray[np.uint64]:
+    """The keys of the objects in a heap, which must be contiguous."""
+    heap, found = place, []
     if place + 16 > len(content):
         raise ValueError("a list of names is cut off")
     end = place + _SIZE.unpack_from(content, place + 8)[0]
     place += 16
     while place + _OBJECT.size <= min(end, len(content)):
         index, _, _, size = _OBJECT.unpack_from(content, place)
+        found.append(index)
         place += _OBJECT.size + -(-size // 8) * 8 if index else size
         if place > end or (not index and size < _OBJECT.size):
             raise ValueError("a list of names is damaged")
     if end > len(content):
         raise ValueError("a list of names is cut off")
+    return _key(np.uint64(heap), np.array(found, np.uint64))

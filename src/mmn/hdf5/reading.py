@@ -123,7 +123,8 @@ class _Check:
         in_chunk = 0 if chunk is None else math.prod(chunk) * dtype.itemsize
         least = _TEXT if is_text else 2 * dtype.itemsize if is_table else 4 if dtype.kind == "f" else _NUMBER
         self.room -= max(declared, in_chunk, dataset.size * least)
-        if stored > self.size or self.room < 0 or (declared > self.size and not self.foreign):
+        larger = declared > self.size and not (self.foreign or (_DEFLATE in filters and dtype.kind == "f"))
+        if stored > self.size or self.room < 0 or larger:
             self.refuse(place, f"declares {declared:,} bytes, more than this file can hold")
         if _DEFLATE in filters:
             self.compressed(dataset, place, filters.index(_DEFLATE), in_chunk)
