@@ -34,15 +34,17 @@ def check_heaps(path: Path, numbers: Iterable[Region]) -> NDArray[np.int64]:
         ValueError: a heap is damaged.
     """
     regions, objects = sorted(numbers), [np.zeros(0, np.uint64)]
+    heaps: list[Region] = []
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         large = [(first, last) for first, last in regions if last - first > _LARGE]
         for first, last in _between(large, len(content)):
             place = content.find(_START, first, last)
             while place >= 0:
                 objects.append(_objects(content, place))
+                heaps.append((place, place + _SIZE.unpack_from(content, place + 8)[0]))
                 place = content.find(_START, place + 8, last)
     whole, known = np.memmap(path, np.uint8, "r"), np.concatenate(objects)
-    return np.concatenate([_references(whole, known, *region) for region in _between(regions, len(whole))])
+    return np.concatenate([_references(whole, known, *region) for region in _between([*regions, *heaps], len(whole))])
 
 
 def _references(whole: NDArray[np.uint8], known: NDArray[np.uint64], first: int, last: int) -> NDArray[np.int64]:
