@@ -62,6 +62,7 @@ class _Check:
         self.size = path.stat().st_size
         self.room, self.objects = memory_for(self.size), _MOST_OBJECTS
         self.numbers: list[Region] = []  # contiguous regions of data sets
+        self.texts: list[Region] = []  # those of references to text
 
     def file(self, file: h5py.File) -> None:
         """Refuse unexpected content of a file.
@@ -73,7 +74,8 @@ class _Check:
             self.refuse("/", "has unusual addresses")
         self.attributes(file, "/")
         self.group(file)
-        lengths = check_heaps(self.path, self.numbers)
+        checksums = file.id.get_create_plist().get_version()[0] >= 2
+        lengths = check_heaps(self.path, self.numbers, self.texts, checksums)
         if lengths.max(initial=0) > self.size or lengths.sum() > self.room:
             self.refuse("/", "has texts that are longer than the file")
 
@@ -130,13 +132,16 @@ class _Check:
             self.compressed(dataset, place, filters.index(_DEFLATE), in_chunk)
         if chunk is None:
             whole = declared == 0 or stored > 0
-            if (offset := dataset.id.get_offset()) is not None and not is_text:
-                self.numbers.append((offset, offset + stored))
+            offset = dataset.id.get_offset()
+            places = [] if offset is None else [(offset, offset + stored)]
         else:
             parts = [-(-size // step) for size, step in zip(dataset.shape, chunk, strict=True)]
             whole = dataset.id.get_num_chunks() == math.prod(parts)
-            if whole and stored and not is_text:
-                self.numbers += _together(dataset)
+            places = [(one.byte_offset, one.byte_offset + one.size) for one in _chunks(dataset)]
+        if has_references:
+            self.texts += places
+        elif not is_text:
+            self.numbers += _together(places)
         if not whole:
             self.refuse(place, "is incomplete")
 
@@ -176,9 +181,11 @@ def _chunks(dataset: h5py.Dataset) -> list[h5py.h5d.StoreInfo]:
     return found
 
 
-def _together(dataset: h5py.Dataset) -> list[Region]:
-    """Regions of a data set's chunks, adjacent ones joined."""
-    places = np.array(sorted((chunk.byte_offset, chunk.byte_offset + chunk.size) for chunk in _chunks(dataset)))
+def _together(regions: list[Region]) -> list[Region]:
+    """Regions in order, adjacent ones joined."""
+    if not regions:
+        return []
+    places = np.array(sorted(regions))
     breaks = np.flatnonzero(places[1:, 0] != places[:-1, 1]) + 1
     starts, ends = np.r_[0, breaks], np.r_[breaks, len(places)] - 1
     return [(int(places[i, 0]), int(places[j, 1])) for i, j in zip(starts, ends, strict=True)]
