@@ -30,7 +30,7 @@ def write_table(path: Path, columns: list[str], options: argparse.Namespace, fin
 
 
 def divided(recordings: "Recordings", recorded: "Finished") -> "tuple[Finished, Recordings, dict[str, str]]":
-    """The recorded rows of recordings, the other recordings, and the latters' identities by name."""
+    """The recorded rows of recordings, the other recordings, and the identities of all of them by name."""
     from mmn.engine.predict import some_of
 
     identities = recordings.identities()

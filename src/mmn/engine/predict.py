@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN, Clips
@@ -51,9 +50,7 @@ class Recordings:
 
     def identities(self) -> list[str]:
         """Name and a hash of the coordinates of each clip: what an earlier result is recognised by."""
-        clips = (np.ascontiguousarray(self.clips.clip(index)) for index in range(len(self.clips)))
-        hashes = [xxhash.xxh3_64_hexdigest(clip.data) for clip in clips]
-        return [f"{name} {hash_}" for name, hash_ in zip(self.clips.names, hashes, strict=True)]
+        return [f"{name} {hash_}" for name, hash_ in zip(self.clips.names, self.clips.hashes(), strict=True)]
 
 
 @dataclass(frozen=True)

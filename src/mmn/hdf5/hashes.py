@@ -44,7 +44,10 @@ def are_intact(values: NDArray[Any], hashes: Hashes, first: int = 0) -> bool:
         hashes: of all blocks.
         first: the number of the first block in ``values``.
     """
-    return hashes is None or np.array_equal(_hash(values), hashes[first : first - (-len(values) // ROWS)])
+    if hashes is None:
+        return True
+    found = _hash(values)
+    return np.array_equal(found, hashes[first : first + len(found)])
 
 
 def read_rows(dataset: h5py.Dataset, hashes: Hashes, start: int, stop: int) -> NDArray[Any]:

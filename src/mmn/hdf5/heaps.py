@@ -57,11 +57,12 @@ def check_heaps(path: Path, numbers: Iterable[Region], texts: Iterable[Region], 
 
 
 def _references(
-    whole: NDArray[np.uint8], known: NDArray[np.uint64], exact: bool, first: int, last: int
+    whole: NDArray[np.uint8], known: NDArray[np.uint64], checksums: bool, first: int, last: int
 ) -> NDArray[np.uint32]:
     """The lengths in all references in a region, such as those of attributes, to ``known`` objects.
 
-    With ``exact``, other bytes that look like a reference are told by not having the object's length.
+    Other bytes may look like a reference by chance. With ``checksums``, a reference has the length of its object, so
+    that only these are counted.
     """
     found = [np.zeros(0, np.uint32)]
     for start in range(first, last, _AT_ONCE):
@@ -73,9 +74,10 @@ def _references(
             for offset, letter in enumerate(_NAME):
                 at = at[whole[addresses[at] + np.uint64(offset)] == letter]
             length, index = (block[shift + 8 * at[:, None] + np.arange(o, o + 4)].view("<u4")[:, 0] for o in (-4, 8))
-            place = np.searchsorted(known[:, 0], _key(addresses[at], index)).clip(max=len(known) - 1)
-            real = known[place, 0] == _key(addresses[at], index)
-            found.append(length[real & (known[place, 1] == length)] if exact else length[real])
+            key = _key(addresses[at], index)
+            place = np.searchsorted(known[:, 0], key).clip(max=len(known) - 1)
+            real = known[place, 0] == key
+            found.append(length[real & (known[place, 1] == length)] if checksums else length[real])
     return np.concatenate(found)
 
 

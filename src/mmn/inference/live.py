@@ -46,7 +46,7 @@ class LiveStream:
             frame: ``(V, C)`` joints in the layout's order, in the same unit as earlier frames.
 
         Returns:
-            None until then, unless every joint the networks use has been seen; these frames are skipped.
+            None while a joint that the networks use is waited for; these frames are skipped.
 
         Raises:
             UserError: an array of another shape, or invalid coordinates.
