@@ -1,6 +1,7 @@
 """Times, absences and progress in long recordings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_nobody_acts_while_nobody_is_in_view(small: SkeletonData, small_checkpoi
     assert mmn(tmp_path, *options, "--segments", "s.csv").returncode == 0
     refused = mmn(tmp_path, *options, "--segments", "s.csv", "--max-gap", 15)
     assert "missing for 50 frames in a row" in refused.stderr
+
+
+def test_a_rate_that_the_source_states_is_used(
+    small: SkeletonData, small_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "mine.npz", mine=np.concatenate([small.splits["test"].clip(i) for i in range(3)])[:40])
+    monkeypatch.setattr(predict, "read_source", lambda *a, **k: replace(read_source(*a, **k), fps={"mine": 60.0}))
+    predictor = Predictor(small_checkpoint)
+    assert predict.read_recordings(tmp_path / "mine.npz", predictor).fps == [60.0]
+    assert predict.read_recordings(tmp_path / "mine.npz", predictor, fps=20.0).fps == [20.0]
 
 
 @pytest.mark.parametrize("fps", ["nan", "inf", "-5", "0"])

@@ -1,5 +1,6 @@
 """Predictions that were interrupted continue where they stopped."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,24 @@ def test_an_interrupted_run_is_resumed(
     assert predict(tmp_path, *options, f"whole.{form}").returncode == 0
     assert output.read_text() == (tmp_path / f"whole.{form}").read_text()
     assert not record.exists()
+
+
+def test_a_run_interrupted_twice_keeps_what_the_first_found(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_arrays(tmp_path / "a.npz", small)
+    (tmp_path / "b.npz").write_bytes(b"broken")
+    options = small_checkpoint, "a.npz", "b.npz", "--output", "p.csv"
+    records = []
+    for _ in range(2):
+        assert predict(tmp_path, *options).returncode == 1
+        lines = (tmp_path / "p.csv.unfinished").read_bytes().splitlines()
+        records.append([json.loads(line) for line in lines])
+    assert records[0] == records[1]
+    save_arrays(tmp_path / "b.npz", small)
+    given = stop_at(monkeypatch, 99)
+    assert predict(tmp_path, *options).returncode == 0
+    assert given == [3]  # b.npz alone
 
 
 def test_clips_that_changed_are_recognised_again(small_checkpoint: Path, small: SkeletonData, tmp_path: Path) -> None:
