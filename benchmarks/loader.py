@@ -2,7 +2,8 @@
 
 Training batches at MA-52's shape (44 joints, clips of 20 to 200 frames, batches of 64, official augmentation), ours
 against a plain numpy pipeline that processes one clip at a time in the same steps. Then one pass over a synthetic file
-of MA-52's size (11,250 training clips), opened, checked and read, both in memory and lazily.
+of MA-52's size (11,250 training clips), opened, checked and read, both in memory and lazily. With a GPU, also the time
+of batches made on it (``data.on_device=true``).
 """
 
 import argparse
@@ -87,6 +88,20 @@ def seconds(function: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def on_gpu(clips: Clips, layout: Layout, modality: str, batches: int = 100) -> tuple[float, float]:
+    """Milliseconds until a batch made on the GPU is queued, and until it is done."""
+    loader = iter(training_loader(clips, layout, modality, "cuda"))
+    for _ in range(5):
+        next(loader)
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(batches):
+        next(loader)
+    queued = time.perf_counter() - start
+    torch.cuda.synchronize()
+    return 1e3 * queued / batches, 1e3 * (time.perf_counter() - start) / batches
+
+
 def main() -> None:
     """Measure, print Markdown, and write JSON if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -129,6 +144,9 @@ def main() -> None:
             figures[modality] = row
             print(f"| {modality} | {row['plain']:,.0f} | {row['ours']:,.0f} | {ratio:.0f} | "
                   f"{options.clips / row['ours']:.3f} |")  # fmt: skip
+            if torch.cuda.is_available():
+                queued, done = figures[f"{modality}_on_gpu_ms"] = on_gpu(train, data.layout, modality)
+                print(f"| on the GPU: queued after {queued:.2f} ms, done after {done:.2f} ms a batch |")
         lazy = training_loader(read_data(path, memory_limit=0).splits["train"], data.layout, "joint")
         figures["from_file_clips_s"] = len(lazy) * BATCH / seconds(lambda: one_pass(lazy))
         print(f"\nopened and checked in {figures['open_and_check_s']:.2f} s, "

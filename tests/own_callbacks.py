@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 
 
@@ -46,3 +47,16 @@ class Resources(Callback):
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         with open(self.path, "a") as file:
             file.write(f"{pages * resource.getpagesize()} {len(os.listdir('/proc/self/fd'))}\n")
+
+
+class RefuseWaiting(Callback):
+    """Fails if the CPU waits for the GPU between the second and the last step of an epoch, batches included."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *arguments: Any) -> None:
+        """Refuse from the second step."""
+        within = 2 <= trainer.global_step < int(trainer.num_training_batches) - 1
+        torch.cuda.set_sync_debug_mode("error" if within else "default")
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        """Leave this process as it was."""
+        torch.cuda.set_sync_debug_mode("default")

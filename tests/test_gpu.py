@@ -48,6 +48,17 @@ def test_losses_match_those_of_the_cpu(
         assert column(tmp_path / "run", name) == pytest.approx(column(on_cpu, name), abs=tolerance), name
 
 
+@pytest.mark.skipif(ACCELERATOR == "cpu", reason="a CPU does not wait")
+@pytest.mark.parametrize("augmentation", ["official", "mixed"])
+@pytest.mark.parametrize("graphs", ["false", "true"])
+def test_no_step_waits_for_the_gpu(jhmdb_like: Path, tmp_path: Path, augmentation: str, graphs: str) -> None:
+    watch = "+callbacks.watch={_target_:own_callbacks.RefuseWaiting}"
+    options = [f"augmentation={augmentation}", "data.on_device=true", f"cuda_graphs={graphs}", watch]
+    logs = "trainer.log_every_n_steps=1000"  # writing a metric waits
+    result = train(tmp_path / "run", jhmdb_like, *QUICK, TRAINER, "modality=all", *options, logs)
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_resumed_run_matches_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:
     options = [*QUICK, TRAINER, "trainer.precision=32", "trainer.max_epochs=3"]
     assert train(tmp_path / "whole", jhmdb_like, *options).returncode == 0

@@ -57,16 +57,18 @@ def test_an_incomplete_last_step_counts_as_a_step(batches: int, accumulated: int
 def test_clips_without_a_label_do_not_count_towards_the_validation_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = torch.tensor([[2.0, 0.0], [0.0, 5.0]])
     monkeypatch.setattr("mmn.training.module.infer", lambda *_: logits)
-    losses: list[torch.Tensor] = []
+    means: list[list[float]] = []
     module: Any = SimpleNamespace(
         _inference=[None],
         graphs=None,
-        val_loss=SimpleNamespace(update=losses.append),
+        val_loss=SimpleNamespace(update=lambda *values: means.append([value.tolist() for value in values])),
         val_metrics=SimpleNamespace(update=lambda *_: None),
     )
     batch: Any = SimpleNamespace(clips=None, times=None, labels=torch.tensor([0, -1]))
     MMNModule.validation_step(module, batch, 0)
-    assert losses[0].tolist() == pytest.approx([float(torch.log1p(torch.tensor(-2.0).exp()))])
+    [(losses, weights)] = means
+    assert losses == pytest.approx([float(torch.log1p(torch.tensor(-2.0).exp())), 0.0])
+    assert weights == [1.0, 0.0]
 
 
 @pytest.mark.parametrize(("fused", "expected"), [(True, 5.0), (False, 40.0)])
@@ -75,9 +77,8 @@ def test_the_gradient_norm_is_that_of_the_unscaled_loss(fused: bool, expected: f
     network.weight.grad = torch.tensor([[24.0, 32.0]])  # scaled by 8; without a fused optimiser, Lightning unscales
     logged: dict[str, float] = {}
     scaler = SimpleNamespace(get_scale=lambda: 8.0)
-    connector = SimpleNamespace(should_update_logs=True)
-    trainer = SimpleNamespace(_logger_connector=connector, precision_plugin=SimpleNamespace(scaler=scaler))
-    module: Any = SimpleNamespace(trainer=trainer, network=network, log=logged.__setitem__)
+    trainer = SimpleNamespace(precision_plugin=SimpleNamespace(scaler=scaler))
+    module: Any = SimpleNamespace(trainer=trainer, network=network, log=logged.__setitem__, _is_logged=True)
     optimizer: Any = SimpleNamespace(_step_supports_amp_scaling=fused)
     MMNModule.on_before_optimizer_step(module, optimizer)
     assert float(logged["grad_norm"]) == expected

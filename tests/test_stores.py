@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import ACCELERATOR, needs_gpu
+from waits import DEVICE, RefuseWaiting
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
@@ -167,6 +168,20 @@ def test_batches_made_on_a_gpu_are_the_same(path: Path, modality: str, augmentat
     torch.testing.assert_close(other.clips.cpu(), one.clips, rtol=0, atol=1e-5)
     torch.testing.assert_close(other.times.cpu(), one.times, rtol=0, atol=1e-6)
     assert torch.equal(other.labels.cpu(), one.labels)
+
+
+@pytest.mark.parametrize("augmentation", [None, MASKS, EVERYTHING], ids=["evaluation", "masks", "everything"])
+@pytest.mark.parametrize("rule", ["official", "aspect", "person"])
+@pytest.mark.parametrize("sampling", ["official", "strata", "warp"])
+def test_making_a_batch_does_not_wait_for_the_gpu(path: Path, augmentation, rule: str, sampling: str) -> None:
+    data = read_data(path)
+    training = RandomDraws(1, augmentation) if augmentation else None
+    preprocessing = everything_else(rule, sampling)
+    fetcher = ClipFetcher(data.splits["train"], data.layout, preprocessing, training, DEVICE)
+    fetcher.fetch(torch.arange(8))
+    with RefuseWaiting():
+        batch = fetcher.fetch(torch.arange(8), 1, torch.zeros(8, dtype=torch.long))
+    assert batch.clips.device.type == DEVICE
 
 
 def test_clips_keep_their_type(path: Path) -> None:

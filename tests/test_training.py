@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from commands import TINY, command, in_process, train
+from commands import QUICK, TINY, column, command, in_process, train
 from conftest import FIXTURES
 
 import mmn
@@ -16,6 +16,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.synthetic.synthesize import synthesize
 from mmn.evaluation.scores import Scores, read_scores, write_scores
 from mmn.inference.checkpoint import load_checkpoint
+from mmn.training.module import MMNModule
 
 
 def weights(checkpoint: Path) -> dict[str, torch.Tensor]:
@@ -223,3 +224,15 @@ def test_damaged_and_foreign_checkpoints_are_refused(tmp_path: Path) -> None:
     path.write_bytes((FIXTURES / "official_small.pt").read_bytes()[:9999])
     with pytest.raises(mmn.UserError, match=r"x\.pt"):
         mmn.load_network(path)
+
+
+def test_only_steps_that_loggers_get_are_logged(
+    jhmdb_like: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logged: list[str] = []
+    log = MMNModule.log
+    monkeypatch.setattr(MMNModule, "log", lambda self, name, *a, **k: (logged.append(name), log(self, name, *a, **k)))
+    assert train(tmp_path / "run", jhmdb_like, *QUICK, "trainer.log_every_n_steps=4").returncode == 0
+    steps = logged.index("train/loss")  # at the end of the epoch
+    assert logged[:steps] == ["train/loss_step", "lr", "grad_norm"] * (steps // 3)
+    assert len(column(tmp_path / "run", "lr")) == steps // 3 < 5

@@ -8,10 +8,19 @@ from torch import Tensor, nn
 
 from mmn.model.block import MMNBlock
 from mmn.model.fusion import MotionConsistencyFusion
-from mmn.model.kernels import centre, convolve_frames, map_channels, pad_replicate, single_precision
+from mmn.model.kernels import (
+    as_product,
+    centre,
+    convolve_by_matrix,
+    convolve_frames,
+    map_channels,
+    pad_replicate,
+    single_precision,
+)
 from mmn.model.layers import TemporalConv
 from mmn.model.modulation import SkeletalModulation, TemporalModulation
 from mmn.model.sizes import check_input
+from mmn.model.streams import run_scales
 
 if TYPE_CHECKING:
     from mmn.model.mmn import MMN
@@ -40,11 +49,17 @@ class FusedMMN(nn.Module):
         """``clips (B, T, V, coordinates)``, ``times (B, T)`` → logits ``(B, K)``."""
         check_input(self.config, clips, times)
         with single_precision(clips):
-            pyramid = [self.embedding(clips.float(), times.float())]
-            for step in self.pyramid:
-                pyramid.append(step(pad_replicate(pyramid[-1], 1, 1)))
-        features = self.fusion([blocks(x) for blocks, x in zip(self.scales, pyramid, strict=True)])
+            x = self.embedding(clips.float(), times.float())
+        features = self.fusion(run_scales(self._levels, list(self.scales), x))
         return self.classifier(features.mean(dim=(1, 2)))
+
+    def _levels(self, x: Tensor) -> list[Tensor]:
+        """The embedding ``(B, T, V, C)`` at every scale, ``(B, T / 2**i, V, C)``."""
+        levels = [x]
+        with single_precision(x):
+            for step in self.pyramid:
+                levels.append(step(pad_replicate(levels[-1], 1, 1)))
+        return levels
 
 
 class FusedBlock(nn.Module):
@@ -163,6 +178,7 @@ class Map(nn.Module):
 
     weight: Tensor
     bias: Tensor
+    matrix: Tensor  # the weight of a convolution for matrix products, which a GPU uses
 
     @torch.no_grad()
     def __init__(
@@ -174,14 +190,18 @@ class Map(nn.Module):
         scale, shift = affine(norm) if norm is not None else (torch.ones_like(bias), torch.zeros_like(bias))
         self.register_buffer("weight", (weight * scale.view(-1, *[1] * (weight.ndim - 1)) * factor)[rows].clone())
         self.register_buffer("bias", ((bias * scale + shift) * factor)[rows].clone())
-        conv = isinstance(layer, TemporalConv)
-        self.over_time: Any = (layer.stride[0], layer.padding[0], layer.groups) if conv else None
+        self.over_time: Any = None
+        if isinstance(layer, TemporalConv):
+            self.over_time = (layer.stride[0], int(layer.padding[0]), layer.groups)
+            self.register_buffer("matrix", as_product(self.weight, layer.groups).clone(), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T', V, out)``."""
         if self.over_time is None:
             return map_channels(x, self.weight, self.bias)
-        return convolve_frames(x, self.weight, self.bias, *self.over_time)
+        if x.is_cpu:
+            return convolve_frames(x, self.weight, self.bias, *self.over_time)
+        return convolve_by_matrix(x, self.matrix, self.bias, self.weight.shape[2], *self.over_time[:2])
 
 
 @torch.no_grad()

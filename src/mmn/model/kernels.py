@@ -52,20 +52,37 @@ def convolve_by_products(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0, groups: int = 1
 ) -> Tensor:
     """``convolve_frames`` as one matrix product of shifted frames; one channel a group: as a sum of products."""
-    kernel = weight.shape[2]
+    matrix = as_product(weight, groups)
+    return convolve_by_matrix(x, matrix, bias, weight.shape[2], stride, padding)
+
+
+def as_product(weight: Tensor, groups: int) -> Tensor:
+    """Weight ``(out, in / groups, kernel, 1)`` as ``convolve_by_matrix`` takes it.
+
+    The matrix ``(out, kernel · in)`` of all frames of a window; one channel a group: the factors ``(kernel, 1, out)``.
+    """
+    if weight.shape[1] == 1 and groups == len(weight):
+        return weight[:, 0].permute(1, 2, 0)
+    if groups > 1:
+        weight = _block_diagonal(weight, groups)
+    return weight[..., 0].transpose(1, 2).flatten(1)
+
+
+def convolve_by_matrix(
+    x: Tensor, matrix: Tensor, bias: Tensor | None, kernel: int, stride: int = 1, padding: int = 0
+) -> Tensor:
+    """Convolve ``x (B, T, V, in)`` over frames with a weight from ``as_product`` → ``(B, T', V, out)``."""
     frames = (x.shape[1] + 2 * padding - kernel) // stride + 1
     padded = F.pad(x, (0, 0, 0, 0, padding, padding)) if padding else x
     taps = [padded[:, k : k + (frames - 1) * stride + 1 : stride] for k in range(kernel)]  # (B, T', V, in) each
-    if groups == x.shape[-1]:
-        dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        factors = weight[:, 0, :, 0].to(dtype).unbind(dim=1)
-        y = taps[0].to(dtype) * factors[0]
-        for tap, factor in zip(taps[1:], factors[1:], strict=True):
-            y = torch.addcmul(y, tap.to(dtype), factor)
-        return y if bias is None else y + bias.to(dtype)
-    if groups > 1:
-        weight = _block_diagonal(weight, groups)
-    return F.linear(torch.cat(taps, dim=-1), weight[..., 0].transpose(1, 2).flatten(1), bias)
+    if matrix.ndim == 2:
+        return F.linear(torch.cat(taps, dim=-1), matrix, bias)
+    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
+    factors = matrix.to(dtype).unbind()
+    y = taps[0].to(dtype) * factors[0]
+    for tap, factor in zip(taps[1:], factors[1:], strict=True):
+        y = torch.addcmul(y, tap.to(dtype), factor)
+    return y if bias is None else y + bias.to(dtype)
 
 
 def _block_diagonal(weight: Tensor, groups: int) -> Tensor:

@@ -15,7 +15,7 @@ from mmn.model.modulation import SkeletalModulation
 from mmn.model.pyramid import TemporalPyramid
 from mmn.model.recompute import recomputed
 from mmn.model.sizes import check_input, check_sizes
-from mmn.model.streams import at_once, is_recording, run_each
+from mmn.model.streams import run_scales
 
 
 class MMN(nn.Module):
@@ -136,9 +136,13 @@ class MMN(nn.Module):
         """Fused features ``(B, T/8, V, C)`` and those of each scale, aligned to the same shape."""
         check_input(self.config, clips, times)
         with single_precision(clips):
-            pyramid = self.pyramid(self.embedding(clips.float(), times.float()))  # (B, T / 2**i, V, C)
-        scales = [partial(self._run, blocks) for blocks in self.scales]
-        return self.fusion(at_once(scales, pyramid) if is_recording(clips) else run_each(scales, pyramid))
+            x = self.embedding(clips.float(), times.float())  # (B, T, V, C)
+        return self.fusion(run_scales(self._levels, [partial(self._run, blocks) for blocks in self.scales], x))
+
+    def _levels(self, x: Tensor) -> list[Tensor]:
+        """The embedding ``(B, T, V, C)`` at every scale, ``(B, T / 2**i, V, C)``."""
+        with single_precision(x):
+            return self.pyramid(x)
 
     def _run(self, blocks: nn.Module, x: Tensor) -> Tensor:
         """``blocks(x)``, with recomputation in training if requested."""

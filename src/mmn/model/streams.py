@@ -8,9 +8,21 @@ from torch import Tensor
 Function = Callable[[Tensor], Tensor]
 
 
-def run_each(functions: Sequence[Function], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """``[function(x), …]``, one after the other."""
-    return [function(x) for function, x in zip(functions, inputs, strict=True)]
+def run_scales(pyramid: Callable[[Tensor], list[Tensor]], scales: Sequence[Function], x: Tensor) -> list[Tensor]:
+    """``scales`` of the levels of ``pyramid(x)``, the first of which is ``x``: ``[scale(level), …]``.
+
+    While a CUDA graph is being recorded, where no launch costs time, each scale is on a CUDA stream of its own, as the
+    kernels of the coarse ones are too small to fill a GPU; the finest scale does not wait for the pyramid.
+    """
+    if not is_recording(x):
+        return [scale(level) for scale, level in zip(scales, pyramid(x), strict=True)]
+
+    def coarse(x: Tensor) -> list[Tensor]:
+        outputs = _at_once([_listed(scale) for scale in scales[1:]], pyramid(x)[1:])
+        return [y for (y,) in outputs]
+
+    finest, others = _at_once([_listed(scales[0]), coarse], [x, x])
+    return [*finest, *others]
 
 
 def is_recording(x: Tensor) -> bool:
@@ -18,21 +30,26 @@ def is_recording(x: Tensor) -> bool:
     return x.is_cuda and torch.cuda.is_current_stream_capturing()
 
 
-def at_once(functions: Sequence[Function], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """``[function(x), …]``, each on a CUDA stream of its own; the backward pass follows the same streams.
+def _listed(function: Function) -> Callable[[Tensor], list[Tensor]]:
+    return lambda x: [function(x)]
 
-    For recording, where no launch costs time: the kernels of the coarse scales are too small to fill a GPU.
+
+def _at_once(functions: Sequence[Callable[[Tensor], list[Tensor]]], inputs: Sequence[Tensor]) -> list[list[Tensor]]:
+    """``[function(x), …]``, the first on the current CUDA stream and each other on one of its own.
+
+    The backward pass follows the same streams.
     """
     current = torch.cuda.current_stream()
-    sides = [torch.cuda.Stream() for _ in functions[1:]]
-    for side in sides:
-        side.wait_stream(current)
+    streams = [current, *(torch.cuda.Stream() for _ in functions[1:])]
+    for stream in streams[1:]:
+        stream.wait_stream(current)
     outputs = []
-    for stream, function, x in zip([current, *sides], functions, inputs, strict=True):
+    for stream, function, x in zip(streams, functions, inputs, strict=True):
         with torch.cuda.stream(stream):
             outputs.append(function(x))
-    for side, x, y in zip(sides, inputs[1:], outputs[1:], strict=True):
-        current.wait_stream(side)
-        x.record_stream(side)
-        y.record_stream(current)
+    for stream, x, found in zip(streams[1:], inputs[1:], outputs[1:], strict=True):
+        current.wait_stream(stream)
+        x.record_stream(stream)
+        for y in found:
+            y.record_stream(current)
     return outputs

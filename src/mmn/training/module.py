@@ -8,10 +8,12 @@ import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanMetric
 
+from mmn.data.format.clips import UNKNOWN
 from mmn.data.pipeline.batch import Batch
 from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
@@ -66,7 +68,8 @@ class MMNModule(L.LightningModule):
         self.resumed_at: tuple[int, int] | None = None  # completed epochs, and batches done in the next one
         self.epoch_means = EpochMeans()
         self._requested: list[dict[str, Any]] = []
-        self.val_metrics, self.val_loss = ActionMetrics(stream.classes), MeanMetric().set_dtype(torch.float64)
+        self.val_metrics = ActionMetrics(stream.classes)
+        self.val_loss = MeanMetric(nan_strategy="disable").set_dtype(torch.float64)  # looking for NaN waits for the GPU
 
     def forward(self, clips: Tensor, times: Tensor) -> Tensor:
         """``clips (B, T, V, C)``, ``times (B, T)`` → logits ``(B, K)``."""
@@ -81,10 +84,11 @@ class MMNModule(L.LightningModule):
         """The loss of one batch."""
         self.seed_step(batch_idx)
         logits, parts = compute_loss(self.graphs or self.network, self.loss, batch)
-        self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
+        if self._is_logged:  # Lightning copies numbers to the GPU, which waits for it
+            self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
+            self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
         metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, batch.labels)}
-        metrics["train/cross_entropy"] = torch.nn.functional.cross_entropy(logits.detach().float(), batch.labels)
+        metrics["train/cross_entropy"] = F.cross_entropy(logits.detach().float(), batch.labels)
         if parts.consistency is not None:
             metrics |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
         self.epoch_means.add(metrics, len(batch.labels))
@@ -93,6 +97,11 @@ class MMNModule(L.LightningModule):
                 self.log(name, value, on_step=False, on_epoch=True, batch_size=1, sync_dist=True)
         batches, accumulated = int(self.trainer.num_training_batches), self.trainer.accumulate_grad_batches
         return parts.total * (accumulated / batches_of_step(batch_idx, batches, accumulated))
+
+    @property
+    def _is_logged(self) -> bool:
+        """Whether loggers get this step."""
+        return self.trainer._logger_connector.should_update_logs
 
     def _ends_epoch(self, batch_idx: int) -> bool:
         """Whether no batch of this epoch comes after this one."""
@@ -106,7 +115,7 @@ class MMNModule(L.LightningModule):
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Log the gradient norm, if this step is logged."""
-        if self.trainer._logger_connector.should_update_logs:
+        if self._is_logged:
             gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
             norm = torch.nn.utils.get_total_norm(gradients)
             scaler = getattr(self.trainer.precision_plugin, "scaler", None)  # of precision 16
@@ -124,9 +133,9 @@ class MMNModule(L.LightningModule):
             logits = self.graphs.evaluate(batch.clips, batch.times)
         else:
             logits = infer(self._inference[0], batch.clips, batch.times)
-        known = batch.labels >= 0
-        losses = torch.nn.functional.cross_entropy(logits[known], batch.labels[known], reduction="none")
-        self.val_loss.update(losses.double())  # a mean over clips, whatever the number of processes
+        losses = F.cross_entropy(logits, batch.labels, reduction="none", ignore_index=UNKNOWN)
+        known = batch.labels != UNKNOWN  # as weights: selecting them would wait for the GPU
+        self.val_loss.update(losses.double(), known.double())  # a mean over clips, whatever the number of processes
         self.val_metrics.update(logits, batch.labels)
 
     def on_validation_epoch_end(self) -> None:

@@ -95,8 +95,8 @@ class DropStreams:
         kept = uniform[:, 2:] < 0.5
         always = (uniform[:, 1:2] * count).long()  # (B, 1)
         kept = kept.scatter(1, always, True) | (uniform[:, :1] >= self.p)
-        widths = torch.tensor(sample.widths, device=kept.device)
-        keep = kept.repeat_interleave(widths, dim=1).to(sample.clips.dtype)  # (B, channels)
+        stream = torch.arange(count).repeat_interleave(torch.tensor(sample.widths))  # of each channel
+        keep = kept.index_select(1, stream.to(kept.device, non_blocking=True)).to(sample.clips.dtype)  # (B, channels)
         return sample._replace(clips=sample.clips * keep[:, None, None])
 
 

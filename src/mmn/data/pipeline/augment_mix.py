@@ -34,7 +34,8 @@ class MixParts:
         """
         uniform = draws.uniform(purpose, 2 + len(layout.parts))[:, 1:]  # the first chose the partner
         taken = (uniform[:, 1:] < 0.5) & (uniform[:, :1] < self.p)
-        sizes = torch.tensor([len(joints) for joints in layout.parts.values()], device=own.device)
-        joints = taken.repeat_interleave(sizes, dim=1)  # (B, V): network order keeps parts together
+        sizes = torch.tensor([len(joints) for joints in layout.parts.values()])
+        part = torch.arange(len(sizes)).repeat_interleave(sizes)  # of each joint: network order keeps parts together
+        joints = taken.index_select(1, part.to(own.device, non_blocking=True))  # (B, V)
         share = 1.0 - joints.to(own.dtype).mean(dim=1)
         return torch.where(joints[:, None, :, None], other, own), share

@@ -52,7 +52,7 @@ class RotateScaleShift:
     def _axes(self, uniform: Tensor, signed: Tensor) -> Tensor:
         """Unit vectors ``(B, 3)``; uniform on the sphere for ``any``."""
         if self.axis != "any":
-            unit = torch.tensor([0.0, 0.0, 1.0] if self.axis == "view" else [0.0, 1.0, 0.0], device=uniform.device)
+            unit = torch.eye(3, device=uniform.device)[2 if self.axis == "view" else 1]
             return unit.expand(len(uniform), 3)
         height, around = signed[:, 2], 2 * math.pi * uniform[:, 1]
         radius = (1 - height.square()).sqrt()

@@ -26,7 +26,7 @@ class Box(NamedTuple):
         # One long row per frame: two numbers at a time would be five times slower.
         origin, low, span = (part.repeat(1, clips.shape[2]).unsqueeze(1) for part in self)
         inside = (clips.flatten(2) - origin).sub_(low).div_(span)  # in [0, 1]
-        return torch.add(inside.new_tensor(-1.0), inside, alpha=2, out=inside).view(clips.shape)
+        return torch.add(inside.new_full((), -1.0), inside, alpha=2, out=inside).view(clips.shape)
 
 
 def moved(box: Box, before: Box, after: Box) -> Box:

@@ -125,6 +125,9 @@ class ClipFetcher:
         self._between = preprocessing.sampling.interpolates or self._neighbours
         self._select = Selection(preprocessing.modality, layout, self.device)
         self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)
+        if training and augmentation.mix:  # the clips that parts can come from
+            everyone = torch.arange(len(clips)) if training.clips is None else training.clips
+            self._everyone = everyone.to(self.device)
         mirrored = training.classes.mirrored if training and training.classes else None
         self._mirrored = None if mirrored is None else torch.tensor(mirrored, device=self.device)
 
@@ -136,7 +139,7 @@ class ClipFetcher:
 
         ``repeats (B,)``: how often each clip was shown before in the epoch, so that it is sampled differently.
         """
-        indices = indices.to(self.device)
+        indices = indices.to(self.device, non_blocking=True)  # does not wait for the step before
         real = indices.clamp(min=0)
         draws = self._draws(real, epoch, repeats)
         sample = self._sample(real, draws)
@@ -155,14 +158,13 @@ class ClipFetcher:
         """The random numbers of training clips."""
         if self.training is None:
             return None
-        shown = clips if repeats is None else clips + len(self) * repeats.to(self.device)
+        shown = clips if repeats is None else clips + len(self) * repeats.to(self.device, non_blocking=True)
         return Draws(self.training.seed, epoch, shown)
 
     def _mixed(self, batch: Batch, draws: Draws, epoch: int) -> Batch:
         """Replace body parts by those of other training clips; frame times are unchanged."""
         assert self.training
-        everyone = torch.arange(len(self)) if self.training.clips is None else self.training.clips
-        partners = self._augmentation.mix.partners(draws, MIX_PURPOSE, everyone.to(self.device))
+        partners = self._augmentation.mix.partners(draws, MIX_PURPOSE, self._everyone)
         other = self._sample(partners, self._draws(partners, epoch))
         mixed, shares = self._augmentation.mix(batch.clips, other.clips, draws, MIX_PURPOSE, self.layout)
         labels = self.labels.index_select(0, partners) if other.labels is None else other.labels
