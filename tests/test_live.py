@@ -33,8 +33,8 @@ class Echo(torch.nn.Module):
 WAYS = [
     Preprocessing(Modality("joint"), 16),
     Preprocessing(Modality("bone_motion"), 16, "aspect", Sampling("strata")),
-    Preprocessing(Modality("all", "tree", "per_time", (1, 4)), 16, "person", Sampling("warp")),
-    Preprocessing(Modality("joint_motion", motion="neighbour"), 16, "person"),
+    Preprocessing(Modality("all", "tree", (1, 4)), 16, "person", Sampling("warp")),
+    Preprocessing(Modality("joint_motion"), 16, "person"),
 ]
 
 

@@ -36,22 +36,13 @@ def moving(frames: int) -> np.ndarray:
     return clip
 
 
-@pytest.mark.parametrize(("motion", "expected"), [("official", 3.0), ("per_time", 1.0), ("neighbour", 1.0)])
-def test_motion_is_per_sample_or_per_recorded_frame(motion: str, expected: float) -> None:
-    layout = load_layout("jhmdb")
-    place = layout.order.index(5)
-    moved = fetch(moving(22), Modality("joint_motion", motion=motion), normalisation="aspect").clips[0, :, place, 0]
-    torch.testing.assert_close(moved[:-1] * 100, torch.full((7,), expected), atol=1e-3, rtol=0)
-    assert (moved[-1] != 0) == (motion == "neighbour")
-    backwards = fetch(moving(22), Modality("joint_motion", motion=motion), ReverseTime(1.0), normalisation="aspect")
-    torch.testing.assert_close(backwards.clips[0, :-1, place, 0] * 100, torch.full((7,), -expected), atol=1e-3, rtol=0)
-
-
-def test_repeated_frames_have_motion_only_between_neighbours() -> None:
+def test_motion_is_the_difference_of_sampled_frames() -> None:
     place = load_layout("jhmdb").order.index(5)
-    for motion, expected in (("official", {0.0, 1.0}), ("per_time", {0.0, 1.0}), ("neighbour", {1.0})):
-        moved = fetch(moving(4), Modality("joint_motion", motion=motion), normalisation="aspect").clips[0, :, place, 0]
-        assert set((moved * 100).round().abs().tolist()[:-1]) == expected
+    moved = fetch(moving(22), Modality("joint_motion"), normalisation="aspect").clips[0, :, place, 0]
+    torch.testing.assert_close(moved[:-1] * 100, torch.full((7,), 3.0), atol=1e-3, rtol=0)
+    assert moved[-1] == 0
+    backwards = fetch(moving(22), Modality("joint_motion"), ReverseTime(1.0), normalisation="aspect")
+    torch.testing.assert_close(backwards.clips[0, :-1, place, 0] * 100, torch.full((7,), -3.0), atol=1e-3, rtol=0)
 
 
 def test_fractional_frames_are_interpolated() -> None:
@@ -59,7 +50,7 @@ def test_fractional_frames_are_interpolated() -> None:
     batch = fetch(moving(4), Modality("joint"), normalisation="aspect", sampling=Sampling("warp"))
     torch.testing.assert_close(batch.clips[0, :, place, 0].diff() * 100, torch.full((7,), 3 / 7), atol=1e-3, rtol=0)
     torch.testing.assert_close(batch.times[0], 2 * torch.linspace(0, 3, 8) / 4 - 1)
-    assert (fetch(moving(1), Modality("all", motion="neighbour"), sampling=Sampling("warp")).clips[..., 4:] == 0).all()
+    assert (fetch(moving(1), Modality("all"), sampling=Sampling("warp")).clips[..., 4:] == 0).all()
 
 
 def test_motion_is_taken_over_the_given_spans() -> None:
@@ -68,7 +59,7 @@ def test_motion_is_taken_over_the_given_spans() -> None:
     torch.testing.assert_close(moved[:, 0], torch.tensor([1.0] * 7 + [0.0]), atol=1e-3, rtol=0)
     torch.testing.assert_close(moved[:, 2], torch.tensor([3.0] * 5 + [0.0] * 3), atol=1e-3, rtol=0)
     assert (fetch(moving(8), Modality("joint_motion", spans=[9])).clips == 0).all()
-    for wrong in ({"spans": [0]}, {"spans": []}, {"spans": [2], "motion": "neighbour"}):
+    for wrong in ({"spans": [0]}, {"spans": []}):
         with pytest.raises(mmn.UserError, match=r"modality\.spans"):
             Modality("joint_motion", **wrong)
 
@@ -88,7 +79,7 @@ def test_all_streams_are_concatenated(coordinates: int) -> None:
     assert (some[..., :coordinates] == 0).all()
     assert (some[..., 2 * coordinates :] == 0).all()
     for wrong in ({"name": "all", "shown": ["distance"]}, {"name": "joint", "shown": ["joint"]},
-                  {"name": "joint", "distances": True}, {"name": "all", "motion": "fast"}):  # fmt: skip
+                  {"name": "joint", "distances": True}):  # fmt: skip
         with pytest.raises(mmn.UserError):
             Modality(**wrong)
 
@@ -157,10 +148,10 @@ def test_a_step_that_leaves_a_clip_alone_leaves_its_box_alone(rule: str) -> None
     torch.testing.assert_close(untouched, fetch(clip, Modality("joint"), normalisation=rule).clips, atol=1e-5, rtol=0)
 
 
-def test_mirroring_applies_to_motion_between_neighbours() -> None:
+def test_mirroring_applies_to_motion() -> None:
     clip = RNG.random((20, 15, 2))
-    plain = fetch(clip, Modality("joint_motion", motion="neighbour")).clips
-    mirrored = fetch(clip, Modality("joint_motion", motion="neighbour"), Mirror(1.0)).clips
+    plain = fetch(clip, Modality("joint_motion")).clips
+    mirrored = fetch(clip, Modality("joint_motion"), Mirror(1.0)).clips
     left, right = (load_layout("jhmdb").order.index(joint) for joint in load_layout("jhmdb").flip_pairs[0])
     torch.testing.assert_close(mirrored[:, :, left], plain[:, :, right] * torch.tensor([-1.0, 1.0]))
 

@@ -26,7 +26,7 @@ from mmn.training.loss import MotionConsistencyLoss
 from mmn.training.module import MMNModule, batches_of_step
 
 OPTIONS = [
-    "modality=all", "modality.spans=[1,2]", "modality.motion=per_time", "modality.distances=true", "model.lift=[8,12]",
+    "modality=all", "modality.spans=[1,2]", "modality.distances=true", "model.lift=[8,12]",
     "data.normalisation=aspect", "data.sampling=warp", "data.sampling_strength=0.3", "augmentation=mixed",
     "data.balance=0.5", "loss.logit_adjustment=1",
     "trainer.max_epochs=1",
@@ -43,7 +43,7 @@ def plus(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_checkpoint_records_all_of_its_preprocessing(plus: Path, small: SkeletonData) -> None:
     network = mmn.load_network(plus / "checkpoints" / "best.ckpt")
-    modality = Modality("all", "tree", "per_time", (1, 2), distances=True)
+    modality = Modality("all", "tree", (1, 2), distances=True)
     assert stream_of(network).preprocessing == Preprocessing(modality, 16, "aspect", Sampling("warp", 0.3))
     assert network.config["coordinates"] == 2 * (2 + 2 * 2) + 5
     assert [linear.out_features for linear in network.embedding.lift] == [8, 12, 16]

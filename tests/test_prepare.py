@@ -59,7 +59,7 @@ def test_unknown_normalisations_and_samplings_are_refused() -> None:
 def test_preprocessing_round_trips_through_json() -> None:
     import json
 
-    modality = Modality("all", "tree", "per_time", (1, 4), True, ("joint",))
+    modality = Modality("all", "tree", (1, 4), True, ("joint",))
     kept = Preprocessing(modality, 32, "aspect", Sampling("warp", 0.3))
     assert Preprocessing.from_dict(json.loads(json.dumps(kept.as_dict()))) == kept
 
@@ -109,3 +109,12 @@ def test_network_order_keeps_parts_together() -> None:
     layout = load_layout("jhmdb")
     x = torch.arange(15.0).view(1, 1, 15, 1).expand(1, 4, 15, 2)
     assert Modality("joint").select(x, layout)[0, 0, :, 0].tolist() == layout.order
+
+
+def test_preprocessing_of_older_checkpoints_is_read_unless_its_motion_is_gone() -> None:
+    plain = Preprocessing(Modality("joint_motion"), 32).as_dict()
+    older = {**plain, "modality": {**plain["modality"], "motion": "official"}}
+    assert Preprocessing.from_dict(older) == Preprocessing(Modality("joint_motion"), 32)
+    older["modality"]["motion"] = "per_time"
+    with pytest.raises(mmn.UserError, match="motion=per_time"):
+        Preprocessing.from_dict(older)

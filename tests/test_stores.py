@@ -38,7 +38,7 @@ def preprocessing(modality: str, **options) -> Preprocessing:
 
 
 def everything_else(rule: str, sampling: str) -> Preprocessing:
-    return Preprocessing(Modality("all", motion="neighbour", distances=True), 32, rule, Sampling(sampling))
+    return Preprocessing(Modality("all", spans=(1, 4), distances=True), 32, rule, Sampling(sampling))
 
 
 @pytest.fixture(scope="module")

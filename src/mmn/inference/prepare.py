@@ -74,8 +74,8 @@ def check_modality(stream: Stream, clips: Tensor) -> None:
         UserError: naming the apparent modality.
     """
     name, order = stream.modality.name, np.array(stream.layout.order)
-    if name not in STREAMS or stream.modality.motion == "neighbour":
-        return  # several streams, checked by their channels; motion without a zero last frame
+    if name not in STREAMS:
+        return  # several streams, checked by their channels
     starts_none = stream.layout.bone_end(stream.modality.bone_rule)[order] == order
     if stream.preprocessing.normalisation == "person" and name.startswith("joint"):
         starts_none &= order != stream.layout.centre  # which is the origin, and may always be there

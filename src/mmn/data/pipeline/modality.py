@@ -13,7 +13,6 @@ from mmn.errors import UserError
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 MODALITIES = (*STREAMS, "all")
 BONE_RULES = ("official", "tree")
-MOTIONS = ("official", "per_time", "neighbour")
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,17 @@ class Modality:
     Attributes:
         name: name of the modality.
         bone_rule: how a bone is assigned to a joint, ``official`` or ``tree``; see ``Layout.bone_end``.
-        motion: ``official``: next minus current sampled frame, zero at the end; ``per_time``: that divided by the
-            number of recorded frames between the two, zero if they are the same frame; ``neighbour``: difference of
-            neighbouring recorded frames, independent of the sampling.
-        spans: numbers of sampled frames over which motion is taken; each adds channels.
+        spans: numbers of sampled frames over which motion is taken, a later frame minus the current one, zero at the
+            end; each adds channels.
         distances: with ``all``, also the distance of every joint to the centroid of each body part.
         shown: with ``all``, the streams that are not zeroed; None for all of them.
 
     Raises:
-        UserError: unknown name, bone rule, motion or stream, or invalid spans.
+        UserError: unknown name, bone rule or stream, or invalid spans.
     """
 
     name: str
     bone_rule: str = "official"
-    motion: str = "official"
     spans: Sequence[int] = (1,)
     distances: bool = False
     shown: Sequence[str] | None = None
@@ -45,13 +41,12 @@ class Modality:
         for what, value, known in (
             ("modality", self.name, MODALITIES),
             ("bone rule", self.bone_rule, BONE_RULES),
-            ("motion", self.motion, MOTIONS),
             *(("stream", stream, self.streams) for stream in self.shown or ()),
         ):
             if value not in known:
                 raise UserError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
-        if not self.spans or min(self.spans) < 1 or (self.motion == "neighbour" and list(self.spans) != [1]):
-            raise UserError(f"modality.spans is {list(self.spans)}; use 1 or more, or [1] with motion=neighbour.")
+        if not self.spans or min(self.spans) < 1:
+            raise UserError(f"modality.spans is {list(self.spans)}; use numbers of frames from 1 on.")
         if (self.distances or self.shown is not None) and self.name != "all":
             raise UserError(f"modality.distances and modality.shown need modality=all, not {self.name}.")
         object.__setattr__(self, "spans", tuple(self.spans))  # lists come from configs
@@ -78,12 +73,9 @@ class Modality:
         plain = asdict(self)
         return {**plain, "spans": list(self.spans), "shown": None if self.shown is None else list(self.shown)}
 
-    def select(
-        self, clips: Tensor, layout: Layout, *, lost: Tensor | None = None, gaps: Tensor | None = None,
-        following: Tensor | None = None,
-    ) -> Tensor:  # fmt: skip
+    def select(self, clips: Tensor, layout: Layout, lost: Tensor | None = None) -> Tensor:
         """Compute the modality of clips with a single-use ``Selection``."""
-        return Selection(self, layout, clips.device)(clips, lost=lost, gaps=gaps, following=following)
+        return Selection(self, layout, clips.device)(clips, lost)
 
 
 class Selection:
@@ -101,16 +93,12 @@ class Selection:
         self.end = torch.from_numpy(layout.bone_end(modality.bone_rule)).to(device)
         self.parts = [torch.tensor(joints, device=device) for joints in layout.parts.values()]
 
-    def __call__(
-        self, clips: Tensor, *, lost: Tensor | None = None, gaps: Tensor | None = None, following: Tensor | None = None
-    ) -> Tensor:
+    def __call__(self, clips: Tensor, lost: Tensor | None = None) -> Tensor:
         """Joints ``(B, T, V, C)`` in the layout's order → the modality ``(B, T, V, channels)``, in network order.
 
         Args:
             clips: normalised joints.
             lost: ``(B, V)``, joints to hide; they and the bones attached to them are zeroed.
-            gaps: ``(B, T)`` recorded frames since the first sampled one, for ``motion="per_time"``.
-            following: the joints one recorded frame later, for ``motion="neighbour"``.
         """
         poses: dict[bool, Tensor] = {}  # of joints and of bones, each computed once
 
@@ -119,22 +107,17 @@ class Selection:
                 poses[bones] = self._pose(clips, bones)
             return poses[bones]
 
-        shown = [self._stream(stream, clips, pose, lost, gaps, following) for stream in self.modality.streams]
+        shown = [self._stream(stream, clips, pose, lost) for stream in self.modality.streams]
         return shown[0] if len(shown) == 1 else torch.cat(shown, dim=-1)
 
-    def _stream(
-        self, stream: str, clips: Tensor, pose: Callable[[bool], Tensor], lost: Tensor | None, gaps: Tensor | None,
-        following: Tensor | None,
-    ) -> Tensor:  # fmt: skip
+    def _stream(self, stream: str, clips: Tensor, pose: Callable[[bool], Tensor], lost: Tensor | None) -> Tensor:
         modality, bones = self.modality, stream.startswith("bone")
         if stream == "distance":
             x = self._distances(clips, lost)
         elif not stream.endswith("motion"):
             x = pose(bones)
-        elif modality.motion == "neighbour" and following is not None:
-            x = self._pose(following, bones) - pose(bones)
         else:
-            x = torch.cat([self._moved(pose(bones), span, gaps) for span in modality.spans], dim=-1)
+            x = torch.cat([_moved(pose(bones), span) for span in modality.spans], dim=-1)
         if lost is not None:
             blank = (lost | lost.index_select(1, self.end)) if bones else lost
             x = x.masked_fill(blank.index_select(1, self.order)[:, None, :, None], 0.0)
@@ -145,17 +128,6 @@ class Selection:
         x = _pick(joints, self.order)
         return x.sub_(_pick(joints, self.end[self.order])) if bones else x
 
-    def _moved(self, poses: Tensor, span: int, gaps: Tensor | None) -> Tensor:
-        """``(B, T, V, C)``, the difference from each frame to the one ``span`` later; zero at the end."""
-        moved = torch.zeros_like(poses)
-        if span >= poses.shape[1]:
-            return moved
-        torch.sub(poses[:, span:], poses[:, :-span], out=moved[:, :-span])
-        if self.modality.motion == "per_time" and gaps is not None:
-            between = (gaps[:, span:] - gaps[:, :-span]).abs().clamp(min=1e-3)  # avoids 0 / 0 for a repeated frame
-            moved[:, :-span].div_(between.to(moved.dtype)[:, :, None, None])
-        return moved
-
     def _distances(self, clips: Tensor, lost: Tensor | None) -> Tensor:
         """Distance of every joint to the centroid of each body part, without lost joints ``(B, T, V, parts)``."""
         kept = clips.new_ones(1, clips.shape[2]) if lost is None else (~lost).to(clips.dtype)
@@ -165,6 +137,14 @@ class Selection:
         middles = sums / counts.clamp(min=1)[:, None, :, None]
         apart = _pick(clips, self.order).unsqueeze(3) - middles.unsqueeze(2)
         return apart.square().sum(dim=-1).sqrt() * (counts > 0)[:, None, None, :]
+
+
+def _moved(poses: Tensor, span: int) -> Tensor:
+    """``(B, T, V, C)``, the difference from each frame to the one ``span`` later; zero at the end."""
+    moved = torch.zeros_like(poses)
+    if span < poses.shape[1]:
+        torch.sub(poses[:, span:], poses[:, :-span], out=moved[:, :-span])
+    return moved
 
 
 def _pick(clips: Tensor, joints: Tensor) -> Tensor:

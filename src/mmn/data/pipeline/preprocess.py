@@ -67,8 +67,15 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "Preprocessing":
-        """The inverse of ``as_dict``."""
-        parts = {"modality": Modality(**plain["modality"]), "sampling": Sampling(**plain["sampling"])}
+        """The inverse of ``as_dict``.
+
+        Raises:
+            UserError: a way to compute motion that no longer exists.
+        """
+        modality = dict(plain["modality"])
+        if (motion := modality.pop("motion", "official")) != "official":
+            raise UserError(f"the checkpoint was trained with modality.motion={motion}, which no longer exists.")
+        parts = {"modality": Modality(**modality), "sampling": Sampling(**plain["sampling"])}
         return cls(**{**plain, **parts})
 
 
@@ -120,9 +127,6 @@ class ClipFetcher:
         self.store = store or store_of(clips, self._find_boxes, self.device)
         augmentation = training.augmentation if training else Augmentation()
         self._augmentation = augmentation
-        # Frame pairs are needed for interpolation and for motion=neighbour.
-        self._neighbours = preprocessing.modality.motion == "neighbour"
-        self._between = preprocessing.sampling.interpolates or self._neighbours
         self._select = Selection(preprocessing.modality, layout, self.device)
         self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)
         if training and augmentation.mix:  # the clips that parts can come from
@@ -173,9 +177,8 @@ class ClipFetcher:
     def _sample(self, clips: Tensor, draws: Draws | None) -> Sample:
         """The preprocessed sample of ``clips (B,)``."""
         moments = self._moments(self.lengths.index_select(0, clips), draws)
-        sample, following = self._joints(clips, moments, draws)
-        gaps = moments.frames - moments.frames[:, :1]
-        shown = self._select(sample.clips, lost=sample.lost, gaps=gaps, following=following)
+        sample = self._joints(clips, moments, draws)
+        shown = self._select(sample.clips, sample.lost)
         sample = sample._replace(clips=shown, widths=self._widths)
         return self._augmentation.apply("channels", sample, draws, self.layout) if draws else sample
 
@@ -193,11 +196,11 @@ class ClipFetcher:
                 moments = moments._replace(frames=moments.frames.round())
         return moments
 
-    def _joints(self, clips: Tensor, moments: Moments, draws: Draws | None) -> tuple[Sample, Tensor | None]:
-        """Normalised and augmented joints, and those one recorded frame later if motion needs them."""
+    def _joints(self, clips: Tensor, moments: Moments, draws: Draws | None) -> Sample:
+        """Normalised and augmented joints."""
         low = moments.frames.floor().long()
         count, last = low.shape[1], (moments.lengths - 1).unsqueeze(1)
-        if self._between:
+        if self.preprocessing.sampling.interpolates:
             low = torch.minimum(low, (last - 1).clamp(min=0))
             low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frames before and after
         recorded, box = self.store.take(clips, low)
@@ -210,35 +213,20 @@ class ClipFetcher:
         augmented = draws is not None and self._augmentation.has("keypoints")
         if draws and augmented:
             sample = self._augmentation.apply("keypoints", sample, draws, self.layout)
-        x, step = self._interpolated(sample.clips, between)
+        x = self._interpolated(sample.clips, between)
         if augmented:  # so that the augmented clip fills its box as the recorded one does
-            plain, _ = self._interpolated(recorded, between)
-            box = moved(box, self._box_of(plain), self._box_of(x))
-        following = None
-        if self._neighbours and step is not None:
-            ahead = torch.where(moments.backwards, -1.0, 1.0)[:, None, None, None]
-            following = box.normalise(x + step * ahead)
+            box = moved(box, self._box_of(self._interpolated(recorded, between)), self._box_of(x))
         sample = sample._replace(clips=box.normalise(x), frames=low[:, :count])
-        if draws is None or not self._augmentation.has("joints"):
-            return sample, following
-        if following is None:
-            return self._augmentation.apply("joints", sample, draws, self.layout), None
-        return self._apply_to_both(sample, following, draws)
+        return self._augmentation.apply("joints", sample, draws, self.layout) if draws else sample
 
-    def _interpolated(self, recorded: Tensor, between: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Clips ``(B, T, V, C)``, and their change to the next recorded frame if ``recorded`` has pairs of frames."""
-        if not self._between:
-            return recorded, None
+    def _interpolated(self, recorded: Tensor, between: Tensor) -> Tensor:
+        """Clips ``(B, T, V, C)``; ``recorded`` has the frames before and after, if frames are interpolated."""
+        if not self.preprocessing.sampling.interpolates:
+            return recorded
         before, after = recorded.chunk(2, dim=1)
-        step = after - before
-        return before + step * between, step
+        return before + (after - before) * between
 
     def _box_of(self, clips: Tensor) -> Box:
         """The boxes of ``clips (B, T, V, C)`` as they are."""
         lengths = torch.full((len(clips),), clips.shape[1], device=clips.device)
         return self._find_boxes(clips.flatten(0, 1), lengths)
-
-    def _apply_to_both(self, sample: Sample, following: Tensor, draws: Draws) -> tuple[Sample, Tensor]:
-        """Apply the steps of stage ``joints`` with the same draws to clips and their following frames."""
-        later = self._augmentation.apply("joints", sample._replace(clips=following), draws, self.layout)
-        return self._augmentation.apply("joints", sample, draws, self.layout), later.clips
