@@ -105,6 +105,8 @@ def test_larger_subsets_contain_smaller_ones_and_every_class() -> None:
     assert [np.bincount(d.labels).tolist() for d in drawn] == [[1, 1, 1], [4, 2, 1], [12, 6, 1], [40, 20, 3]]
     for small, large in itertools.pairwise(drawn):
         assert set(small.names) < set(large.names)
+    tail = View(clips_per_class=30, long_tail=0.01).apply(uneven(), "x").splits["train"]
+    assert np.bincount(tail.labels).tolist() == [30, 3, 1]  # 30, 3 and 0.3
     few = View(clips_per_class=5).apply(uneven(), "x").splits
     assert np.bincount(few["train"].labels).tolist() == [5, 5, 3]
     assert len(few["test"]) == 63
@@ -222,6 +224,8 @@ WRONG = [
     ({"train_fraction": 0}, "data.train_fraction is 0; use a number above 0 and at most 1"),
     ({"train_fraction": 1.5}, "data.train_fraction is 1.5"),
     ({"clips_per_class": 0}, "data.clips_per_class is 0"),
+    ({"clips_per_class": 5, "long_tail": 2}, "data.long_tail is 2; use a number above 0 and at most 1"),
+    ({"long_tail": 0.1}, "data.long_tail needs data.clips_per_class"),
     ({"clips_per_class": "five"}, "data.clips_per_class is five"),
 ]
 

@@ -61,7 +61,7 @@ def _check_names(view: "View") -> None:
 
 
 def _check_numbers(view: "View") -> None:
-    for key, most in (("train_fraction", 1), ("rest_ratio", None)):
+    for key, most in (("train_fraction", 1), ("long_tail", 1), ("rest_ratio", None)):
         value = getattr(view, key)
         if value is not None and not (_is_number(value) and 0 < value <= (most or value)):
             raise UserError(f"data.{key} is {value}; use a number above 0" + (f" and at most {most}." if most else "."))
@@ -70,6 +70,8 @@ def _check_numbers(view: "View") -> None:
         optional = value is None and least == 1
         if not optional and not (isinstance(value, int) and not isinstance(value, bool) and value >= least):
             raise UserError(f"data.{key} is {value}; use a whole number of at least {least}.")
+    if view.long_tail is not None and view.clips_per_class is None:
+        raise UserError("data.long_tail needs data.clips_per_class, the clips of the first class.")
 
 
 def _is_number(value: Any) -> bool:

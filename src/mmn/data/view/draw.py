@@ -13,6 +13,7 @@ def draw(
     *,
     fraction: float | None,
     per_class: int | None,
+    tail: float,
     capped: tuple[int, float] | None,
     seed: int,
 ) -> Clips:
@@ -23,6 +24,7 @@ def draw(
         num_classes: K.
         fraction: share of each class to keep, at least one clip.
         per_class: maximum number of clips per class.
+        tail: share of ``per_class`` for the last class; it falls exponentially from the first one.
         capped: a class, and its maximum size relative to the largest other class.
         seed: seed of the draw.
     """
@@ -34,7 +36,8 @@ def draw(
     if fraction is not None:
         limits = np.where(limits > 0, np.maximum(1, np.rint(limits * fraction).astype(int)), 0)
     if per_class is not None:
-        limits = np.minimum(limits, per_class)
+        most = per_class * tail ** np.linspace(0, 1, num_classes)
+        limits = np.minimum(limits, np.maximum(1, np.rint(most).astype(int)))
     if (limits == counts).all():
         return clips
     rank = _ranks(clips.labels, num_classes, seed)

@@ -32,6 +32,8 @@ class View:
         rest_ratio: maximum training clips of that class, relative to the largest other one; None for all.
         train_fraction: train on this share of each class; None for all.
         clips_per_class: train on at most this many clips of each class; None for all.
+        long_tail: with it, the last class keeps this share of ``clips_per_class``, and those between exponentially
+            less; None for the same of each class.
         draw_seed: seed of that choice; separate, so that runs with different seeds train on the same clips.
         train_splits: the splits trained on; they no longer serve for validation.
         folds: number of folds of the training clips, or ``"groups"`` for one per group; None for no folds.
@@ -49,6 +51,7 @@ class View:
     rest_ratio: float | None = None
     train_fraction: float | None = None
     clips_per_class: int | None = None
+    long_tail: float | None = None
     draw_seed: int = 1
     train_splits: Sequence[str] = ("train",)
     folds: int | str | None = None
@@ -89,7 +92,7 @@ class View:
         capped = None if self.rest is None or self.rest_ratio is None else (names.index(self.rest), self.rest_ratio)
         clips = draw(
             data.splits["train"], len(names), fraction=self.train_fraction, per_class=self.clips_per_class,
-            capped=capped, seed=self.draw_seed,
+            tail=1.0 if self.long_tail is None else self.long_tail, capped=capped, seed=self.draw_seed,
         )  # fmt: skip
         return replace(data, splits={**data.splits, "train": clips})
 
