@@ -41,7 +41,7 @@ def network(joints: int, classes: int, seed: int, corrected: bool = False) -> MM
 
 
 def stream_of(layout: Layout, classes: Classes) -> Stream:
-    return Stream(Preprocessing(Modality("joint"), 16), layout, classes, MMN_TARGET, {})
+    return Stream(Preprocessing(Modality("joint"), 16), layout, classes, MMN_TARGET, {"coordinates": 2})
 
 
 def started(layout: Layout, classes: list[str], own: list[str], mixing: bool = False) -> tuple[MMN, MMN, CarriedOver]:
@@ -89,6 +89,26 @@ def test_joints_with_the_same_name_keep_their_weights_and_new_ones_copy_a_neighb
     place, near = ours.index("left_ear"), theirs.index(carried.new_joints["left_ear"])
     assert torch.equal(new.embedding.position[place], old.embedding.position[near])
     assert carried.new == []
+
+
+def test_channels_with_the_same_name_keep_their_weights() -> None:
+    before, after = (Preprocessing(Modality("all", "tree", spans=spans, distances=True), 16) for spans in ([1], [1, 4]))
+    hand = reduce_layout(JHMDB, [*JHMDB.parts["left_arm"], *JHMDB.parts["torso"]])
+    sizes = {"num_frames": 16, "width": 16, "depth": 1, "lift": [8, 12]}
+    old = MMN(15, 1, coordinates=before.modality.channels(2, JHMDB), **sizes)
+    count = after.modality.channels(2, hand)
+    new = MMN(hand.num_joints, 1, coordinates=count, **sizes)
+    own = new.embedding.lift[0].weight.clone()
+    stream = Stream(after, hand, Classes(["run"], [], []), MMN_TARGET, {"coordinates": count})
+    names = before.modality.channel_names(2, JHMDB)
+    carried = carry_over(new, stream, Origin("x.ckpt", old, in_order(JHMDB), ["run"], names))
+    assert carried.new_channels == [
+        f"{stream} {axis} over 4" for stream in ("joint_motion", "bone_motion") for axis in "xy"
+    ]
+    assert "new channels: 4 (joint_motion x over 4, " in carried.in_words()
+    for place, name in enumerate(after.modality.channel_names(2, hand)):
+        expected = own[:, place] if name in carried.new_channels else old.embedding.lift[0].weight[:, names.index(name)]
+        assert torch.equal(new.embedding.lift[0].weight[:, place], expected)
 
 
 @pytest.mark.parametrize("layout", [reduce_layout(JHMDB, range(4, 15)), COCO], ids=["fewer", "more"])

@@ -89,7 +89,8 @@ def begin(cfg: DictConfig, module: MMNModule, resume: Path | None) -> dict[str, 
     if cfg.freeze == "body":
         layout = module.stream.layout
         new = [p for p, joint in enumerate(layout.order) if layout.joints[joint] in start.get("new_joints", ())]
-        module.held = freeze_body(module.network, start.get("new", ()), new)
+        first: Any = module.network.channel_axes() if start.get("new_channels") else ()  # type: ignore[operator]
+        module.held = freeze_body(module.network, [*start.get("new", ()), *first], new)
     if start:
         module.record["start"] = start
     return {"start": start} if start else {}
@@ -103,7 +104,8 @@ def _origin(cfg: DictConfig) -> Origin:
             raise UserError(f"init_from={path} records its own layout; leave init_layout={cfg.init_layout} out.")
         layout = checkpoint.stream.layout
         names = [layout.joints[joint] for joint in layout.order]
-        return Origin(path, checkpoint.network, names, checkpoint.stream.classes.names)
+        channels = checkpoint.stream.modality.channel_names(checkpoint.stream.coordinates, layout)
+        return Origin(path, checkpoint.network, names, checkpoint.stream.classes.names, channels)
     if cfg.init_layout is None:
         return Origin(path, checkpoint.network, None, None)
     return _official(path, checkpoint, str(cfg.init_layout))

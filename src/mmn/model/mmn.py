@@ -119,6 +119,10 @@ class MMN(nn.Module):
                 axes[f"{name}.graph"] = (0, 1)
         return axes
 
+    def channel_axes(self) -> dict[str, tuple[int, ...]]:
+        """Input-channel axes of the state-dict entries that have any: the first layer's weight."""
+        return {"embedding.lift.0.weight": (1,)}
+
     def scaling_graphs(self) -> list[str]:
         """The joint graphs that act only through their column sums, as they scale joints without mixing them."""
         return [

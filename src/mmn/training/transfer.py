@@ -1,4 +1,4 @@
-"""Initialise a network from another's weights: classes and joints by name, everything else by shape."""
+"""Initialise a network from another's weights: classes, joints and channels by name, everything else by shape."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -22,12 +22,14 @@ class Origin:
         network: the network.
         joints: names in network order; None if unknown.
         classes: names; None if unknown.
+        channels: names of the input channels, see ``Modality.channel_names``; None if unknown.
     """
 
     path: str
     network: nn.Module
     joints: list[str] | None
     classes: list[str] | None
+    channels: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class CarriedOver:
         new_classes: classes with a new row.
         joints: joints with the origin's table entries and graph rows.
         new_joints: the other joints → the joint each is copied from; None if no known joint is near.
+        new_channels: input channels whose weights are new.
         new: names of entirely new parameters.
     """
 
@@ -48,6 +51,7 @@ class CarriedOver:
     new_classes: list[str]
     joints: list[str]
     new_joints: dict[str, str | None]
+    new_channels: list[str]
     new: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,6 +66,8 @@ class CarriedOver:
             parts.append(f"joints kept: {_listed(self.joints)}, new: {_listed(like)}")
         else:
             parts.append(f"all {len(self.joints)} joints kept")
+        if self.new_channels:
+            parts.append(f"new channels: {_listed(self.new_channels)}")
         body = [name for name in self.new if not name.startswith(f"{CLASSIFIER}.")]
         parts.append(f"new weights: {_listed(body)}" if body else "all other weights kept")
         return f"starting from {self.source}; {'; '.join(parts)}"
@@ -72,8 +78,9 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
 
     Classifier rows are matched by class name. Parameters with a joint axis (see ``MMN.joint_axes``) are matched by
     joint name, and a new joint is copied from its nearest known neighbour along the bones. In graphs that scale joints
-    without mixing them (see ``MMN.scaling_graphs``), every joint gets the scale of the joint it is copied from. All
-    other parameters are matched by name and shape.
+    without mixing them (see ``MMN.scaling_graphs``), every joint gets the scale of the joint it is copied from. The
+    first layer's columns (see ``MMN.channel_axes``) are matched by channel name. All other parameters are matched by
+    name and shape.
 
     Args:
         network: changed in place.
@@ -90,16 +97,21 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
     sources = [None if near[joint] is None else known.index(near[joint]) for joint in joints]  # type: ignore[arg-type]
     new = [joint not in known for joint in joints]
     rows = _class_rows(origin, stream.classes.names)
+    channels = [] if origin.channels is None else stream.modality.channel_names(stream.coordinates, layout)
+    columns = _indices(channels, origin.channels or [])
+    if all(column is None for column in columns):  # another modality: by shape
+        channels, columns = [], []
 
     ours, theirs = network.state_dict(), origin.network.state_dict()
     axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)()
+    inputs: dict[str, tuple[int, ...]] = getattr(network, "channel_axes", dict)() if columns else {}
     scaling: list[str] = getattr(network, "scaling_graphs", list)()
     carried = {}
     for name, own in ours.items():
-        by = axes.get(name, (0,) if name.startswith(f"{CLASSIFIER}.") else ())
+        by = (axes | inputs).get(name, (0,) if name.startswith(f"{CLASSIFIER}.") else ())
         if name not in theirs or _without(own, by) != _without(theirs[name], by):
             continue
-        places = sources if name in axes else rows
+        places = sources if name in axes else columns if name in inputs else rows
         if not by:
             carried[name] = theirs[name]
         elif any(place is not None for place in places):
@@ -120,6 +132,7 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
         new_classes=[name for name in stream.classes.names if not has_rows or name not in kept],
         joints=[joint for joint in joints if joint in known],
         new_joints={joint: near[joint] for joint in joints if joint not in known},
+        new_channels=[name for name, place in zip(channels, columns, strict=True) if place is None],
         new=left,
     )
 
@@ -142,10 +155,15 @@ def _known_joints(origin: Origin, joints: list[str]) -> list[str]:
 def _class_rows(origin: Origin, classes: list[str]) -> list[int | None]:
     """Each class's row in the origin's classifier; unnamed rows are assumed to be ours, given the same number."""
     if origin.classes is not None:
-        return [origin.classes.index(name) if name in origin.classes else None for name in classes]
+        return _indices(classes, origin.classes)
     bias = origin.network.state_dict().get(f"{CLASSIFIER}.bias")
     alike = bias is not None and len(bias) == len(classes)
     return [row if alike else None for row in range(len(classes))]
+
+
+def _indices(names: Sequence[str], known: list[str]) -> list[int | None]:
+    """The index of each name in ``known``; None for an unknown one."""
+    return [known.index(name) if name in known else None for name in names]
 
 
 def _nearest(joint: str, layout: Layout, known: Sequence[str]) -> str | None:

@@ -68,6 +68,17 @@ class Modality:
         """Input channels per joint for clips of 2 or 3 ``coordinates``."""
         return sum(self.widths(coordinates, layout))
 
+    def channel_names(self, coordinates: int, layout: Layout) -> list[str]:
+        """What each input channel is, such as ``bone x``, ``joint_motion y over 4`` or ``distance left_arm``."""
+        names = []
+        for stream in self.streams:
+            if stream == "distance":
+                names += [f"distance {part}" for part in layout.parts]
+                continue
+            spans = [f" over {span}" for span in self.spans] if stream.endswith("motion") else [""]
+            names += [f"{stream} {axis}{span}" for span in spans for axis in "xyz"[:coordinates]]
+        return names
+
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, for checkpoints."""
         plain = asdict(self)
