@@ -6,6 +6,7 @@ from plain import plain_network
 from torch import Tensor, nn
 
 import mmn
+from mmn.model.kernels import convolve_by_matrix
 
 
 def random_network(**options: object) -> mmn.MMN:
@@ -38,6 +39,16 @@ def test_a_fused_network_gives_the_same_logits(options: dict, device: str) -> No
     half = mmn.infer(network, clips, times, precision="bf16")
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, expected, rtol=0, atol=0.05)
+
+
+def test_a_gpu_convolves_with_the_same_weights() -> None:
+    maps = [part for part in random_network(num_frames=16).fuse().modules() if getattr(part, "over_time", None)]
+    assert len({part.over_time for part in maps}) == 6  # grouped, depthwise, plain, halving, aligning
+    for part in maps:
+        stride, padding, groups = part.over_time
+        x = torch.randn(2, 16, 10, part.weight.shape[1] * groups)
+        y = convolve_by_matrix(x, part.matrix, part.bias, part.weight.shape[2], stride, padding)
+        torch.testing.assert_close(y, part(x), rtol=0, atol=1e-5)
 
 
 def test_low_precision_does_not_round_motion_away() -> None:
