@@ -49,7 +49,7 @@ class Resources(Callback):
             file.write(f"{pages * resource.getpagesize()} {len(os.listdir('/proc/self/fd'))}\n")
 
 
-class RefuseWaiting(Callback):
+class RefuseWaitingSteps(Callback):
     """Fails if the CPU waits for the GPU between the second and the last step of an epoch, batches included."""
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *arguments: Any) -> None:

@@ -52,7 +52,7 @@ def test_losses_match_those_of_the_cpu(
 @pytest.mark.parametrize("augmentation", ["official", "mixed"])
 @pytest.mark.parametrize("graphs", ["false", "true"])
 def test_no_step_waits_for_the_gpu(jhmdb_like: Path, tmp_path: Path, augmentation: str, graphs: str) -> None:
-    watch = "+callbacks.watch={_target_:own_callbacks.RefuseWaiting}"
+    watch = "+callbacks.watch={_target_:own_callbacks.RefuseWaitingSteps}"
     options = [f"augmentation={augmentation}", "data.on_device=true", f"cuda_graphs={graphs}", watch]
     logs = "trainer.log_every_n_steps=1000"  # writing a metric waits
     result = train(tmp_path / "run", jhmdb_like, *QUICK, TRAINER, "modality=all", *options, logs)

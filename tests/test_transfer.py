@@ -101,6 +101,14 @@ def test_channels_with_the_same_name_keep_their_weights() -> None:
         assert torch.equal(new.embedding.lift[0].weight[:, place], expected)
 
 
+def test_a_network_without_named_channels_has_no_new_ones() -> None:
+    old, new = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    stream = stream_of(JHMDB, Classes(["run"], [], []))
+    carried = carry_over(new, stream, Origin("x.ckpt", old, in_order(JHMDB), ["run"], ["joint x", "bone x"]))
+    assert carried.new_channels == []
+    assert torch.equal(new.weight, old.weight)
+
+
 @pytest.mark.parametrize("layout", [reduce_layout(JHMDB, range(4, 15)), COCO], ids=["fewer", "more"])
 def test_graphs_that_do_not_mix_joints_keep_each_joints_scale(layout: Layout) -> None:
     old, new, carried = started(layout, ["run"], ["run"])

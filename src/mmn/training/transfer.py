@@ -97,14 +97,14 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
     sources = [None if near[joint] is None else known.index(near[joint]) for joint in joints]  # type: ignore[arg-type]
     new = [joint not in known for joint in joints]
     rows = _class_rows(origin, stream.classes.names)
-    channels = [] if origin.channels is None else stream.modality.channel_names(stream.coordinates, layout)
-    columns = _indices(channels, origin.channels or [])
-    if all(column is None for column in columns):  # another modality: by shape
-        channels, columns = [], []
 
     ours, theirs = network.state_dict(), origin.network.state_dict()
     axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)()
-    inputs: dict[str, tuple[int, ...]] = getattr(network, "channel_axes", dict)() if columns else {}
+    inputs: dict[str, tuple[int, ...]] = {} if origin.channels is None else getattr(network, "channel_axes", dict)()
+    channels = stream.modality.channel_names(stream.coordinates, layout) if inputs else []
+    columns = _indices(channels, origin.channels or [])
+    if all(column is None for column in columns):  # another modality: by shape
+        inputs = {}
     scaling: list[str] = getattr(network, "scaling_graphs", list)()
     carried = {}
     for name, own in ours.items():
@@ -126,13 +126,14 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
     network.load_state_dict({**ours, **carried})
     kept = [name for name, row in zip(stream.classes.names, rows, strict=True) if row is not None]
     has_rows = any(name.startswith(f"{CLASSIFIER}.") for name in carried)
+    has_channels = bool(inputs.keys() & carried.keys())
     return CarriedOver(
         source=origin.path,
         classes=kept if has_rows else [],
         new_classes=[name for name in stream.classes.names if not has_rows or name not in kept],
         joints=[joint for joint in joints if joint in known],
         new_joints={joint: near[joint] for joint in joints if joint not in known},
-        new_channels=[name for name, place in zip(channels, columns, strict=True) if place is None],
+        new_channels=[name for name in channels if name not in (origin.channels or ())] if has_channels else [],
         new=left,
     )
 
