@@ -5,6 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmn
+from mmn.inference.gpu import GpuMMN
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from plain import plain_network
@@ -140,7 +142,9 @@ def evaluation_step(
         fused, precision = network.fuse(), spec.get("precision", "32")
         return lambda: mmn.infer(fused, clips, times, precision)
     if spec.get("compiled"):
+        network = GpuMMN(network, torch.bfloat16 if spec.get("precision") == "bf16" else torch.float32)
         network.compile_parts()
+        autocast = nullcontext()
     elif spec["which"] == "ours":
         network = network.fuse()
 

@@ -5,6 +5,8 @@ import torch
 from test_fused import random_clips, random_network
 from torch import Tensor, nn
 
+from mmn.inference.gpu import GpuMMN
+
 
 @pytest.mark.slow
 @torch._dynamo.config.patch(recompile_limit=2)
@@ -48,3 +50,18 @@ def test_a_compiled_training_step_has_the_same_loss_and_gradients() -> None:
     assert not counters["graph_break"]
     assert counters["stats"]["unique_graphs"] == 5  # one per scale; embedding, pyramid, fusion
     assert set(network.state_dict()) == set(random_network(num_frames=16, scales=2).state_dict())
+
+
+@pytest.mark.parametrize("options", [{}, {"corrected": True}])
+def test_the_network_for_a_gpu_compiles_without_graph_breaks(options: dict) -> None:
+    torch.compiler.reset()
+    network = random_network(num_frames=16, scales=2, **options)
+    clips, times = random_clips(network)
+    compiled = GpuMMN(network, torch.bfloat16)
+    expected = compiled(clips, times)
+    compiled.compile_parts(backend="aot_eager")
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    torch.testing.assert_close(compiled(clips, times), expected, rtol=0, atol=1e-5)
+    assert not counters["graph_break"]
+    assert counters["stats"]["unique_graphs"] == 5  # one per scale; embedding, pyramid, fusion

@@ -79,6 +79,7 @@ def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: st
         (["ckpt_path=a", "tta.samplings=0"], "tta.samplings is 0; it must be an integer of at least 1."),
         (["ckpt_path=a", "tta.flip=1"], "tta.flip is 1; it must be true or false."),
         (["ckpt_path=a", "precision=8"], "precision is 8; it must be 32 or bf16."),
+        (["ckpt_path=a", "compile=1"], "compile is 1; it must be true or false."),
     ],
 )
 def test_invalid_values_are_refused(arguments: list[str], sentence: str) -> None:

@@ -6,6 +6,7 @@ from plain import plain_network
 from torch import Tensor, nn
 
 import mmn
+from mmn.inference.recorded import RecordedInference
 from mmn.model.kernels import convolve_by_matrix
 
 
@@ -39,6 +40,37 @@ def test_a_fused_network_gives_the_same_logits(options: dict, device: str) -> No
     half = mmn.infer(network, clips, times, precision="bf16")
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, expected, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("options", [{}, {"corrected": True}, {"heads": 8}, {"coordinates": 3, "num_frames": 8}])
+def test_the_network_for_a_gpu_gives_the_same_logits(options: dict, device: str) -> None:
+    network = random_network(**options).to(device)
+    clips, times = (x.to(device) for x in random_clips(network, 6))
+    with torch.no_grad():
+        expected = network(clips, times)
+    few = (clips[:4], times[:4])
+    more = (torch.cat([clips, clips]), torch.cat([times, times]))
+    for precision, near in (("32", 5e-5), ("bf16", 0.02)):
+        recorded = RecordedInference(network, precision, compiled=False).to(device)
+        whole = mmn.infer(recorded, clips, times, precision)
+        torch.testing.assert_close(whole, expected, rtol=0, atol=near)
+        torch.testing.assert_close(mmn.infer(recorded, *few, precision), whole[:4], rtol=0, atol=near)
+        torch.testing.assert_close(mmn.infer(recorded, *more, precision)[6:], whole, rtol=0, atol=near)
+
+
+def test_the_network_for_a_gpu_takes_over_new_weights(device: str) -> None:
+    network = random_network().to(device)
+    clips, times = (x.to(device) for x in random_clips(network))
+    with torch.inference_mode():  # as in validation
+        recorded = RecordedInference(network, compiled=False)
+        before = recorded(clips, times)
+        for parameter in network.parameters():
+            parameter.data.mul_(1.05)
+        assert torch.equal(recorded(clips, times), before)
+        recorded.update(network)
+        after = network(clips, times)
+    assert not torch.allclose(after, before, atol=1e-3)
+    torch.testing.assert_close(recorded(clips, times), after, rtol=0, atol=1e-5)
 
 
 def test_a_gpu_convolves_with_the_same_weights() -> None:

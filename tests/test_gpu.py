@@ -7,6 +7,8 @@ import torch
 from commands import QUICK, column, command, train
 from conftest import ACCELERATOR, needs_gpu
 
+from mmn.evaluation.scores import read_scores
+
 pytestmark = needs_gpu
 
 TRAINER = "trainer=cpu" if ACCELERATOR == "cpu" else "trainer=gpu"
@@ -57,6 +59,20 @@ def test_no_step_waits_for_the_gpu(jhmdb_like: Path, tmp_path: Path, augmentatio
     logs = "trainer.log_every_n_steps=1000"  # writing a metric waits
     result = train(tmp_path / "run", jhmdb_like, *QUICK, TRAINER, "modality=all", *options, logs)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(ACCELERATOR == "cpu", reason="needs CUDA graphs")
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_a_compiled_evaluation_gives_the_same_scores(
+    on_cpu: Path, jhmdb_like: Path, tmp_path: Path, precision: str
+) -> None:
+    found = []
+    for device in ("cpu", "gpu"):
+        options = [f"ckpt_path={on_cpu}", "split=val", "data.batch_size=5", f"trainer={device}"]
+        options += ["compile=true", f"precision={precision}"] if device == "gpu" else []
+        assert command("eval.py", *options, f"hydra.run.dir={tmp_path}/{device}", cwd=tmp_path).returncode == 0
+        found.append(torch.tensor(read_scores(tmp_path / device / "scores.h5", "val").logits))
+    torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4 if precision == "32" else 0.05)
 
 
 def test_a_resumed_run_matches_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:

@@ -54,6 +54,7 @@ class EvaluationRequest:
         samplings: frame samplings averaged per clip.
         flip: whether to average over mirrored clips too.
         precision: ``"32"`` or ``"bf16"``.
+        compile: whether to compile the networks and record them as CUDA graphs.
     """
 
     paths: list[str]
@@ -69,6 +70,7 @@ class EvaluationRequest:
     samplings: int
     flip: bool
     precision: str
+    compile: bool
 
     @property
     def fits(self) -> bool:
@@ -95,6 +97,8 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         raise UserError(f"tta.flip is {flip}; it must be true or false.")
     if precision not in ("32", "bf16"):
         raise UserError(f"precision is {precision}; it must be 32 or bf16.")
+    if not isinstance(cfg.compile, bool):
+        raise UserError(f"compile is {cfg.compile}; it must be true or false.")
     if cfg.average not in ("logits", "probabilities"):
         raise UserError(f"average is {cfg.average}; it must be logits or probabilities.")
     if cfg.temperature not in (None, "auto"):
@@ -121,6 +125,7 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
         samplings=samplings,
         flip=flip,
         precision=precision,
+        compile=cfg.compile,
     )
     if request.fits and request.split == "val":
         fitted = [key for key in ("weights", "temperature", "group_weight") if cfg[key] == "auto"]

@@ -13,8 +13,10 @@ from mmn.data.pipeline.augment_joints import Mirror, check_mirror
 from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.preprocess import RandomDraws
+from mmn.errors import UserError
 from mmn.evaluation.scores import Scores, Source
 from mmn.inference.infer import for_inference, infer
+from mmn.inference.recorded import RecordedInference
 
 
 class _Collector(Metric):
@@ -40,9 +42,10 @@ class _Collector(Metric):
 class ScoringModule(L.LightningModule):
     """Runs the network over a split and keeps the logits in the order of the file."""
 
-    def __init__(self, network: nn.Module, precision: str = "32") -> None:
+    def __init__(self, network: nn.Module, precision: str = "32", compiled: bool = False) -> None:
         super().__init__()
-        self.network, self.precision = for_inference(network), precision
+        self.network = RecordedInference(network, precision) if compiled else for_inference(network)
+        self.precision = precision
         self.collector = _Collector()
         self.logits: Tensor | None = None
 
@@ -77,14 +80,17 @@ def score_views(
     split: str,
     precision: str,
     views: Sequence[RandomDraws | None],
+    compiled: bool = False,
 ) -> list[Scores]:
     """The scores of one split for each test-time view of its clips; None is the unaugmented view.
 
     Raises:
-        UserError: a split the file does not have.
+        UserError: a split the file does not have, or ``compiled`` without a GPU.
     """
+    if compiled and trainer.strategy.root_device.type != "cuda":
+        raise UserError("compile=true needs a GPU; leave it out.")
     datamodule.trainer = trainer
-    module = ScoringModule(network, precision)
+    module = ScoringModule(network, precision, compiled)
     source = Source(data=str(datamodule.path.resolve()), split=split, view=datamodule.view)
     scores = []
     classes = datamodule.data.classes

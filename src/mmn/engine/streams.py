@@ -116,7 +116,7 @@ def _score(
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     views = test_time_views(request.samplings, request.flip)
-    by_view = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views)
+    by_view = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views, request.compile)
     plain = by_view[0]
     record = record_of(
         checkpoint.network,

@@ -38,7 +38,7 @@ class FusedMMN(nn.Module):
         self.config = dict(network.config)
         self.embedding = deepcopy(network.embedding)
         steps: Any = network.pyramid.steps
-        self.pyramid = nn.ModuleList(Map(step.conv, step.norm) for step in steps)
+        self.pyramid = FusedPyramid(Map(step.conv, step.norm) for step in steps)
         scales: Any = network.scales
         self.scales = nn.ModuleList(nn.Sequential(*(FusedBlock(block) for block in scale)) for scale in scales)
         self.fusion = FusedFusion(network.fusion)
@@ -55,10 +55,18 @@ class FusedMMN(nn.Module):
 
     def _levels(self, x: Tensor) -> list[Tensor]:
         """The embedding ``(B, T, V, C)`` at every scale, ``(B, T / 2**i, V, C)``."""
-        levels = [x]
         with single_precision(x):
-            for step in self.pyramid:
-                levels.append(step(pad_replicate(levels[-1], 1, 1)))
+            return self.pyramid(x)
+
+
+class FusedPyramid(nn.ModuleList):
+    """``TemporalPyramid`` in evaluation mode."""
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """``(B, T, V, C)`` → the same at every scale, ``(B, T / 2**i, V, C)``."""
+        levels = [x]
+        for step in self:
+            levels.append(step(pad_replicate(levels[-1], 1, 1)))
         return levels
 
 
@@ -190,13 +198,22 @@ class Map(nn.Module):
         scale, shift = affine(norm) if norm is not None else (torch.ones_like(bias), torch.zeros_like(bias))
         self.register_buffer("weight", (weight * scale.view(-1, *[1] * (weight.ndim - 1)) * factor)[rows].clone())
         self.register_buffer("bias", ((bias * scale + shift) * factor)[rows].clone())
+        self.dtype: torch.dtype | None = None  # None: the input's
         self.over_time: Any = None
         if isinstance(layer, TemporalConv):
             self.over_time = (layer.stride[0], int(layer.padding[0]), layer.groups)
             self.register_buffer("matrix", as_product(self.weight, layer.groups).clone(), persistent=False)
 
+    def convert(self, dtype: torch.dtype) -> "Map":
+        """Compute in ``dtype`` from now on, whatever the input's; returns itself."""
+        self.to(dtype)
+        self.dtype = dtype
+        return self
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, T, V, in)`` → ``(B, T', V, out)``."""
+        if self.dtype is not None:
+            x = x.to(self.dtype)
         if self.over_time is None:
             return map_channels(x, self.weight, self.bias)
         if x.is_cpu:

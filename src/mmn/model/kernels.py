@@ -64,7 +64,7 @@ def as_product(weight: Tensor, groups: int) -> Tensor:
     if weight.shape[1] == 1 and groups == len(weight):
         return weight[:, 0].permute(1, 2, 0)
     if groups > 1:
-        weight = _block_diagonal(weight, groups)
+        weight = block_diagonal(weight, groups)
     return weight[..., 0].transpose(1, 2).flatten(1)
 
 
@@ -72,20 +72,21 @@ def convolve_by_matrix(
     x: Tensor, matrix: Tensor, bias: Tensor | None, kernel: int, stride: int = 1, padding: int = 0
 ) -> Tensor:
     """Convolve ``x (B, T, V, in)`` over frames with a weight from ``as_product`` → ``(B, T', V, out)``."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     frames = (x.shape[1] + 2 * padding - kernel) // stride + 1
     padded = F.pad(x, (0, 0, 0, 0, padding, padding)) if padding else x
     taps = [padded[:, k : k + (frames - 1) * stride + 1 : stride] for k in range(kernel)]  # (B, T', V, in) each
     if matrix.ndim == 2:
         return F.linear(torch.cat(taps, dim=-1), matrix, bias)
-    dtype = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-    factors = matrix.to(dtype).unbind()
-    y = taps[0].to(dtype) * factors[0]
+    factors = matrix.to(x.dtype).unbind()
+    y = taps[0] * factors[0]
     for tap, factor in zip(taps[1:], factors[1:], strict=True):
-        y = torch.addcmul(y, tap.to(dtype), factor)
-    return y if bias is None else y + bias.to(dtype)
+        y = torch.addcmul(y, tap, factor)
+    return y if bias is None else y + bias.to(x.dtype)
 
 
-def _block_diagonal(weight: Tensor, groups: int) -> Tensor:
+def block_diagonal(weight: Tensor, groups: int) -> Tensor:
     """Weight ``(out, in / groups, kernel, 1)`` of a grouped convolution → ``(out, in, kernel, 1)`` of a plain one."""
     parts = weight.unflatten(0, (groups, -1)).unsqueeze(2)  # (groups, out / groups, 1, in / groups, kernel, 1)
     own = torch.eye(groups, device=weight.device, dtype=weight.dtype).view(groups, 1, groups, 1, 1, 1)

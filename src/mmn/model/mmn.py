@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmn.model.block import JointMixing, MMNBlock
+from mmn.model.compiling import compile_parts
 from mmn.model.embedding import SkeletonEmbedding
 from mmn.model.fusion import MotionConsistencyFusion
 from mmn.model.kernels import single_precision
@@ -181,12 +182,5 @@ class MMN(nn.Module):
 
         Names in checkpoints are unchanged. All batches must have the same size.
         """
-        # Beyond its limit the compiler leaves blocks uncompiled. A scale has at most four graphs: with and
-        # without gradients, each with and without recomputation.
-        limits: Any = torch._dynamo.config
-        limits.recompile_limit = max(limits.recompile_limit, 4 * len(self.scales))
-        # The convolutions are already channels-last, and layout optimisation corrupts the CPU's heap (2.13).
-        options: Any = {"layout_optimization": False} if backend == "inductor" else None
         blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
-        for part in (self.embedding, self.pyramid, *blocks, self.fusion):
-            part.compile(dynamic=False, backend=backend, options=options)
+        compile_parts([self.embedding, self.pyramid, *blocks, self.fusion], backend)

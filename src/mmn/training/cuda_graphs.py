@@ -1,4 +1,4 @@
-"""Training and validation as CUDA graphs: one launch a batch instead of thousands, which take longer than the work."""
+"""Training as CUDA graphs: one launch a batch instead of thousands, which take longer than the work."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,10 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmn.errors import UserError
-from mmn.inference.infer import evaluating
-
-WARM_UP = 3
-"""Batches that run before recording, in which libraries and the compiler prepare."""
+from mmn.inference.recorded import WARM_UP
 
 
 class CudaGraphs:
@@ -37,10 +34,6 @@ class CudaGraphs:
 
     def _train(self, method: str, clips: Tensor, times: Tensor) -> Any:
         return self._replay(method, partial(self._record_training, method), clips, times)
-
-    def evaluate(self, clips: Tensor, times: Tensor) -> Tensor:
-        """Logits ``(B, K)`` float32 in evaluation mode and full precision, without gradients."""
-        return self._replay("evaluation", self._record_evaluation, clips, times)
 
     def _replay(self, kind: str, record: Callable[[Tensor, Tensor], Any], clips: Tensor, times: Tensor) -> Any:
         key = (kind, clips.shape)
@@ -69,27 +62,6 @@ class CudaGraphs:
                 own.copy_(before)
         torch.cuda.set_rng_state(random_state, clips.device)
         return recorded
-
-    def _record_evaluation(self, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
-        clips_in, times_in = clips.clone(), times.clone()
-        off = torch.autocast("cuda", enabled=False)
-        stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
-        with evaluating(self.network), torch.no_grad(), off:
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
-                for _ in range(WARM_UP):
-                    self.network(clips_in, times_in)
-            torch.cuda.current_stream().wait_stream(stream)
-            with torch.cuda.graph(graph):
-                logits = self.network(clips_in, times_in)
-
-        def replay(clips: Tensor, times: Tensor) -> Tensor:
-            clips_in.copy_(clips)
-            times_in.copy_(times)
-            graph.replay()
-            return logits.clone()
-
-        return replay
 
 
 class _Pass(nn.Module):

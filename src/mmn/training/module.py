@@ -19,6 +19,7 @@ from mmn.errors import UserError
 from mmn.evaluation.action_metrics import ActionMetrics
 from mmn.inference.checkpoint import KEY
 from mmn.inference.infer import for_inference, infer
+from mmn.inference.recorded import RecordedInference, is_compiled
 from mmn.inference.stream import Stream
 from mmn.training.cuda_graphs import CudaGraphs
 from mmn.training.epoch_means import EpochMeans
@@ -64,6 +65,7 @@ class MMNModule(L.LightningModule):
         self.record, self.layer_decay = record or {}, layer_decay
         self.cuda_graphs = cuda_graphs
         self.graphs: CudaGraphs | None = None
+        self._inference: list[Any] = []
         self.held: list[Held] = []  # partly trained parameters
         self.resumed_at: tuple[int, int] | None = None  # completed epochs, and batches done in the next one
         self.epoch_means = EpochMeans()
@@ -125,14 +127,16 @@ class MMNModule(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Prepare the current weights for inference."""
-        self._inference = [for_inference(self.network)]  # in a list, to keep it out of the module's state
+        if not self.graphs:
+            self._inference = [for_inference(self.network)]  # in a list, to keep it out of the module's state
+        elif self._inference:
+            self._inference[0].update(self.network)
+        else:
+            self._inference = [RecordedInference(self.network, compiled=is_compiled(self.network))]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Accumulate the metrics of one batch; the validation loss is the plain cross entropy."""
-        if self.graphs and len(batch.labels) == self.trainer.datamodule.batch_size:  # type: ignore[attr-defined]
-            logits = self.graphs.evaluate(batch.clips, batch.times)
-        else:
-            logits = infer(self._inference[0], batch.clips, batch.times)
+        logits = infer(self._inference[0], batch.clips, batch.times)
         losses = F.cross_entropy(logits, batch.labels, reduction="none", ignore_index=UNKNOWN)
         known = batch.labels != UNKNOWN  # as weights: selecting them would wait for the GPU
         self.val_loss.update(losses.double(), known.double())  # a mean over clips, whatever the number of processes

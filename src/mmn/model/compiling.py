@@ -1,0 +1,20 @@
+"""torch.compile for the parts of a network."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def compile_parts(parts: Iterable[nn.Module], backend: str = "inductor") -> None:
+    """Compile each part in place, so that names in checkpoints are unchanged. All batches must have the same size."""
+    parts = list(parts)
+    # Beyond its limit the compiler leaves parts uncompiled. A class of parts has at most as many graphs as there are
+    # parts, each with and without gradients, each with and without recomputation.
+    limits: Any = torch._dynamo.config
+    limits.recompile_limit = max(limits.recompile_limit, 4 * len(parts))
+    # The convolutions are already channels-last, and layout optimisation corrupts the CPU's heap (2.13).
+    options: Any = {"layout_optimization": False} if backend == "inductor" else None
+    for part in parts:
+        part.compile(dynamic=False, backend=backend, options=options)
