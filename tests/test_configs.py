@@ -9,6 +9,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from mmn.data.pipeline.modality import Modality
+
 CONFIGS = ROOT / "configs"
 
 
@@ -69,6 +71,13 @@ def test_published_recipes_have_the_published_values(experiment: str, modality: 
     assert cfg.trainer.gradient_clip_val is None
     assert not cfg.model.corrected
     assert set(cfg.logger) == {"csv", "wandb"}
+
+
+def test_the_plus_recipe_takes_another_modality() -> None:
+    for name in ("joint", "bone_motion", "all"):
+        assert instantiate(composed("experiment=utd_plus", f"modality={name}").modality) == Modality(
+            name, bone_rule="tree" if name == "all" else "official"
+        )
 
 
 def test_the_default_is_the_demo() -> None:
