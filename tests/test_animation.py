@@ -136,7 +136,7 @@ def test_a_checkpoint_of_another_skeleton_is_refused(jhmdb_like: Path, tmp_path:
 
 def test_augmented_versions_of_a_clip_are_shown(jhmdb_like: Path, tmp_path: Path, small: SkeletonData) -> None:
     output = tmp_path / "x.gif"
-    main(["animate", str(jhmdb_like), "val0001", str(output), "--augmentation", "mixed", "--epochs", "1"])
+    main(["animate", str(jhmdb_like), "val0001", str(output), "--augmentation", "strong", "--epochs", "1"])
     assert output.read_bytes().startswith(b"GIF8")
     clip = find_clip(small, "val0001")
     plain, first, second = augmented(clip, small.layout, Augmentation([Shear(1.0, 0.5)]), "lean", 2)

@@ -11,7 +11,6 @@ from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, DropParts, DropStreams, Mirror
-from mmn.data.pipeline.augment_mix import MixParts
 from mmn.data.pipeline.augment_space import JointNoise, RotateScaleShift, Shear, about_centre
 from mmn.data.pipeline.augment_time import OfficialJitterFrames, ReverseTime
 from mmn.data.pipeline.normalise import body_sizes
@@ -174,17 +173,6 @@ def test_streams_are_dropped_as_drawn_and_one_is_always_kept() -> None:
     assert (DropStreams(0.3)(many, drawn(CLIPS), 1, LAYOUT).clips == 0).any(dim=3).float().mean() < 0.35
     with pytest.raises(UserError, match="several streams"):
         DropStreams(1.0)(sample._replace(widths=(5,)), drawn(1), 1, LAYOUT)
-
-
-def test_parts_are_mixed_as_drawn_and_labels_in_proportion_to_joints() -> None:
-    own, other = torch.zeros(1, 2, 15, 2), torch.ones(1, 2, 15, 2)
-    draws = given(0.7, 0.1, 0.4, 0.6, 0.6, 0.6, 0.4)  # partner, chance, then the five parts
-    mixed, share = MixParts(0.2)(own, other, draws, -1, LAYOUT)
-    assert mixed[0, 0, :, 0].tolist() == [1] * 3 + [0] * 9 + [1] * 3
-    assert share.item() == pytest.approx(9 / 15)
-    assert MixParts(0.2).partners(draws, -1, torch.tensor([5, 6, 7, 8])).tolist() == [7]
-    untouched, share = MixParts(0.1)(own, other, draws, -1, LAYOUT)
-    assert (untouched.sum().item(), share.item()) == (0, 1)
 
 
 @pytest.mark.parametrize(

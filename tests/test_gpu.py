@@ -51,7 +51,7 @@ def test_losses_match_those_of_the_cpu(
 
 
 @pytest.mark.skipif(ACCELERATOR == "cpu", reason="a CPU does not wait")
-@pytest.mark.parametrize("augmentation", ["official", "mixed"])
+@pytest.mark.parametrize("augmentation", ["official", "strong"])
 @pytest.mark.parametrize("graphs", ["false", "true"])
 def test_no_step_waits_for_the_gpu(jhmdb_like: Path, tmp_path: Path, augmentation: str, graphs: str) -> None:
     watch = "+callbacks.watch={_target_:own_callbacks.RefuseWaitingSteps}"

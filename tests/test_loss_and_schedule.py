@@ -7,8 +7,7 @@ import torch
 from torch.nn import functional as F
 
 import mmn
-from mmn.data.pipeline.batch import Batch
-from mmn.training.loss import MotionConsistencyLoss, compute_loss, jensen_shannon
+from mmn.training.loss import MotionConsistencyLoss, jensen_shannon
 from mmn.training.schedule import WarmupCosine
 
 
@@ -30,32 +29,6 @@ def test_logit_adjustment_accounts_for_class_frequencies() -> None:
     shifted = logits + 0.5 * torch.tensor([0.6, 0.3, 0.1]).log()
     torch.testing.assert_close(loss(logits, labels).total, F.cross_entropy(shifted, labels, label_smoothing=0.1))
     assert loss.state_dict() == {}
-
-
-def test_the_loss_of_mixed_clips_is_shared_between_their_classes() -> None:
-    logits, labels, partners = torch.randn(2, 3), torch.tensor([0, 1]), torch.tensor([2, 1])
-    shares = torch.tensor([0.75, 0.5])
-    total = MotionConsistencyLoss(0.0)(logits, labels, partners=partners, shares=shares).total
-    by_hand = (
-        -(0.75 * logits.log_softmax(1)[0, 0] + 0.25 * logits.log_softmax(1)[0, 2] + logits.log_softmax(1)[1, 1]) / 2
-    )
-    torch.testing.assert_close(total, by_hand)
-    batch = Batch(torch.zeros(2, 4, 5, 2), torch.zeros(2, 4), labels, labels, partners, shares)
-    network = Fixed(logits)
-    torch.testing.assert_close(compute_loss(network, MotionConsistencyLoss(0.0), batch)[1].total, total)
-    with pytest.raises(mmn.UserError, match="CrossEntropyLoss takes one class per clip"):
-        compute_loss(network, torch.nn.CrossEntropyLoss(), batch)
-
-
-class Fixed(torch.nn.Module):
-    """A network with fixed logits."""
-
-    def __init__(self, logits: torch.Tensor) -> None:
-        super().__init__()
-        self.logits = logits
-
-    def forward(self, clips, times):
-        return self.logits
 
 
 def test_a_consistency_weight_adds_the_divergence_of_the_scales() -> None:

@@ -27,7 +27,7 @@ from mmn.training.module import MMNModule, batches_of_step
 
 OPTIONS = [
     "modality=all", "modality.spans=[1,2]", "modality.distances=true", "model.lift=[8,12]",
-    "data.normalisation=aspect", "data.sampling=warp", "data.sampling_strength=0.3", "augmentation=mixed",
+    "data.normalisation=aspect", "data.sampling=warp", "data.sampling_strength=0.3", "augmentation=strong",
     "data.balance=0.5", "loss.logit_adjustment=1",
     "trainer.max_epochs=1",
 ]  # fmt: skip

@@ -51,18 +51,13 @@ class MotionConsistencyLoss(nn.Module):
         share = clips_per_class.clamp(min=1).float() / clips_per_class.sum()
         self.log_prior = share.log()
 
-    def forward(
-        self, logits: Tensor, labels: Tensor, scale_logits: Tensor | None = None, partners: Tensor | None = None,
-        shares: Tensor | None = None,
-    ) -> LossParts:  # fmt: skip
+    def forward(self, logits: Tensor, labels: Tensor, scale_logits: Tensor | None = None) -> LossParts:
         """The loss of a batch.
 
         Args:
             logits: ``(B, K)``.
             labels: ``(B,)``.
             scale_logits: ``(S, B, K)`` if ``needs_scales``.
-            partners: classes ``(B,)`` of the clips mixed in; None without mixing.
-            shares: fraction ``(B,)`` of each clip that belongs to its own class.
         """
         adjusted = logits
         if self.logit_adjustment:
@@ -70,12 +65,6 @@ class MotionConsistencyLoss(nn.Module):
                 raise UserError("loss.logit_adjustment needs the class counts; call the loss's count() first.")
             adjusted = logits + self.logit_adjustment * self.log_prior
         classification = F.cross_entropy(adjusted, labels, label_smoothing=self.label_smoothing)
-        if partners is not None and shares is not None:
-            own, other = (
-                F.cross_entropy(adjusted, classes, label_smoothing=self.label_smoothing, reduction="none")
-                for classes in (labels, partners)
-            )
-            classification = (shares * own + (1 - shares) * other).mean()
         if not self.needs_scales or scale_logits is None:
             return LossParts(classification, classification.detach(), None)
         consistency = jensen_shannon(scale_logits, logits.expand_as(scale_logits)).mean()
@@ -106,10 +95,7 @@ def compute_loss(
     else:
         logits = network(batch.clips, batch.times)
         given = [logits, batch.labels]
-    mixture = {} if batch.shares is None else {"partners": batch.partners, "shares": batch.shares}
-    if mixture and not isinstance(loss, MotionConsistencyLoss):
-        raise UserError(f"clips are mixed, but {type(loss).__name__} takes one class per clip; turn mixing off.")
-    found = loss(*given, **mixture)
+    found = loss(*given)
     return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
 
 

@@ -75,11 +75,10 @@ class Augmentation:
 
     Args:
         steps: steps in order.
-        mix: exchange of body parts between clips, after all steps; see ``MixParts``.
     """
 
-    def __init__(self, steps: Sequence[Any] = (), mix: Any = None) -> None:
-        self.steps, self.mix = list(steps), mix
+    def __init__(self, steps: Sequence[Any] = ()) -> None:
+        self.steps = list(steps)
         for step in self.steps:
             if (stage := getattr(step, "stage", "joints")) not in STAGES:
                 raise UserError(f"{type(step).__name__} has stage {stage!r}; set it to one of {', '.join(STAGES)}.")

@@ -211,7 +211,7 @@ class SkeletonDataModule(L.LightningDataModule):
         """
         clips = self._clips(split)
         indices = self.training_clips if training else torch.arange(len(clips))
-        random = RandomDraws(self.seed, self.augmentation, classes=self.data.classes, clips=indices)
+        random = RandomDraws(self.seed, self.augmentation, classes=self.data.classes)
         fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         if training and len(indices) < self.batch_size * world_size:

@@ -19,7 +19,7 @@ from mmn.data.pipeline.normalise import Box, boxes, check_normalisation, moved
 from mmn.data.pipeline.stores import Store, store_of
 from mmn.errors import UserError
 
-FRAMES_PURPOSE, MIX_PURPOSE = 0, -1  # of draws; augmentation's steps are counted from 1
+FRAMES_PURPOSE = 0  # of draws; augmentation's steps are counted from 1
 
 
 @dataclass(frozen=True)
@@ -87,15 +87,13 @@ class RandomDraws:
         seed: seed of all draws.
         augmentation: augmentation of the sampled clips.
         random_frames: sample frames at random; False for the evaluation frames.
-        classes: for labels that change with a clip (mirrored, mixed); None to keep labels, as for test-time views.
-        clips: ``(N,)`` indices of the clips to mix with; None for the whole split.
+        classes: for labels that change with a clip (mirrored); None to keep labels, as for test-time views.
     """
 
     seed: int
     augmentation: Augmentation
     random_frames: bool = True
     classes: Classes | None = None
-    clips: Tensor | None = field(default=None, compare=False)
 
 
 class ClipFetcher:
@@ -129,9 +127,6 @@ class ClipFetcher:
         self._augmentation = augmentation
         self._select = Selection(preprocessing.modality, layout, self.device)
         self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)
-        if training and augmentation.mix:  # the clips that parts can come from
-            everyone = torch.arange(len(clips)) if training.clips is None else training.clips
-            self._everyone = everyone.to(self.device)
         mirrored = training.classes.mirrored if training and training.classes else None
         self._mirrored = None if mirrored is None else torch.tensor(mirrored, device=self.device)
 
@@ -156,7 +151,7 @@ class ClipFetcher:
         )
         if repeats is not None and repeats.any():
             batch = batch._replace(repeats=repeats)
-        return self._mixed(batch, draws, epoch) if draws and self._augmentation.mix else batch
+        return batch
 
     def _draws(self, clips: Tensor, epoch: int, repeats: Tensor | None = None) -> Draws | None:
         """The random numbers of training clips."""
@@ -164,15 +159,6 @@ class ClipFetcher:
             return None
         shown = clips if repeats is None else clips + len(self) * repeats.to(self.device, non_blocking=True)
         return Draws(self.training.seed, epoch, shown)
-
-    def _mixed(self, batch: Batch, draws: Draws, epoch: int) -> Batch:
-        """Replace body parts by those of other training clips; frame times are unchanged."""
-        assert self.training
-        partners = self._augmentation.mix.partners(draws, MIX_PURPOSE, self._everyone)
-        other = self._sample(partners, self._draws(partners, epoch))
-        mixed, shares = self._augmentation.mix(batch.clips, other.clips, draws, MIX_PURPOSE, self.layout)
-        labels = self.labels.index_select(0, partners) if other.labels is None else other.labels
-        return batch._replace(clips=mixed, partners=labels, shares=shares)
 
     def _sample(self, clips: Tensor, draws: Draws | None) -> Sample:
         """The preprocessed sample of ``clips (B,)``."""
