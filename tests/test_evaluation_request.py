@@ -56,6 +56,12 @@ def test_invalid_requests_end_in_one_sentence(arguments: list[str], sentence: st
     assert not (tmp_path / "out").exists()
 
 
+def test_a_compiled_evaluation_needs_a_gpu(small_checkpoint: Path, tmp_path: Path) -> None:
+    ended = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "compile=true", "trainer=cpu")
+    assert ended.returncode == 1
+    assert "error: compile=true needs a GPU; leave it out." in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
