@@ -86,7 +86,19 @@ def test_the_poses_of_a_video_are_estimated_once(folder: Path, estimated: list[i
     assert len(estimated) == FRAMES  # not again
     make(pytest.importorskip("cv2"), folder / "a.mp4", frames=5)
     assert predict(folder, "a.mp4").returncode == 0
-    assert len(estimated) == FRAMES + 5  # another video of the same name
+    assert len(estimated) == FRAMES + 5  # the video has changed
+    assert [path.name for path in (folder / "poses").iterdir()] == ["a.json"]
+
+
+def test_videos_of_the_same_name_keep_their_own_poses(folder: Path, estimated: list[int]) -> None:
+    for place, frames in (("one", FRAMES), ("two", 5)):
+        (folder / place).mkdir()
+        make(pytest.importorskip("cv2"), folder / place / "a.mp4", frames)
+    for _ in range(2):
+        assert predict(folder, "one/a.mp4", "two/a.mp4", "--poses", "kept", "--output", "p.csv").returncode == 0
+        assert len(estimated) == FRAMES + 5
+        (folder / "p.csv").unlink()
+    assert sorted(path.name for path in (folder / "kept").iterdir()) == ["a-2.json", "a.json"]
 
 
 def test_times_follow_the_frame_rate_of_the_video(folder: Path, estimated: list[int]) -> None:

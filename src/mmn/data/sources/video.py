@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ class Video:
 def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch: Watch | None = None) -> Path:
     """The file of poses of a video, in MMPose's format; it is created unless it exists and is of this video.
 
+    It has the video's name, with a number if that of another video has it already.
+
     Args:
         path: the video.
         folder: where poses are kept; None for ``poses`` beside the video.
@@ -77,21 +80,31 @@ def poses_of(path: Path, folder: Path | None = None, device: str = "cpu", watch:
         UserError: the file is not a video, the estimator is not installed, or its weights are not available.
     """
     video = Video(path)
-    kept = (folder or path.parent / "poses") / f"{path.stem}.json"
     state = path.stat()
     identity = {"name": path.name, "bytes": state.st_size, "modified": state.st_mtime_ns}
-    if kept.is_file():
-        content = read_json(kept)
+    place = str(path.resolve())
+    for kept in _numbered((folder or path.parent / "poses") / f"{path.stem}.json"):
+        content = read_json(kept) if kept.is_file() else {}
         if isinstance(content, dict) and content.get("video") == identity:
             return kept
+        if not content or (isinstance(content, dict) and content.get("place") == place):  # new, or changed since
+            break
     estimate = whole_body(device)
     pictures = video if watch is None else watch(video, video.count)
     frames = [_frame(number, *estimate(picture)) for number, picture in enumerate(pictures)]
     if not frames:
         raise UserError(f"{path} has no frames that OpenCV can read; convert it to MP4.")
     with replacing(kept) as part:
-        part.write_text(json.dumps({"video": identity, "fps": video.fps, "instance_info": frames}), encoding="utf-8")
+        content = {"video": identity, "place": place, "fps": video.fps, "instance_info": frames}
+        part.write_text(json.dumps(content), encoding="utf-8")
     return kept
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """The path, then with ``-2``, ``-3`` … at the end of its stem."""
+    yield path
+    for number in count(2):
+        yield path.with_stem(f"{path.stem}-{number}")
 
 
 def whole_body(device: str) -> Estimator:
