@@ -19,9 +19,9 @@ from mmn.data.pipeline.preprocess import ClipFetcher, Preprocessing, RandomDraws
 RNG = np.random.default_rng(0)
 
 
-def fetch(clip: np.ndarray, modality: Modality, *steps, count: int = 8, mix=None, seen: RandomDraws | None = None,
+def fetch(clip: np.ndarray, modality: Modality, *steps, count: int = 8, seen: RandomDraws | None = None,
           **options) -> Batch:  # fmt: skip
-    training = RandomDraws(1, Augmentation(steps, mix), random_frames=False) if steps else seen
+    training = RandomDraws(1, Augmentation(steps), random_frames=False) if steps else seen
     clips = Clips.from_arrays([clip.astype(np.float32)])
     return ClipFetcher(clips, load_layout("jhmdb"), Preprocessing(modality, count, **options), training).fetch(
         torch.tensor([0])
