@@ -11,9 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmn.inference.fused import FusedBlock, FusedMMN, FusedModulation, Map
-from mmn.model.block import MMNBlock
 from mmn.model.compiling import compile_parts
-from mmn.model.kernels import block_diagonal, frame_difference
+from mmn.model.kernels import block_diagonal, centre, frame_difference
 
 if TYPE_CHECKING:
     from mmn.model.mmn import MMN
@@ -29,7 +28,7 @@ class GpuMMN(FusedMMN):
 
     def __init__(self, network: "MMN", dtype: torch.dtype = torch.float32) -> None:
         super().__init__(network)
-        scales: Any = network.scales
+        scales: Any = self.scales
         self.scales = nn.ModuleList(nn.Sequential(*(GpuBlock(block, dtype) for block in scale)) for scale in scales)
         for part in self.fusion.modules():
             if isinstance(part, Map):
@@ -51,21 +50,19 @@ class GpuBlock(nn.Module):
     moving: Tensor
     following: Tensor
     graph: Tensor
-    matrices: Tensor
     msm_weight: Tensor
     msm_bias: Tensor
     mtm_bias: Tensor
 
     @torch.no_grad()
-    def __init__(self, block: MMNBlock, dtype: torch.dtype) -> None:
+    def __init__(self, fused: FusedBlock, dtype: torch.dtype) -> None:
         super().__init__()
-        fused = FusedBlock(block)
         self.dtype, self.quarter, self.corrected = dtype, fused.quarter, fused.corrected
         self.branch_norm, self.mlp_norm = fused.branch_norm, fused.mlp_norm
         q = self.quarter
         spatial, temporal = fused.static.weight.split(q)
         spatial_bias, temporal_bias = fused.static.bias.split(q)
-        dense = block_diagonal(fused.temporal.weight, block.temporal.groups)[..., 0]
+        dense = block_diagonal(fused.temporal.weight, fused.temporal.over_time[2])[..., 0]
         taps = dense.unbind(-1)  # (q, q) each: of the previous, own and next frame
         msm, mtm = fused.msm.map, fused.mtm.map
         first = [spatial, *(tap @ temporal for tap in taps)]
@@ -76,7 +73,6 @@ class GpuBlock(nn.Module):
             "static_bias": torch.cat(first_bias),
             "moving": fused.moving.weight,
             "following": torch.cat([*second, *([] if fused.mix_joints else [msm.weight])]),  # of motion
-            "matrices": fused.spatial.matrices,
             "msm_weight": msm.weight,
         }
         for name, value in low.items():
@@ -86,7 +82,8 @@ class GpuBlock(nn.Module):
         self.register_buffer("temporal_bias", fused.temporal.bias)
         self.register_buffer("msm_bias", msm.bias)
         self.register_buffer("mtm_bias", mtm.bias)
-        self.motion, self.msm, self.mtm = fused.motion, fused.msm, fused.mtm
+        self.spatial, self.motion = fused.spatial.to(dtype), fused.motion
+        self.msm, self.mtm = fused.msm, fused.mtm
         self.gate_reduce, self.gate_expand = fused.gate_reduce.convert(dtype), fused.gate_expand.convert(dtype)
         self.merge, self.project = fused.merge.convert(dtype), fused.project.convert(dtype)
         self.expand, self.shrink = fused.expand.convert(dtype), fused.shrink.convert(dtype)
@@ -96,7 +93,7 @@ class GpuBlock(nn.Module):
         q, dtype = self.quarter, self.dtype
         y = self.branch_norm(x)
         static = F.linear(y.to(dtype), self.static, self.static_bias)
-        spatial = self._mix_joints(static[..., :q])  # (B, T, V, C/4), as is temporal
+        spatial = self.spatial(static[..., :q])  # (B, T, V, C/4), as is temporal
         temporal = (sum_of_taps(*static[..., q:].float().chunk(3, dim=-1)) + self.temporal_bias).to(dtype)
         motion = self._motion(F.linear(frame_difference(y).to(dtype), self.moving))  # (B, T, V, C/2)
 
@@ -118,10 +115,6 @@ class GpuBlock(nn.Module):
         x = x + self.project(activated(self.merge, gated))
         return x + self.shrink(activated(self.expand, self.mlp_norm(x).to(dtype)))
 
-    def _mix_joints(self, x: Tensor) -> Tensor:
-        per_head = x.unflatten(-1, (self.matrices.shape[0], -1))  # (B, T, U, heads, c)
-        return torch.einsum("hvu,btuhc->btvhc", self.matrices, per_head).flatten(-2)
-
     def _motion(self, x: Tensor) -> Tensor:
         """The depthwise convolution over time and GELU of ``x (B, T, V, C/2)``."""
         taps = [x * factor for factor in self.motion.matrix.unbind()]
@@ -136,13 +129,9 @@ def sum_of_taps(before: Tensor, own: Tensor, after: Tensor) -> Tensor:
 def modulated(modulation: FusedModulation, x: Tensor, z: Tensor) -> Tensor:
     """``x (B, T, V, C/4)``, standardised per clip and channel, modulated by the map ``z (B, T, V, C/2)`` of motion."""
     gamma, beta = z.float().sigmoid().chunk(2, dim=-1)
-    x = x.float()
-    mean = x.mean(dim=(1, 2), keepdim=True)
-    centred = x - mean
-    variance = centred.square().sum(dim=(1, 2), keepdim=True) / (x.shape[1] * x.shape[2] - 1)
-    inverse = 1 / (variance.sqrt() + 1e-6)
+    centred, spread = centre(x)
     scale = modulation.gamma_shift + gamma * modulation.gamma_scale
-    return modulation.beta_shift + beta * modulation.beta_scale + centred * inverse * scale
+    return modulation.beta_shift + beta * modulation.beta_scale + centred / spread * scale
 
 
 def activated(layer: Map, x: Tensor, gelu: bool = True) -> Tensor:

@@ -1,5 +1,7 @@
 """Inference on a GPU, compiled and recorded as a CUDA graph: one launch a batch instead of hundreds."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -53,15 +55,8 @@ class RecordedInference(nn.Module):
         if not clips.is_cuda:
             return self._run(clips, times)
         if self._recorded is None or len(clips) > len(self._recorded[1]):
-            try:
+            with recording(self.network):
                 self._recorded = self._record(clips, times)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                raise UserError(
-                    f"{type(self.network).__name__} cannot be recorded as a CUDA graph: {str(error).splitlines()[0]}; "
-                    "leave out compile=true and cuda_graphs=true."
-                ) from error
         graph, clips_in, times_in, logits = self._recorded
         count = len(clips)  # in a smaller batch, the clips of an earlier one remain at the end
         clips_in[:count].copy_(clips)
@@ -90,6 +85,24 @@ class RecordedInference(nn.Module):
         with torch.cuda.graph(graph):
             logits = self._run(clips_in, times_in)
         return graph, clips_in, times_in, logits
+
+
+@contextmanager
+def recording(network: nn.Module) -> Iterator[None]:
+    """Say in one sentence why a network cannot be recorded.
+
+    Raises:
+        UserError: it cannot be.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise UserError(
+            f"{type(network).__name__} cannot be recorded as a CUDA graph: {str(error).splitlines()[0]}; "
+            "leave out compile=true and cuda_graphs=true."
+        ) from error
 
 
 def is_compiled(network: nn.Module) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmn.errors import UserError
-from mmn.inference.recorded import WARM_UP
+from mmn.inference.recorded import WARM_UP, recording
 
 
 class CudaGraphs:
@@ -33,23 +32,13 @@ class CudaGraphs:
         return self._train("forward", clips, times)
 
     def _train(self, method: str, clips: Tensor, times: Tensor) -> Any:
-        return self._replay(method, partial(self._record_training, method), clips, times)
-
-    def _replay(self, kind: str, record: Callable[[Tensor, Tensor], Any], clips: Tensor, times: Tensor) -> Any:
-        key = (kind, clips.shape)
+        key = (method, clips.shape)
         if key not in self._recorded:
-            try:
-                self._recorded[key] = record(clips, times)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                raise UserError(
-                    f"cuda_graphs=true cannot record {type(self.network).__name__}: {str(error).splitlines()[0]}; "
-                    "leave it out."
-                ) from error
+            with recording(self.network):
+                self._recorded[key] = self._record(method, clips, times)
         return self._recorded[key](clips, times)
 
-    def _record_training(self, method: str, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Any]:
+    def _record(self, method: str, clips: Tensor, times: Tensor) -> Callable[[Tensor, Tensor], Any]:
         training_pass = _Pass(self.network, method)
         kept = [(buffer, buffer.clone()) for buffer in self.network.buffers()]
         random_state = torch.cuda.get_rng_state(clips.device)
