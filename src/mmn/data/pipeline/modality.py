@@ -13,6 +13,7 @@ from mmn.errors import UserError
 STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
 MODALITIES = (*STREAMS, "all")
 BONE_RULES = ("official", "tree")
+_EXACT = "donot_use_mm_for_euclid_dist"  # differences of coordinates, not of their squares
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,9 @@ class Selection:
         seen = clips * kept[:, None, :, None]
         sums = torch.stack([_pick(seen, joints).sum(dim=2) for joints in self.parts], dim=2)  # (B, T, parts, C)
         middles = sums / counts.clamp(min=1)[:, None, :, None]
-        apart = _pick(clips, self.order).unsqueeze(3) - middles.unsqueeze(2)
-        return apart.square().sum(dim=-1).sqrt() * (counts > 0)[:, None, None, :]
+        joints = _pick(clips, self.order)
+        apart = torch.cdist(joints.flatten(0, 1), middles.flatten(0, 1), compute_mode=_EXACT)
+        return apart.unflatten(0, clips.shape[:2]) * (counts > 0)[:, None, None, :]
 
 
 def _moved(poses: Tensor, span: int) -> Tensor:
