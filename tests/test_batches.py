@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmn.data.format.selection import take
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
+from mmn.data.pipeline.augment_joints import Mirror
 from mmn.data.pipeline.batches import BatchSampler, balanced
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.draws import Draws
@@ -18,7 +20,7 @@ OFFICIAL = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
 
 
 def datamodule(path, **options) -> SkeletonDataModule:
-    return SkeletonDataModule(path, Modality("joint"), OFFICIAL, **{"batch_size": 8, **options})
+    return SkeletonDataModule(path, Modality("joint"), **{"augmentation": OFFICIAL, "batch_size": 8, **options})
 
 
 def epochs(path, count: int = 2, **options) -> list:
@@ -112,7 +114,7 @@ def test_the_datamodule_balances_only_training(jhmdb_like) -> None:
         datamodule(jhmdb_like, balance=2)
 
 
-@pytest.mark.parametrize(("balance", "expected"), [(0.0, [4, 16, 0]), (0.5, [20 / 3, 40 / 3, 0]), (1.0, [10, 10, 0])])
+@pytest.mark.parametrize(("balance", "expected"), [(0.0, [4, 16, 0]), (0.5, [20 / 3, 40 / 3, 0]), (1, [10, 10, 0])])
 def test_the_clips_shown_of_each_class_follow_the_balance(jhmdb_like, balance: float, expected: list[float]) -> None:
     module = datamodule(jhmdb_like, balance=balance)
     train = module.data.splits["train"]
@@ -205,3 +207,21 @@ def test_draws_per_frame_depend_on_the_frame_and_its_clip() -> None:
     assert torch.equal(draws[0, 1], draws[0, 2])
     assert len({tuple(row) for row in draws.flatten(0, 1).tolist()}) == 5
     assert not torch.equal(draws, Draws(1, 0, torch.tensor([7, 8])).uniform_per_frame(3, frames, 4))
+
+
+@pytest.mark.parametrize("steps", [[Mirror(0.5)], [Mirror(0.3), Mirror(1.0)], []])
+@pytest.mark.parametrize("balance", [0.0, 0.5])
+def test_mirrored_clips_are_counted_as_the_class_they_become(jhmdb_like, steps: list, balance: float) -> None:
+    module = datamodule(jhmdb_like, balance=balance, augmentation=Augmentation(steps), batch_size=50, num_frames=8)
+    train = module.data.splits["train"]
+    names = ["left_kick", "right_kick", "nod", "left_wave"]  # of which the last has no counterpart
+    classes = replace(module.data.classes, names=names, group_of_class=[], group_names=[])
+    labels = np.repeat([0, 1, 2, 3], [24, 4, 12, 10])
+    splits = {"train": replace(take(train, np.arange(50)), labels=labels)}
+    module._data = replace(module.data, classes=classes, splits=splits)
+    loader = module.loader("train", training=True)
+    counts = torch.zeros(4)
+    for epoch in range(60):
+        loader.sampler.set_epoch(epoch)
+        counts += torch.cat([batch.labels for batch in loader]).bincount(minlength=4) / 60
+    torch.testing.assert_close(module.shown_per_class.float(), counts, atol=0.7, rtol=0)

@@ -9,11 +9,13 @@ import pytest
 import torch
 from commands import train
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data, write_data
+from mmn.data.format.layout import load_layout
 from mmn.data.format.selection import join, keep_joints, take
 from mmn.data.format.skeletons import SkeletonData
-from mmn.data.view.folds import fold_of_clips
+from mmn.data.view.folds import fold_of_clips, hold_out
 from mmn.data.view.view import View
 from mmn.errors import UserError
 
@@ -53,6 +55,24 @@ def test_no_group_is_in_two_folds_and_classes_are_balanced() -> None:
     for group in set(groups):
         assert len(set(place[np.array(groups) == group])) == 1
     assert [np.bincount(np.array(labels)[place == f]).tolist() for f in range(5)] == [[16, 16, 16]] * 5
+
+
+def test_no_fold_is_empty() -> None:
+    labels = [[1, 1], [0, 0, 0], [0], [1, 0, 0]]  # by group; scikit-learn leaves the third of four folds empty
+    groups = [f"s{group}" for group, own in enumerate(labels) for _ in own]
+    place, _ = fold_of_clips(clips_of([label for own in labels for label in own], groups), 4, seed=1)
+    assert sorted(set(place.tolist())) == [0, 1, 2, 3]
+    assert len(set(zip(groups, place.tolist(), strict=True))) == 4
+
+
+def test_groups_named_by_numbers_are_held_out_by_name() -> None:
+    clips = clips_of([0] * 5, ["1", "2", "3", "10", "11"])
+    data = SkeletonData("own", "", load_layout("coco17"), Classes(["a"], [], []), {"train": clips})
+    for fold in (1, "10", 11):
+        assert hold_out(data, "groups", fold, 1).splits["val"].groups == [str(fold)]
+    for fold in (0, 4, "s1"):
+        with pytest.raises(UserError, match=f"data.fold is {fold}; .* use one of the groups 1, 10, 11, 2, 3"):
+            hold_out(data, "groups", fold, 1)
 
 
 def test_folds_by_group_hold_out_each_group_in_turn(subjects: Path) -> None:

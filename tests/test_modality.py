@@ -1,5 +1,7 @@
 """Modalities: joints, bones and motion."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,7 @@ import mmn
 from mmn.data.format.clips import Clips
 from mmn.data.format.layout import load_layout
 from mmn.data.pipeline.augment import Augmentation, ZeroFrames
-from mmn.data.pipeline.augment_joints import DropJoints, Mirror
+from mmn.data.pipeline.augment_joints import DropJoints, DropStreams, Mirror
 from mmn.data.pipeline.augment_space import RotateScaleShift, Shear
 from mmn.data.pipeline.augment_time import ReverseTime
 from mmn.data.pipeline.batch import Batch
@@ -58,10 +60,14 @@ def test_motion_is_taken_over_the_given_spans() -> None:
     moved = fetch(moving(8), Modality("joint_motion", spans=[1, 3]), normalisation="aspect").clips[0, :, place] * 100
     torch.testing.assert_close(moved[:, 0], torch.tensor([1.0] * 7 + [0.0]), atol=1e-3, rtol=0)
     torch.testing.assert_close(moved[:, 2], torch.tensor([3.0] * 5 + [0.0] * 3), atol=1e-3, rtol=0)
-    assert (fetch(moving(8), Modality("joint_motion", spans=[9])).clips == 0).all()
-    for wrong in ({"spans": [0]}, {"spans": []}):
+    assert Modality("joint_motion", spans=3) == Modality("joint_motion", spans=[3])
+    for wrong in (0, 1.5, "a", True, [], [1, 1]):
         with pytest.raises(mmn.UserError, match=r"modality\.spans"):
-            Modality("joint_motion", **wrong)
+            Modality("joint_motion", spans=wrong)
+    for name in ("joint_motion", "all"):
+        with pytest.raises(mmn.UserError, match=r"modality\.spans has 8, but clips have data\.num_frames=8"):
+            Preprocessing(Modality(name, spans=[1, 8]), 8)
+    Preprocessing(Modality("joint", spans=[8]), 8)  # of which nothing is motion
 
 
 @pytest.mark.parametrize("coordinates", [2, 3])
@@ -78,7 +84,9 @@ def test_all_streams_are_concatenated(coordinates: int) -> None:
     assert torch.equal(some[..., coordinates : 2 * coordinates], mmn.prepare(clip, layout, "bone")[0])
     assert (some[..., :coordinates] == 0).all()
     assert (some[..., 2 * coordinates :] == 0).all()
+    assert Modality("all", shown="bone") == Modality("all", shown=["bone"])
     for wrong in ({"name": "all", "shown": ["distance"]}, {"name": "joint", "shown": ["joint"]},
+                  {"name": "all", "shown": []}, {"name": "all", "shown": ["bone", "bone"]},
                   {"name": "joint", "distances": True}):  # fmt: skip
         with pytest.raises(mmn.UserError):
             Modality(**wrong)
@@ -172,3 +180,17 @@ def test_tree_bones_are_joints_minus_their_parents() -> None:
 def test_an_unknown_modality_is_refused() -> None:
     with pytest.raises(mmn.UserError, match="unknown modality 'depth'"):
         mmn.prepare([np.zeros((3, 15, 2))], layout="jhmdb", modality="depth")
+
+
+def test_a_body_part_without_joints_is_at_no_distance() -> None:
+    plain = load_layout("jhmdb")
+    empty = replace(plain, parts={**plain.parts, "tail": []})
+    clips, modality = torch.rand(2, 4, 15, 2), Modality("all", distances=True)
+    distances = modality.select(clips, empty)
+    assert torch.equal(distances[..., :-1], modality.select(clips, plain))
+    assert (distances[..., -1] == 0).all()
+
+
+def test_streams_are_either_hidden_or_dropped_at_random() -> None:
+    with pytest.raises(mmn.UserError, match=r"DropStreams may leave only streams that modality\.shown hides"):
+        fetch(moving(8), Modality("all", shown=["bone"]), DropStreams(0.5))

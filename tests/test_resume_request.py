@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 import yaml
 from commands import Ended, train
 
+from mmn.data.format.hdf5 import read_data, write_data
 from mmn.data.synthetic.synthesize import synthesize
 
 pytestmark = pytest.mark.slow
@@ -97,7 +99,7 @@ def test_new_optimizer_settings_are_applied_and_recorded(four: Path, jhmdb_like:
             ["optimizer._target_=torch.optim.Adam", "~optimizer.fused"],
             "optimizer._target_ is torch.optim.Adam, but the run",
         ),
-        (["callbacks=ema"], "callbacks.ema"),
+        (["callbacks=ema"], "which resuming cannot change: leave callbacks=ema out"),
         ([], "nothing is left to train"),
     ],
 )
@@ -115,7 +117,15 @@ def test_other_clips_are_refused(four: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "other.h5", "jhmdb", clips_per_class=4, val_per_class=1, test_per_class=1, seed=9)
     last = f"ckpt_path={four}/checkpoints/last.ckpt"
     result = go(tmp_path / "run", tmp_path / "other.h5", last, "trainer.max_epochs=8")
-    assert "was not trained on the clips in" in result.stderr
+    assert "set data.path to its own file" in result.stderr
+
+
+def test_another_choice_of_clips_is_named(jhmdb_like: Path, tmp_path: Path) -> None:
+    few = ("data.clips_per_class=3", "data.batch_size=4", "trainer.max_epochs=1")
+    assert train(tmp_path / "few", jhmdb_like, *few).returncode == 0
+    more = (f"ckpt_path={tmp_path}/few/checkpoints/last.ckpt", *few[:2], "trainer.max_epochs=2")
+    result = train(tmp_path / "run", jhmdb_like, *more, "data.draw_seed=2")
+    assert "; set data.draw_seed=1, or start from its weights" in result.stderr
 
 
 def test_a_finished_run_is_not_resumed_and_refuses_changes(four: Path, jhmdb_like: Path) -> None:
@@ -167,6 +177,22 @@ def test_init_from_starts_at_epoch_0(four: Path, jhmdb_like: Path, tmp_path: Pat
     assert "epoch 1/1" in result.stdout
     old, new = (torch.load(p, weights_only=True)["state_dict"] for p in (start, tmp_path / "run/checkpoints/last.ckpt"))
     torch.testing.assert_close(old["network.classifier.weight"], new["network.classifier.weight"], atol=1e-4, rtol=0)
+
+
+def test_init_from_weights_trained_for_something_else_is_warned_of(
+    four: Path, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    start = (f"init_from={four}/checkpoints/best.ckpt", "debug=fast")
+    assert "are for another" not in train(tmp_path / "same", jhmdb_like, *start).stdout
+    data = read_data(jhmdb_like)
+    classes = replace(data.classes, names=[f"{name} again" for name in data.classes.names])
+    joints = [f"other {name}" for name in data.layout.joints]
+    write_data(tmp_path / "x.h5", replace(data, classes=classes, layout=replace(data.layout, joints=joints)))
+    result = train(tmp_path / "run", tmp_path / "x.h5", *start, "modality=bone", "data.normalisation=aspect")
+    assert result.returncode == 0, result.stderr
+    rule = "data.normalisation (official, now aspect)"
+    said = f"another modality.name (joint, now bone) and other {rule} and other joints and other classes; transfer=true"
+    assert f"these weights are for {said} matches" in result.stdout
 
 
 def test_init_from_another_network_is_refused(four: Path, jhmdb_like: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("compare", help="a sweep → a table and its ensemble", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder of a sweep, or any folder with runs")
     parser.add_argument("--metric", default="top1", help="metric of metrics.json (default: top1)")
-    parser.add_argument("--split", default="test", help="split of the metric (default: test)")
+    parser.add_argument("--split", help="split of the metric (default: test; of runs over folds, the fold held out)")
     parser.add_argument(
         "--against", type=Path, help="another folder of runs over the same folds, to compare with clip by clip"
     )
@@ -30,11 +30,13 @@ def _run(options: argparse.Namespace) -> None:
 
     comparison: Comparison | FoldComparison
     if of_folds(options.folder):
+        if options.split is not None:
+            raise UserError(f"{options.folder} has runs over folds, compared on the folds held out; leave out --split.")
         comparison = compare_folds(options.folder, options.metric, options.against)
     elif options.against is not None:
         raise UserError(f"{options.folder} has no runs over folds (data.folds), which --against compares.")
     else:
-        comparison = compare(options.folder, options.metric, options.split)
+        comparison = compare(options.folder, options.metric, options.split or "test")
     texts = {"md": comparison.markdown()}
     texts |= {"tex": comparison.latex()} if options.latex else {}
     texts |= {"csv": comparison.csv()} if options.csv else {}

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
+from mmn.data.view.folds import GROUPS
 from mmn.engine.networks import build_network
 from mmn.engine.run_state import read_state
 from mmn.engine.scoring import score
@@ -55,6 +56,9 @@ def report(
         },
         "temperature": fit_temperature(found["val"]) if "val" in found else None,
     }
+    if datamodule.view.folds == GROUPS:  # so that a missing fold is noticed
+        clips = [datamodule.data.splits[split] for split in ("train", "val")]
+        about["groups"] = len({group for one in clips for group in one.groups or ()})
     chosen = {key: about[key] for key in ("selected_on", "epoch", "temperature")}
     if kept:
         confidences = confidence_percentiles(found["val"], about["temperature"]) if "val" in found else None

@@ -25,11 +25,14 @@ _PARTS = (
 _IGNORED = (
     "data.path", "data.name", "data.get_it", "data.maker", "data.num_workers", "data.memory_limit_gb", "data.on_device",
     "data.modality", "data.augmentation", "data.seed",  # covered by the groups they come from
-    "data.target", "data.draw_seed", "data.train_splits", "data.fold_seed",  # covered by the data's digest
+    "data.target", "data.draw_seed", "data.train_splits", "data.fold_seed",  # covered by the digest of the clips
     "trainer.accelerator", "trainer.devices", "trainer.strategy", "trainer.num_nodes", "trainer.plugins",
     "trainer.log_every_n_steps", "trainer.enable_model_summary", "trainer.profiler", "trainer.default_root_dir",
     "trainer.num_sanity_val_steps", "trainer.sync_batchnorm", "trainer.deterministic", "trainer.callbacks",
 )  # fmt: skip
+
+_CHOOSING_CLIPS = ("target", "draw_seed", "train_splits", "fold_seed")
+"""Keys of ``data`` that may differ as long as the training clips do not."""
 
 _CHANGEABLE = (
     "patience", "scale_lr", "augmentation", "loss", "optimizer", "scheduler", "data.batch_size", "processes",
@@ -93,7 +96,7 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
         if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or key.endswith("_target_"):
             raise UserError(
                 f"{key} is {_shown(now)}, but the run of {path} has {_shown(before)}, which resuming cannot change: "
-                f"set {key}={_shown(before)}, or start from its weights with init_from=."
+                f"{_advice(key, before)}, or start from its weights with init_from=."
             )
         if batch and _is_under(key, _NEEDS_WHOLE_EPOCH) and _global_batch(saved) != _global_batch(record):
             raise UserError(
@@ -101,9 +104,11 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
                 f"resume with {_shown(before)} until that epoch ends."
             )
     if saved["data"] != record["data"]:
+        was, now = (run["config"]["data"] for run in (saved, record))
+        set_to = [f"data.{key}={_shown(was.get(key))}" for key in _CHOOSING_CLIPS if was.get(key) != now.get(key)]
         raise UserError(
-            f"{path} was not trained on the clips in {record['config']['data']['path']}; set data.path to its own "
-            "file, or start from its weights with init_from=."
+            f"{path} was not trained on these clips of {record['config']['data']['path']}; set "
+            f"{' and '.join(set_to) or 'data.path to its own file'}, or start from its weights with init_from=."
         )
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
@@ -115,6 +120,12 @@ def _differences(saved: dict[str, Any], record: dict[str, Any]) -> Iterator[tupl
     for key in sorted(before.keys() | now.keys(), key=lambda key: (not key.endswith((".name", "._target_")), key)):
         if before.get(key) != now.get(key) and not _is_under(key, _IGNORED):
             yield key, (before.get(key), now.get(key))
+
+
+def _advice(key: str, before: Any) -> str:
+    if key.startswith("callbacks.ema"):
+        return "give callbacks=ema" if before is not None else "leave callbacks=ema out"
+    return f"set {key}={_shown(before)}"
 
 
 def _global_batch(record: dict[str, Any]) -> tuple[Any, ...]:
@@ -144,7 +155,7 @@ def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
 
 
 def _shown(value: Any) -> str:
-    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value).replace(" ", "")
 
 
 def checkpoint_to_resume(cfg: DictConfig, folder: Path) -> Path | None:

@@ -13,7 +13,7 @@ from mmn.engine.networks import named_networks
 from mmn.engine.resume import checkpoint_to_resume
 from mmn.errors import UserError
 from mmn.inference.checkpoint import KEY, Checkpoint, load_checkpoint
-from mmn.inference.stream import MMN_TARGET
+from mmn.inference.stream import MMN_TARGET, Stream
 from mmn.inference.weights_only import read_checkpoint
 from mmn.training.module import MMNModule
 from mmn.training.parameters import freeze_body
@@ -124,13 +124,14 @@ def _official(path: str, checkpoint: Checkpoint, name: str) -> Origin:
 
 
 def _load_all(cfg: DictConfig, module: MMNModule) -> None:
-    """Load weights with the same names and shapes.
+    """Load weights with the same names and shapes, with a warning if they were trained for something else.
 
     Raises:
         UserError: the checkpoint's network has other sizes.
     """
     ours = module.network.state_dict()
-    theirs = load_checkpoint(cfg.init_from, named_networks(cfg.model)).network.state_dict()
+    source = load_checkpoint(cfg.init_from, named_networks(cfg.model))
+    theirs = source.network.state_dict()
     different = [
         name for name in ours.keys() | theirs.keys()
         if name not in ours or name not in theirs or ours[name].shape != theirs[name].shape
@@ -145,3 +146,19 @@ def _load_all(cfg: DictConfig, module: MMNModule) -> None:
         )
     module.network.load_state_dict(theirs)
     log.info("starting from the weights of %s", cfg.init_from)
+    if source.stream is not None and (changed := _meanings(source.stream, module.stream)):
+        text = "these weights are for another %s; transfer=true matches classes, joints and channels by name"
+        log.warning(text, " and other ".join(changed))
+
+
+def _meanings(theirs: Stream, ours: Stream) -> list[str]:
+    """What the same weights are applied to and was different in their training: input, joints or classes."""
+    before, after = (
+        {f"modality.{key}": value for key, value in s.modality.as_dict().items() if key != "shown"}
+        | {"data.normalisation": s.preprocessing.normalisation}
+        for s in (theirs, ours)
+    )
+    changed = [f"{key} ({before[key]}, now {now})" for key, now in after.items() if before[key] != now]
+    joints = [[s.layout.joints[joint] for joint in s.layout.order] for s in (theirs, ours)]
+    changed += ["joints"] if joints[0] != joints[1] else []
+    return changed + (["classes"] if theirs.classes.names != ours.classes.names else [])

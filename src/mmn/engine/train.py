@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from mmn.data.format.copies import find_copies, in_words
-from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer
 from mmn.engine.check import check_config
+from mmn.engine.data_warnings import warn_of
 from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import MetricsCsv, WandbRun
 from mmn.engine.processes import same_job_in_every_process
@@ -67,7 +65,7 @@ def _train(cfg: DictConfig) -> float | None:
     best_epoch = build_best_epoch(cfg)
     trainer = build_trainer(cfg, best_epoch)
     if trainer.is_global_zero:
-        _warn_of_copies(datamodule.data)
+        warn_of(datamodule.data)
     with held(folder, trainer.is_global_zero):
         value = _run(cfg, folder, datamodule, trainer, best_epoch)
     if trainer.fast_dev_run:  # type: ignore[attr-defined]
@@ -151,13 +149,6 @@ def _fit(
                 )
         write_state(folder, state="finished", epochs=trainer.current_epoch, **best_epoch.as_dict())
     return None if best_epoch.best is None else best_epoch.best.value
-
-
-def _warn_of_copies(data: SkeletonData) -> None:
-    """Warn of clips that are in two splits, if they are in memory."""
-    in_memory = all(isinstance(clips.keypoints, np.ndarray) for clips in data.splits.values())
-    if copies := find_copies(data, shortened=False) if in_memory else []:
-        log.warning("%s: metrics will be too optimistic; mmn inspect lists them.", in_words(copies))
 
 
 def _plain(cfg: DictConfig) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Scores of different clips combined: out-of-fold scores of all folds, or scores of several files."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -8,6 +9,7 @@ import numpy as np
 from mmn.data.view.view import View
 from mmn.errors import UserError
 from mmn.evaluation.predictions import chosen
+from mmn.evaluation.record import of_folds
 from mmn.evaluation.scores import Scores
 
 
@@ -23,8 +25,10 @@ def pooled(folds: Sequence[Scores]) -> Scores:
     first = folds[0]
     names = [name for fold in folds for name in fold.names]
     if len(set(names)) < len(names):
-        twice = next(name for number, name in enumerate(names) if name in names[:number])
-        raise UserError(f"clip {twice} is in two folds; give runs with the same data.folds and data.fold_seed.")
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        where = [path for fold in folds if twice in fold.names for path in fold.source.checkpoints[:1]]
+        named = f" ({' and '.join(where[:2])})" if where else ""
+        raise UserError(f"clip {twice} is in two folds{named}; give runs with the same data.folds and data.fold_seed.")
     for fold in folds:
         if fold.classes.names != first.classes.names:
             raise UserError("the folds have different classes; give runs on the same view of the same file.")
@@ -39,8 +43,13 @@ def pooled(folds: Sequence[Scores]) -> Scores:
             first.source,
             checkpoints=tuple(path for fold in folds for path in fold.source.checkpoints),
             view=replace(first.source.view, folds=None, fold=None),
+            record=of_folds({_place(fold.source.view): fold.source.record for fold in folds}),
         ),
     )
+
+
+def _place(view: View) -> str:
+    return f"fold {view.fold} of {view.folds}, fold_seed {view.fold_seed}"
 
 
 def trainings(results: Sequence[Scores]) -> list[Scores]:

@@ -19,6 +19,9 @@ DRAWS = 5000
 PROPORTIONS = ("top1", "top5", "action_f1_micro", "body_f1_micro")
 """Metrics that are a share of the clips; the others are means over classes."""
 
+MEANS_OVER_CLIPS = ("loss", *PROPORTIONS)
+"""Metrics of which the mean over parts, weighted by their clips, is that of the whole."""
+
 VERY_FEW = 6
 """Below this number of clips, proportions get their exact interval."""
 

@@ -18,6 +18,7 @@ from mmn.evaluation.intervals import (
     shares_of_clips,
 )
 from mmn.evaluation.predictions import labelled, predictions
+from mmn.evaluation.record import on_same_data
 from mmn.evaluation.scores import Scores, aligned
 
 SIGNIFICANT = 0.05
@@ -70,8 +71,7 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
 
 def _alike(results: list[Scores]) -> list[Scores]:
     """The labelled clips in the order of the first result."""
-    files = {result.source.record.get("data", "") for result in results} - {""}
-    if len(files) > 1:
+    if not on_same_data([result.source.record for result in results]):
         raise UserError("the results are from data files with different content; score the same file.")
     logits, labels = aligned(results)
     first = results[0]

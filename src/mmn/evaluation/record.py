@@ -1,6 +1,7 @@
 """Provenance of scores as plain values without paths or times: ``about`` in ``metrics.json``."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -32,5 +33,23 @@ def network_digest(network: nn.Module) -> str:
 
 def of_streams(records: list[dict[str, Any]], weights: list[float], **more: Any) -> dict[str, Any]:
     """The record of an ensemble."""
-    data = {record.get("data", "") for record in records}
-    return {"data": data.pop() if len(data) == 1 else "", "streams": records, "weights": weights, **more}
+    data = records[0].get("data", "")
+    same = all(record.get("data", "") == data for record in records)
+    return {"data": data if same else "", "streams": records, "weights": weights, **more}
+
+
+def of_folds(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The record of the folds of one training, by name of the fold: the first one's, with the digest of each fold."""
+    digests = {fold: record["data"] for fold, record in parts.items() if record.get("data")}
+    return {**next(iter(parts.values())), "data": digests}
+
+
+def on_same_data(records: Sequence[dict[str, Any]]) -> bool:
+    """Whether no file, or fold, has one content in one record and another in a different one."""
+    known: dict[str, str] = {}
+    for record in records:
+        data = record.get("data") or {}
+        for part, found in (data if isinstance(data, dict) else {"": data}).items():
+            if known.setdefault(part, found) != found:
+                return False
+    return True

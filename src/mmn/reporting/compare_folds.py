@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import pandas as pd
 
 from mmn.errors import UserError
 from mmn.evaluation.folds import pooled
-from mmn.evaluation.intervals import intervals
+from mmn.evaluation.intervals import MEANS_OVER_CLIPS, intervals
 from mmn.evaluation.paired import paired
-from mmn.evaluation.predictions import labelled
+from mmn.evaluation.predictions import chosen, labelled
 from mmn.evaluation.scores import Scores, compute_metrics
-from mmn.reporting.runs import Run, find_runs, names_of
+from mmn.reporting.fold_runs import Setting, settings_of
+from mmn.reporting.runs import Run, find_runs
 from mmn.reporting.text_tables import latex_table, markdown_table
 
 SELECTION = "Each fold's best epoch was selected on the fold itself, so the scores are slightly optimistic."
@@ -73,6 +74,7 @@ class FoldComparison:
     def frame(self) -> pd.DataFrame:
         """One row per setting: folds, clips, seeds, pooled metric with its interval, last epoch, and lead."""
         records = []
+        over = "95 %" + (" (first seed)" if any(len(row.scores) > 1 for row in self.rows) else "")
         for row in self.rows:
             values = [compute_metrics(scores)[self.metric] for scores in row.scores.values()]
             spread = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
@@ -80,9 +82,11 @@ class FoldComparison:
             record = {
                 "setting": row.name, "folds": row.folds, "clips": len(next(iter(row.scores.values())).names),
                 "seeds": len(values), "pooled": f"{statistics.mean(values):.2f}{spread}",
-                "95 %": f"{low:.2f} … {high:.2f}",
-                "last epoch": f"{row.last_epoch[self.metric]:.2f}" if self.metric in row.last_epoch else "",
+                over: f"{low:.2f} … {high:.2f}",
             }  # fmt: skip
+            if self.metric in MEANS_OVER_CLIPS:
+                last = row.last_epoch.get(self.metric)
+                record["last epoch"] = "" if last is None else f"{last:.2f}"
             if self.against:
                 lead = self.against.get(row.name)
                 record[f"against {self.baseline}"] = f"{lead[0]:+.2f} ({lead[1]:+.2f} … {lead[2]:+.2f})" if lead else ""
@@ -127,11 +131,11 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
     """Pool the folds of each setting and seed below ``folder`` and compare them clip by clip.
 
     Settings are compared with the other folder's of the same name, or all with its only one; without another folder,
-    with the first setting. A setting with missing folds is left out and named; if none is complete, all are compared on
-    the folds that each of them has.
+    with the first setting, on the clips that both have. A setting with missing folds is left out and named; if none is
+    complete, all are compared on the folds that each of them has.
 
     Raises:
-        UserError: no finished runs, no complete setting, or an unknown metric.
+        UserError: no finished runs over folds, no complete setting, or an unknown metric.
     """
     rows, notes = _rows(folder)
     if metric not in compute_metrics(next(iter(rows[0].scores.values()))):
@@ -146,78 +150,56 @@ def compare_folds(folder: Path, metric: str = "top1", against: Path | None = Non
         if other is None:
             more.append(f"{row.name}: {against} has no such setting.")
         elif other is not row:
-            found = paired(list(row.scores.values()), list(other.scores.values()))["differences"]
-            if metric in found:
-                differences[row.name] = [found[metric].points, found[metric].low, found[metric].high]
+            lead, note = _lead(row, other, str(against or other.name), metric)
+            differences |= {row.name: lead} if lead else {}
+            more += [note] if note else []
     return FoldComparison(metric, rows, [*notes, *more], str(against or rows[0].name), differences)
 
 
 def _rows(folder: Path) -> tuple[list[FoldRow], list[str]]:
-    runs = find_runs(folder)
-    names = names_of([replace(run, overrides=_without_fold(run)) for run in runs])
-    settings: dict[str, dict[int, list[Run]]] = {}
-    for run, name in zip(runs, names, strict=True):
-        settings.setdefault(name, {}).setdefault(run.seed, []).append(run)
-    missing = {(name, seed): _missing(parts) for name, seeds in settings.items() for seed, parts in seeds.items()}
-    common = _common_folds(runs, settings) if all(missing.values()) else None
-    rows, notes = [], []
-    for name, seeds in settings.items():
-        kept: dict[int, list[Run]] = {}
-        for seed, parts in sorted(seeds.items()):
-            if common is not None:
-                kept[seed] = [run for run in parts if run.fold[1] in common]
-            elif missing[name, seed]:
-                notes.append(f"{name}, seed {seed}, is left out: {missing[name, seed]}.")
-            else:
-                kept[seed] = parts
-        if kept:
-            found = {
-                seed: pooled([scores for run in parts if (scores := run.scores("val")) is not None])
-                for seed, parts in kept.items()
-            }
-            first = next(iter(kept.values()))
-            last = _last_epoch([run for parts in kept.values() for run in parts])
-            rows.append(FoldRow(name, len(first), str(first[0].about.get("selected_on") or ""), found, last))
-    if not rows:
-        raise UserError(f"no setting in {folder} has scores of all its folds: {notes[0]}")
-    if common is not None:
-        folds = ", ".join(str(fold) for fold in sorted(common))
-        notes.append(f"Only on the clips of fold {folds} of {runs[0].fold[0]}: no setting has all folds.")
-    return rows, notes
+    settings, notes = settings_of(folder)
+    return [_row(setting) for setting in settings], notes
 
 
-def _common_folds(runs: Sequence[Run], settings: dict[str, dict[int, list[Run]]]) -> set[int] | None:
-    """The folds that every setting and seed has scores of; None if there is none, or folds differ in number."""
-    if len({run.fold[0] for run in runs}) > 1:
-        return None
-    scored = [
-        {run.fold[1] for run in parts if run.scores("val") is not None}
-        for seeds in settings.values()
-        for parts in seeds.values()
-    ]
-    return set.intersection(*scored) or None
+def _row(setting: Setting) -> FoldRow:
+    scores = {
+        seed: pooled([one.scores for one in runs.values() if one.scores is not None])
+        for seed, runs in setting.seeds.items()
+    }
+    runs = [one.run for of_seed in setting.seeds.values() for one in of_seed.values()]
+    first = next(iter(setting.seeds.values()))
+    return FoldRow(setting.name, len(first), str(runs[0].about.get("selected_on") or ""), scores, _last_epoch(runs))
+
+
+def _lead(row: FoldRow, other: FoldRow, called: str, metric: str) -> tuple[list[float] | None, str]:
+    """A setting's lead over another with its interval, on the clips that both have, and a note if there is any."""
+    sides = [list(one.scores.values()) for one in (row, other)]
+    clips = [set(side[0].names) for side in sides]
+    shared = clips[0] & clips[1]
+    if not shared:
+        return None, f"{row.name} and {called} are not compared: they have no clip in common."
+    first, second = ([_only(scores, shared) for scores in side] for side in sides)
+    try:
+        found = paired(first, second)["differences"].get(metric)
+    except UserError as error:
+        return None, f"{row.name} and {called} are not compared: {error}"
+    few = f"{row.name} and {called} are compared on the {len(shared)} clips that both have."
+    lead = None if found is None else [found.points, found.low, found.high]
+    return lead, "" if clips[0] == clips[1] else few
+
+
+def _only(scores: Scores, names: set[str]) -> Scores:
+    return chosen(scores, np.array([i for i, name in enumerate(scores.names) if name in names], np.int64))
 
 
 def _last_epoch(runs: Sequence[Run]) -> dict[str, float]:
-    """The mean over clips of each metric of the runs' last epochs on their folds; empty if a run lacks it."""
+    """The mean over clips of each metric of the runs' last epochs on their folds; empty if a run lacks it.
+
+    Only metrics that are means over clips: F1 over all clips is not the mean of the folds' F1.
+    """
     found = [run.last_epoch("val") for run in runs]
     if not all(found):
         return {}
     table = pd.DataFrame(found)
-    return {str(name): float(np.average(table[name], weights=table["clips"])) for name in table.columns}
-
-
-def _missing(runs: Sequence[Run]) -> str:
-    """What is missing from the folds of one setting, in words; empty if they are complete."""
-    if lost := next((run.folder for run in runs if run.scores("val") is None), None):
-        return f"{lost} has no scores_val.h5"
-    folds = [run.fold for run in runs]
-    count = folds[0][0]
-    if isinstance(count, int):
-        lacking = [str(fold) for fold in range(count) if fold not in [place for _, place in folds]]
-        return f"fold {', '.join(lacking)} of {count} is missing" if lacking else ""
-    return ""
-
-
-def _without_fold(run: Run) -> dict[str, str]:
-    return {key: value for key, value in run.overrides.items() if key != "data.fold"}
+    means = [name for name in table.columns if name in MEANS_OVER_CLIPS]
+    return {name: float(np.average(table[name], weights=table["clips"])) for name in means}

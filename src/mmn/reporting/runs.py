@@ -26,7 +26,7 @@ class Run:
         overrides: command-line overrides: ``"optimizer.lr"`` → ``"0.001"``; ``"~logger"`` → ``"left out"``.
         metrics: split → metric → value.
         about: how the epoch was selected, and the last epoch's metrics; see ``metrics.json``.
-        data: the file it was trained on, and its fold.
+        file: path of the data file.
         fold: ``data.folds`` and ``data.fold``; None without folds.
     """
 
@@ -36,8 +36,13 @@ class Run:
     overrides: dict[str, str]
     metrics: dict[str, dict[str, float]]
     about: dict[str, Any] = field(default_factory=dict)
-    data: str = ""
+    file: str = ""
     fold: tuple[Any, Any] = (None, None)
+
+    @property
+    def data(self) -> str:
+        """The file it was trained on, and its fold."""
+        return self.file if self.fold[1] is None else f"{self.file}, fold {self.fold[1]}"
 
     def last_epoch(self, split: str) -> dict[str, float]:
         """The last epoch's metrics of a split; empty if the run does not record them."""
@@ -82,25 +87,20 @@ def _read_run(path: Path, config: Path, overrides: Path) -> Run:
     with from_outside(config, "run's config"):
         modality, seed = str(content["modality"]["name"]), int(content["seed"])
         keys = content.get("data") or {}
-        data, fold = _data(keys), (keys.get("folds"), keys.get("fold"))
+        file, fold = str(keys.get("path", "")), (keys.get("folds"), keys.get("fold"))
     with from_outside(overrides, "run's command"):
         settings = _overrides(lines)
     with from_outside(path, "metrics file of a run"):
         about = dict(result.pop("about", {}))
         if not all(math.isfinite(float(value)) for found in result.values() for value in found.values()):
             raise ValueError("it holds something other than finite numbers")
-    return Run(path.parent, modality, seed, settings, result, about, data, fold)
+    return Run(path.parent, modality, seed, settings, result, about, file, fold)
 
 
 def _overrides(lines: Sequence[str]) -> dict[str, str]:
     """Override lines as keys and values; ``~key`` has no value."""
     pairs = (line.partition("=") for line in lines)
     return {key.lstrip("+"): value if has_value else "left out" for key, has_value, value in pairs}
-
-
-def _data(content: dict[str, Any]) -> str:
-    fold = content.get("fold")
-    return f"{content.get('path', '')}{'' if fold is None else f', fold {fold}'}"
 
 
 def names_of(runs: Sequence[Run]) -> list[str]:

@@ -1,5 +1,8 @@
 """Augmentations of individual joints and streams: mirroring and dropping."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 from mmn.data.format.layout import Layout
@@ -34,14 +37,16 @@ class Mirror:
         mirrored = sample.clips[:, :, swapped].clone()
         mirrored[..., 0].neg_()
         hit = draws.uniform(purpose, 1)[:, 0] < self.p
-        labels = sample.labels
-        if labels is not None and sample.mirrored is not None:
-            hit = hit & (sample.mirrored >= 0)
-            labels = torch.where(hit, sample.mirrored, labels)
+        labels, counterparts = sample.labels, sample.mirrored
+        if labels is not None and counterparts is not None:
+            hit = hit & (counterparts >= 0)
+            labels, counterparts = torch.where(hit, counterparts, labels), torch.where(hit, labels, counterparts)
         lost = sample.lost
         if lost is not None:
             lost = torch.where(hit.unsqueeze(1), lost[:, swapped], lost)
-        return sample._replace(clips=where(hit, mirrored, sample.clips), labels=labels, lost=lost)
+        return sample._replace(
+            clips=where(hit, mirrored, sample.clips), labels=labels, mirrored=counterparts, lost=lost
+        )
 
 
 class DropJoints:
@@ -98,6 +103,14 @@ class DropStreams:
         stream = torch.arange(count).repeat_interleave(torch.tensor(sample.widths))  # of each channel
         keep = kept.index_select(1, stream.to(kept.device, non_blocking=True)).to(sample.clips.dtype)  # (B, channels)
         return sample._replace(clips=sample.clips * keep[:, None, None])
+
+
+def mirrored_share(steps: Sequence[Any]) -> float:
+    """The share of clips that the steps leave mirrored; clips mirrored twice are not."""
+    share = 0.0
+    for step in steps:
+        share += (1 - 2 * share) * step.p if isinstance(step, Mirror) else 0.0
+    return share
 
 
 def check_mirror(layout: Layout) -> None:

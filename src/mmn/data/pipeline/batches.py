@@ -1,6 +1,6 @@
 """Composition of batches, the same for any number of processes and workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -79,13 +79,23 @@ class BatchSampler(Sampler[BatchKey]):
 
 def balanced(labels: NDArray[np.int64], balance: float) -> Tensor:
     """Relative sampling frequency of clips with ``labels (N,)``: uniform over clips at 0, over classes at 1."""
-    return torch.from_numpy(np.bincount(labels)[labels] ** -balance)
+    return torch.from_numpy(np.bincount(labels)[labels] ** -float(balance))
 
 
-def shown_per_class(labels: NDArray[np.int64], num_classes: int, balance: float) -> Tensor:
-    """Clips of each class ``(K,)`` float64 that an epoch shows, on average, of clips with ``labels (N,)``."""
+def shown_per_class(labels: NDArray[np.int64], mirrored: Sequence[int], balance: float, share: float) -> Tensor:
+    """Clips of each class ``(K,)`` float64 that an epoch shows, on average, of clips with ``labels (N,)``.
+
+    Args:
+        labels: of the training clips.
+        mirrored: for each class, the class of its mirrored clips, −1 if they are never mirrored.
+        balance: see ``balanced``.
+        share: share of clips that augmentation mirrors.
+    """
     weights = balanced(labels, balance).double()
-    return torch.from_numpy(labels).bincount(weights, minlength=num_classes) * (len(labels) / weights.sum())
+    counts = torch.from_numpy(labels).bincount(weights, minlength=len(mirrored)) * (len(labels) / weights.sum())
+    turned = torch.tensor(mirrored)
+    moving = share * counts * (turned >= 0)
+    return (counts - moving).index_add(0, turned.clamp(min=0), moving)
 
 
 def _drawn(order: NDArray[np.int64], weights: NDArray[np.float64], generator: np.random.Generator) -> NDArray[np.int64]:

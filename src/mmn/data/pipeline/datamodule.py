@@ -15,6 +15,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
+from mmn.data.pipeline.augment_joints import mirrored_share
 from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.batches import BatchDataset, BatchSampler, balanced, shown_per_class
 from mmn.data.pipeline.frames import Sampling
@@ -181,9 +182,9 @@ class SkeletonDataModule(L.LightningDataModule):
 
     @property
     def shown_per_class(self) -> Tensor:
-        """Clips of each class that an epoch of training shows ``(K,)``, on average."""
-        labels = self._clips("train").labels[self.training_clips]
-        return shown_per_class(labels, len(self.data.classes.names), self.balance)
+        """Clips of each class that an epoch of training shows ``(K,)``, on average, counted after augmentation."""
+        labels, share = self._clips("train").labels[self.training_clips], mirrored_share(self.augmentation.steps)
+        return shown_per_class(labels, self.data.classes.mirrored, self.balance, share)
 
     @property
     def _device(self) -> torch.device:
@@ -245,6 +246,5 @@ class SkeletonDataModule(L.LightningDataModule):
 def _log_lazy_reading(data: SkeletonData, path: Path, limit_gb: float) -> None:
     clips = [split for split in data.splits.values() if not isinstance(split.keypoints, np.ndarray)]
     if clips:
-        size = sum(4 * split.keypoints.size for split in clips) / 1e9
         text = "%s takes %.3g GB, more than data.memory_limit_gb=%g, and is read from the file batch by batch"
-        log.info(text, path, size, limit_gb)
+        log.info(text, path, sum(4 * split.keypoints.size for split in clips) / 1e9, limit_gb)

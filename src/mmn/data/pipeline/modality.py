@@ -39,6 +39,8 @@ class Modality:
     shown: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "spans", _listed(self.spans))  # lists come from configs
+        object.__setattr__(self, "shown", None if self.shown is None else _listed(self.shown))
         for what, value, known in (
             ("modality", self.name, MODALITIES),
             ("bone rule", self.bone_rule, BONE_RULES),
@@ -46,12 +48,13 @@ class Modality:
         ):
             if value not in known:
                 raise UserError(f"unknown {what} {value!r}; choose one of {', '.join(known)}.")
-        if not self.spans or min(self.spans) < 1:
+        if not self.spans or not all(type(span) is int and span >= 1 for span in self.spans):
             raise UserError(f"modality.spans is {list(self.spans)}; use numbers of frames from 1 on.")
+        for key, values in (("spans", self.spans), ("shown", self.shown)):
+            if values is not None and (not values or len(set(values)) < len(values)):
+                raise UserError(f"modality.{key} is {list(values)}; give at least one, and none twice.")
         if (self.distances or self.shown is not None) and self.name != "all":
             raise UserError(f"modality.distances and modality.shown need modality=all, not {self.name}.")
-        object.__setattr__(self, "spans", tuple(self.spans))  # lists come from configs
-        object.__setattr__(self, "shown", None if self.shown is None else tuple(self.shown))
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -103,7 +106,7 @@ class Selection:
         self.modality = modality
         self.order = torch.tensor(layout.order, device=device)
         self.end = torch.from_numpy(layout.bone_end(modality.bone_rule)).to(device)
-        self.parts = [torch.tensor(joints, device=device) for joints in layout.parts.values()]
+        self.parts = [torch.tensor(joints, dtype=torch.long, device=device) for joints in layout.parts.values()]
 
     def __call__(self, clips: Tensor, lost: Tensor | None = None) -> Tensor:
         """Joints ``(B, T, V, C)`` in the layout's order → the modality ``(B, T, V, channels)``, in network order.
@@ -150,6 +153,10 @@ class Selection:
         joints = _pick(clips, self.order)
         apart = torch.cdist(joints.flatten(0, 1), middles.flatten(0, 1), compute_mode=_EXACT)
         return apart.unflatten(0, clips.shape[:2]) * (counts > 0)[:, None, None, :]
+
+
+def _listed(values: Any) -> tuple[Any, ...]:
+    return (values,) if isinstance(values, str | int | float) else tuple(values)
 
 
 def _moved(poses: Tensor, span: int) -> Tensor:

@@ -11,6 +11,7 @@ from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, Moments, Sample
+from mmn.data.pipeline.augment_joints import DropStreams
 from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.draws import Draws
 from mmn.data.pipeline.frames import Sampling
@@ -45,6 +46,11 @@ class Preprocessing:
         check_normalisation(self.normalisation)
         if self.num_frames < 1:
             raise UserError(f"data.num_frames is {self.num_frames}; use 1 or more.")
+        longest = max(self.modality.spans)
+        if longest >= self.num_frames > 1 and any(stream.endswith("motion") for stream in self.modality.streams):
+            raise UserError(
+                f"modality.spans has {longest}, but clips have data.num_frames={self.num_frames}; use less than that."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, numbers and strings, for checkpoints."""
@@ -124,6 +130,9 @@ class ClipFetcher:
         self._find_boxes = partial(boxes, centre=layout.centre, rule=preprocessing.normalisation)
         self.store = store or store_of(clips, self._find_boxes, self.device)
         augmentation = training.augmentation if training else Augmentation()
+        dropped = any(isinstance(step, DropStreams) for step in augmentation.steps)
+        if dropped and preprocessing.modality.shown is not None:
+            raise UserError("DropStreams may leave only streams that modality.shown hides; leave one of them out.")
         self._augmentation = augmentation
         self._select = Selection(preprocessing.modality, layout, self.device)
         self._widths = preprocessing.modality.widths(clips.keypoints.shape[2], layout)

@@ -21,7 +21,8 @@ def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -
     Args:
         data: a checked data set with a train split.
         folds: number of folds, or ``"groups"``.
-        fold: the fold to hold out, from 0; for groups, an index into their sorted names, or a name.
+        fold: the fold to hold out, from 0; for groups, a name, or an index into their sorted names if none of these is
+            itself a number.
         seed: seed of the assignment.
 
     Raises:
@@ -29,14 +30,16 @@ def hold_out(data: SkeletonData, folds: int | str, fold: int | str, seed: int) -
     """
     clips = data.splits["train"]
     place, names = fold_of_clips(clips, folds, seed)
-    if isinstance(fold, str) and fold in names:
-        fold = names.index(fold)
-    if not isinstance(fold, int) or isinstance(fold, bool) or not 0 <= fold < len(names):
-        what = f"0 to {len(names) - 1}" + (f", or one of the groups {_some(names)}" if folds == GROUPS else "")
-        raise UserError(f"data.fold is {fold}; with data.folds={folds}, use {what}.")
+    if folds == GROUPS and any(name.isdecimal() for name in names):
+        held_out, known = names.index(str(fold)) if str(fold) in names else None, f"one of the groups {_some(names)}"
+    else:
+        held_out, known = _index(fold, names), f"0 to {len(names) - 1}"
+        known += f", or one of the groups {_some(names)}" if folds == GROUPS else ""
+    if held_out is None:
+        raise UserError(f"data.fold is {fold}; with data.folds={folds}, use {known}.")
     splits = {
-        "train": take(clips, np.flatnonzero(place != fold)),
-        "val": take(clips, np.flatnonzero(place == fold)),
+        "train": take(clips, np.flatnonzero(place != held_out)),
+        "val": take(clips, np.flatnonzero(place == held_out)),
         **{split: other for split, other in data.splits.items() if split not in ("train", "val")},
     }
     return replace(data, splits=splits)
@@ -80,7 +83,23 @@ def _stratified(clips: Clips, folds: int, seed: int) -> NDArray[np.int64]:
         parts = splitter(folds, shuffle=True, random_state=seed).split(place, clips.labels, clips.groups)
         for fold, (_, chosen) in enumerate(parts):
             place[chosen] = fold
+    for fold in sorted(set(range(folds)) - set(place.tolist())):
+        _fill(place, fold, np.asarray(clips.groups))
     return place
+
+
+def _fill(place: NDArray[np.int64], empty: int, groups: NDArray[np.str_]) -> None:
+    """Move the smallest group of the largest fold of several groups into an empty fold, in place."""
+    several = [fold for fold in np.unique(place) if len(np.unique(groups[place == fold])) > 1]
+    donor = max(several, key=lambda fold: (place == fold).sum())
+    names, counts = np.unique(groups[place == donor], return_counts=True)
+    place[groups == names[counts.argmin()]] = empty
+
+
+def _index(fold: int | str, names: list[str]) -> int | None:
+    if isinstance(fold, int):
+        return fold if not isinstance(fold, bool) and 0 <= fold < len(names) else None
+    return names.index(fold) if fold in names else None
 
 
 def _some(names: list[str]) -> str:
