@@ -196,7 +196,6 @@ class ClipFetcher:
         low = moments.frames.floor().long()
         count, last = low.shape[1], (moments.lengths - 1).unsqueeze(1)
         if self.preprocessing.sampling.interpolates:
-            low = torch.minimum(low, (last - 1).clamp(min=0))
             low = torch.cat([low, torch.minimum(low + 1, last)], dim=1)  # (B, 2T): the frames before and after
         recorded, box = self.store.take(clips, low)
         labels = mirrored = None
