@@ -17,6 +17,7 @@ from conftest import FIXTURES, save_untrained
 from hydra import compose, initialize_config_dir
 
 from mmn.data.format.hdf5 import write_data
+from mmn.data.format.selection import join, take
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.prepare import prepare
@@ -209,3 +210,37 @@ def test_evaluation_shows_the_streams_that_the_command_requests(
         np.testing.assert_allclose(logits, expected.numpy(), atol=1e-5)
     ended = evaluate(tmp_path, *command, "modality.bone_rule=tree")
     assert f"{checkpoint} was trained with modality.bone_rule=official; leave out modality.bone_rule." in ended.stderr
+
+
+def test_what_has_no_effect_on_scores_files_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:
+    assert evaluate(tmp_path, f"ckpt_path={small_checkpoint}").returncode == 0
+    shutil.copytree(tmp_path / "out", tmp_path / "one")
+    for key in ("data.path=x.h5", "tta.flip=true", "precision=bf16", "modality=joint"):
+        result = evaluate(tmp_path, "ckpt_path=one/scores.h5", key)
+        name = key.partition("=")[0]
+        assert f"{name} has no effect on scores files, and ckpt_path names nothing else; leave it out." in result.stderr
+    assert evaluate(tmp_path, "ckpt_path=one/scores.h5").returncode == 0
+    both = evaluate(tmp_path, f"ckpt_path=[one/scores.h5,{small_checkpoint}]", "tta.samplings=2", "modality=joint")
+    assert "one/scores.h5: these scores are used as they are" in both.stdout
+    assert "keeps its own modality: with several networks, modality is for official weights" in both.stdout
+
+
+def test_training_clips_in_another_split_are_warned_of(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    content = torch.load(small_checkpoint, weights_only=True)
+    content["mmn"]["stream"]["trained_on"] = small.splits["train"].hashes().tolist()
+    torch.save(content, tmp_path / "net.ckpt")
+    seen = take(small.splits["train"], np.arange(3))
+    test = join({"test": small.splits["test"], "seen": replace(seen, names=["x", "y", "z"])})
+    write_data(tmp_path / "x.h5", replace(small, splits={**small.splits, "test": test}))
+    result = evaluate(tmp_path, "ckpt_path=net.ckpt", "data.path=x.h5")
+    assert f"was trained on 3 of the {len(test)} clips of x.h5, split test: metrics will be too optim" in result.stdout
+    assert "was trained on" not in evaluate(tmp_path, "ckpt_path=net.ckpt").stdout
+    assert "was trained on" not in evaluate(tmp_path, "ckpt_path=net.ckpt", "split=train").stdout
+
+
+def test_body_groups_are_not_ranked_where_there_are_none(small_checkpoint: Path, tmp_path: Path) -> None:
+    result = evaluate(tmp_path, f"ckpt_path={small_checkpoint}", "groups=marginal")
+    assert "groups=marginal ranks body groups, but the classes have none; leave it out." in result.stderr
+    assert not (tmp_path / "out" / "metrics.json").exists()

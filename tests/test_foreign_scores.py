@@ -163,3 +163,11 @@ def test_evaluation_combines_foreign_scores_with_ours(jhmdb_like: Path, small: S
         ),
     ):
         assert sentence in evaluate("wrong", *overrides).stderr
+
+
+def test_one_row_is_not_given_to_clips_of_two_files(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(csv(range(6)))
+    twice = [f"{file}/{name}" for file in "ab" for name in NAMES]
+    known = Scores(twice, np.tile(KNOWN.labels, 2), np.zeros((12, 3), np.float32), KNOWN.classes)
+    with pytest.raises(UserError, match=r"has one row for both a/clip0 and b/clip0; name its rows by file and clip"):
+        read_foreign(tmp_path / "x.csv", known)

@@ -1,6 +1,7 @@
 """Intervals have their nominal coverage, and metrics of counts equal those of clips."""
 
 import runpy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from scipy.stats import binomtest
 from mmn.data.format.classes import Classes
 from mmn.evaluation.calibration import calibration, fit_temperature
 from mmn.evaluation.intervals import basic, drawn, groups_of, intervals, observed, proportion, share_interval
+from mmn.evaluation.paired import paired
 from mmn.evaluation.scores import Scores, compute_metrics
 
 TWO = Classes(["a", "b"], [], [])
@@ -140,3 +142,13 @@ def test_intervals_cover_and_tests_have_few_false_positives(monkeypatch: pytest.
     alike = benchmark["of_recipes"](30, 199, 100, 3, unstable=0.1)
     assert alike["any, Holm"] <= 17 < alike["McNemar, one each"]
     assert benchmark["of_recipes"](20, 199, 400, 4, 0.15)["Top-1"] >= 70
+
+
+def test_one_group_says_nothing_of_the_spread_over_groups() -> None:
+    alone = replace(random_scores(40), groups=["s1"] * 40)
+    found = intervals(alone, 100)
+    assert found["action_f1_macro"] == [0.0, 100.0]
+    other = replace(random_scores(40, seed=2), labels=alone.labels, groups=alone.groups)
+    for sides in ((alone, other), ([alone, other], [other, alone])):
+        row = paired(*sides, 100)["differences"]["top1"]
+        assert (row.low, row.high, row.p) == (-100.0, 100.0, 1.0)

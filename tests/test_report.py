@@ -47,7 +47,7 @@ def test_without_data_or_checkpoint_the_metrics_are_still_reported(evaluated: Pa
     write_scores(tmp_path / "scores.h5", scores)
     write_report([tmp_path], tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text()
-    assert "A data file is missing" in page
+    assert "The data file is missing or has changed; its clips are not shown." in page
     assert '<section id="mistakes">' not in page
     assert "F1 mean" in page
 

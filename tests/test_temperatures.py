@@ -103,3 +103,23 @@ def test_evaluation_fits_streams_of_any_origin_on_val(tmp_path: Path) -> None:
         (["ckpt_path=[out/scores.h5,out/scores.h5]", "weights=auto"], "there is no out/scores_val.h5; give the check"),
     ):
         assert sentence in evaluate(*overrides).stderr
+
+
+def test_the_gain_of_weights_is_not_that_of_calibration() -> None:
+    sure = stream(0, scale=5.0)
+    fitted = find_weights([sure, sure])  # the same network twice: no weights are better than equal ones
+    assert fitted.weights == pytest.approx([0.5, 0.5])
+    assert fitted.loss_gain == pytest.approx(0, abs=1e-6)
+
+
+def test_scores_of_other_projects_count_as_calibrated_and_fused_ones_too() -> None:
+    def temperature(record: dict) -> float:
+        one = stream(0, clips=5)
+        return float((one.logits / calibrated(replace(one, source=Source(record=record))).logits).mean())
+
+    ours, theirs = {"network": "x", "temperature": 11.0}, {}
+    unknown = {"network": "y"}
+    assert temperature({"streams": [ours, theirs], "weights": [0.1, 0.9]}) == pytest.approx(2.0)
+    assert temperature({"streams": [ours, unknown], "weights": [0.1, 0.9]}) == pytest.approx(11.0)
+    assert temperature({"streams": [ours, ours], "weights": [], "fusion": "route"}) == pytest.approx(1.0)
+    assert temperature({"streams": [ours], "fusion": "route", "temperature": 3.0}) == pytest.approx(3.0)

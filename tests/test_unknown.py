@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from commands import in_process
 
 import mmn
@@ -14,7 +15,6 @@ from mmn.errors import UserError
 from mmn.evaluation.probabilities import NONE_OF_THESE
 from mmn.evaluation.scores import Scores
 from mmn.evaluation.unknown import confidence_percentiles, unknown_auroc
-from mmn.inference.checkpoint import load_checkpoint
 
 
 def scores(*likeliest: float, labels: list[int] | None = None) -> Scores:
@@ -55,9 +55,20 @@ def test_a_share_of_the_val_clips_reaches_the_threshold(run: Path, small: Skelet
     assert reached == pytest.approx(coverage, abs=1.5 / len(val))
 
 
-def test_an_ensemble_has_the_mean_of_its_thresholds(run: Path) -> None:
-    best = run / "checkpoints" / "best.ckpt"
-    assert mmn.Predictor(best, best).threshold(0.8) == pytest.approx(load_checkpoint(best).threshold(0.8))
+def test_an_ensemble_has_the_threshold_of_its_own_probabilities_on_val(
+    run: Path, jhmdb_like: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    best, val = run / "checkpoints" / "best.ckpt", small.splits["val"]
+    content = torch.load(best, weights_only=True)
+    content["mmn"]["chosen"]["temperature"] = 20.0  # far less sure than the other network
+    torch.save(content, tmp_path / "other.ckpt")
+    both = mmn.Predictor(best, tmp_path / "other.ckpt")
+    reached = both([val.clip(i) for i in range(len(val))]).max(axis=1) >= both.threshold(0.8)
+    assert reached.mean() == pytest.approx(0.8, abs=1.5 / len(val))
+    content["mmn"]["stream"]["data_path"] = str(tmp_path / "gone.h5")
+    torch.save(content, tmp_path / "other.ckpt")
+    with pytest.raises(mmn.UserError, match=r"needs the val clips of .*gone\.h5"):
+        mmn.Predictor(tmp_path / "other.ckpt", best).threshold(0.8)
 
 
 def test_unlikely_clips_are_none_of_these(run: Path, jhmdb_like: Path, small: SkeletonData, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from mmn.engine.fuse import fuse, val_paths
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.streams import clips_to_route, score_streams
+from mmn.errors import UserError
 from mmn.evaluation.analysis import analyse, baselines
 from mmn.evaluation.challenge import write_predictions
 from mmn.evaluation.errors import likely_label_errors
@@ -60,6 +61,8 @@ def _evaluate(cfg: DictConfig, request: EvaluationRequest) -> dict[str, dict[str
     val_streams = score_streams(val_paths(request), "val", cfg, request, trainer) if request.fits else []
     scored = score_streams(request.paths, request.split, cfg, request, trainer)
     total, streams, weights, groups = fuse(scored, val_streams, request, clips)
+    if request.groups != "action" and not total.classes.group_of_class:
+        raise UserError(f"groups={request.groups} ranks body groups, but the classes have none; leave it out.")
     result = {request.split: compute_metrics(total)}
     if trainer.is_global_zero:
         folder = Path(cfg.paths.output_dir)

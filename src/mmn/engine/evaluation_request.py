@@ -89,6 +89,8 @@ def read_request(cfg: DictConfig) -> EvaluationRequest:
     if not paths or paths == [None]:
         raise UserError("there is nothing to evaluate; give ckpt_path=FILE or ckpt_path=[FILE,FILE].")
     paths = [checkpoint_file(str(path)) for path in paths]
+    if all(path.endswith(".h5") for path in paths):
+        _check_scores_only()
     given = OmegaConf.to_container(cfg.weights) if isinstance(cfg.weights, ListConfig) else cfg.weights
     samplings, flip, precision = cfg.tta.samplings, cfg.tta.flip, str(cfg.precision)
     if not isinstance(samplings, int) or isinstance(samplings, bool) or samplings < 1:
@@ -185,6 +187,14 @@ def _check_keys() -> None:
         key = override.lstrip("+~").partition("=")[0].partition("@")[0]
         if key not in known and not key.startswith("trainer.strategy."):
             raise unread_key(key, known)
+
+
+def _check_scores_only() -> None:
+    """Refuse command-line keys that have no effect on scores files."""
+    for override in HydraConfig.get().overrides.task if HydraConfig.initialized() else ():
+        key = override.lstrip("+~").partition("=")[0]
+        if key in ("data.path", "precision", "compile") or key.partition(".")[0] in ("tta", "modality"):
+            raise UserError(f"{key} has no effect on scores files, and ckpt_path names nothing else; leave it out.")
 
 
 def keys_read(config: Path) -> list[str]:

@@ -103,6 +103,8 @@ def score_stream(path: str, split: str, cfg: DictConfig, request: EvaluationRequ
         UserError: a file is missing, of another kind, or does not fit the data.
     """
     if path.endswith(".h5"):
+        if request.samplings > 1 or request.flip or request.precision != "32":
+            log.info("%s: these scores are used as they are; tta and precision apply to checkpoints only", path)
         return read_scores(Path(path), split)
     return of_files({name: _score(path, file, split, cfg, request, trainer) for name, file in request.files.items()})
 
@@ -114,6 +116,7 @@ def _score(
     checkpoint = load_checkpoint(path, named_networks(cfg.model))
     datamodule = _datamodule(path, file, checkpoint, cfg, every_clip=request.fusion == "route")
     check_fit(path, checkpoint, datamodule.data, datamodule.path)
+    _warn_of_seen(path, checkpoint.stream, datamodule, split)
     log.info("%s: %s of %s, split %s", path, datamodule.modality.name, datamodule.path, split)
     views = test_time_views(request.samplings, request.flip)
     by_view = score_views(trainer, checkpoint.network, datamodule, split, request.precision, views, request.compile)
@@ -138,6 +141,16 @@ def _score(
             len(by_view), len(by_view), compute_metrics(plain)["top1"], compute_metrics(scores)["top1"],
         )  # fmt: skip
     return scores
+
+
+def _warn_of_seen(path: str, stream: Stream | None, datamodule: SkeletonDataModule, split: str) -> None:
+    """Warn if the network was trained on clips of a split other than train, if they are in memory."""
+    clips = datamodule.data.splits.get(split)
+    if split == "train" or clips is None or stream is None or not isinstance(clips.keypoints, np.ndarray):
+        return
+    if seen := int(np.isin(clips.hashes(), np.array(stream.trained_on or [], np.uint64)).sum()):
+        text = "%s was trained on %s of the %s clips of %s, split %s: metrics will be too optimistic"
+        log.warning(text, path, seen, len(clips), datamodule.path, split)
 
 
 def _datamodule(
@@ -176,19 +189,22 @@ def _as_requested(path: str, trained: Preprocessing, cfg: DictConfig) -> Preproc
         UserError: the command requests another modality than the network was trained on.
     """
     requested = cfg.get("modality")
+    given = [key for key in given_keys() if key == "modality" or key.startswith("modality.")]
+    if requested is not None and given and not isinstance(cfg.ckpt_path, str):
+        log.warning("%s keeps its own modality: with several networks, %s is for official weights", path, given[0])
     if requested is None or not isinstance(cfg.ckpt_path, str):
         return trained
     modality = trained.modality
     if requested.name != modality.name:
         raise UserError(f"{path} was trained on {modality.name}; leave out modality={requested.name}.")
     wanted = instantiate(requested, shown=None)
-    given = [key.removeprefix("modality.") for key in given_keys() if key.startswith("modality.")]
-    for key in given:
+    keys = [key.removeprefix("modality.") for key in given if key != "modality"]
+    for key in keys:
         if key != "shown" and getattr(wanted, key) != getattr(modality, key):
             raise UserError(
                 f"{path} was trained with modality.{key}={getattr(modality, key)}; leave out modality.{key}."
             )
-    return replace(trained, modality=replace(modality, shown=requested.shown)) if "shown" in given else trained
+    return replace(trained, modality=replace(modality, shown=requested.shown)) if "shown" in keys else trained
 
 
 def _recipe(path: str, file: str | None, cfg: DictConfig) -> tuple[Modality, Path, dict[str, Any]]:

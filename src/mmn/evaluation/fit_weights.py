@@ -26,7 +26,7 @@ class FittedWeights(NamedTuple):
         temperature: the temperature that calibrates the weighted mean.
         step: from 0 for equal weights to 1 for those of least loss.
         gain: gain in Top-1, in points, over equal (or given) weights without temperatures, on held-out folds.
-        loss_gain: decrease of the cross entropy, in nats, likewise.
+        loss_gain: decrease of the cross entropy, in nats, likewise; fitted weights against calibrated equal ones.
         clips: number of clips fitted on.
     """
 
@@ -96,6 +96,8 @@ def find_weights(
     losses = _losses(held_out, labels)  # (steps, N)
     step = _step(losses)
     plain = weighted_mean(logits, _start(logits, how), average)
+    if how.weights is None:  # so that the gain is that of the weights, calibrate equal ones likewise
+        plain = _held_out(logits, labels, fold, _STEPS[0], _How(_start(logits, how).tolist(), False, average))
     right = [(one.argmax(axis=1) == labels).mean() for one in (held_out[step], plain)]
     fit = _fit(logits, labels, steps[step], how)
     return FittedWeights(

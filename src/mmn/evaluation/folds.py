@@ -1,5 +1,6 @@
 """Scores of different clips combined: out-of-fold scores of all folds, or scores of several files."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,8 @@ from mmn.errors import UserError
 from mmn.evaluation.predictions import chosen
 from mmn.evaluation.record import of_folds
 from mmn.evaluation.scores import Scores
+
+log = logging.getLogger(__name__)
 
 
 def pooled(folds: Sequence[Scores]) -> Scores:
@@ -66,7 +69,7 @@ def trainings(results: Sequence[Scores]) -> list[Scores]:
     if len(folds) == 1:
         return list(results)
     wanted, counts = results[0].source.view.folds, [len(own) for own in folds.values()]
-    if len(set(counts)) > 1 or (isinstance(wanted, int) and len(folds) < wanted):
+    if len(set(counts)) > 1 or wanted is None or (isinstance(wanted, int) and len(folds) < wanted):
         raise UserError(f"the results are for {len(folds)} different sets of clips, {', '.join(map(str, counts))} of "
                         "each; give results on the same clips, or the same number for every fold.")  # fmt: skip
     return [pooled(parts) for parts in zip(*folds.values(), strict=True)]
@@ -80,6 +83,9 @@ def of_files(parts: Mapping[str, Scores]) -> Scores:
     """
     if len(parts) == 1:
         return next(iter(parts.values()))
+    lacking = [file for file, scores in parts.items() if scores.groups is None]
+    if 0 < len(lacking) < len(parts):
+        log.info("groups (subjects, recordings) are left out, as %s has none", lacking[0])
     named = [
         replace(
             scores,

@@ -1,6 +1,7 @@
 """Scores of other projects as a stream: their clips and classes matched to those of the split."""
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -76,6 +77,10 @@ def _in_our_order(rows: Rows, known: Scores, path: Path) -> NDArray[np.int64]:
     if -1 in order:
         lost = [name for name, index in zip(known.names, order, strict=True) if index < 0]
         raise UserError(f"{path} has no scores for clip {lost[0]} ({len(lost)} such); give scores of the same split.")
+    if len(set(order)) < len(order):
+        twice = Counter(order).most_common(1)[0][0]
+        first, second = [name for name, index in zip(known.names, order, strict=True) if index == twice][:2]
+        raise UserError(f"{path} has one row for both {first} and {second}; name its rows by file and clip.")
     if extra := len(rows.names) - len(order):
         log.info("%s: %s outside the split ignored", path, counted(extra, "clip"))
     return np.array(order, np.int64)

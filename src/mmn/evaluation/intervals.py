@@ -92,10 +92,12 @@ def basic(value: float, samples: NDArray[np.float64], units: int) -> list[float]
 
 
 def difference_interval(value: float, samples: NDArray[np.float64], units: int) -> tuple[float, float]:
-    """``basic`` for a difference, which is unbounded."""
+    """``basic`` for a difference of percentages; all possible ones for a single resampled unit."""
     from scipy.stats import norm, t
 
-    widen = 1.0 if units < 2 else float(np.sqrt(units / (units - 1)) * t.ppf(0.975, units - 1) / norm.ppf(0.975))
+    if units < 2:  # nothing is known of the spread over groups
+        return -100.0, 100.0
+    widen = float(np.sqrt(units / (units - 1)) * t.ppf(0.975, units - 1) / norm.ppf(0.975))
     low, high = np.percentile(samples, [2.5, 97.5])
     return float(value - widen * (high - value)), float(value + widen * (value - low))
 

@@ -52,7 +52,8 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
 
     Returns:
         ``differences``: a ``Difference`` for each metric that is not identical to another (micro F1 is Top-1);
-        ``test``: what the p values refer to; with one network on each side ``right``: clips that ``both``, only the
+        ``test``: what the p values refer to; ``grouped``: whether clips are exchanged by group;
+        with one network on each side ``right``: clips that ``both``, only the
         ``first``, only the ``second`` or ``neither`` got right; ``classes``: rows of a class's F1 in both and their
         difference, the largest gain first; ``won`` and ``lost``: clips only the first, or only the second got right.
 
@@ -66,7 +67,8 @@ def paired(first: Scores | Sequence[Scores], second: Scores | Sequence[Scores], 
     single = len(alike) == 2
     found = _of_networks(alike, rows, draws) if single else _of_recipes(results, rows, draws)
     tested = "these two trained networks" if single else f"{len(results[0])} and {len(results[1])} trained networks"
-    return {"differences": _corrected(found), "test": tested, **(_clips(alike) if single else {})}
+    more = _clips(alike) if single else {}
+    return {"differences": _corrected(found), "test": tested, "grouped": alike[0].groups is not None, **more}
 
 
 def _alike(results: list[Scores]) -> list[Scores]:
@@ -120,6 +122,7 @@ def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[
     values = [[observed(one) for one in side] for side in sides]
     samples = drawn([one for side in sides for one in side], draws)
     first, second = (len(side) for side in sides)
+    units = len(np.unique(groups_of(sides[0][0])))
     of_first = np.arange(first + second) < first
     alike = of_first[:, None] == of_first
     same = alike & ~np.eye(len(alike), dtype=bool)
@@ -129,7 +132,10 @@ def _of_recipes(sides: list[list[Scores]], rows: list[str], draws: int) -> dict[
         by_side = [np.array([value[name] for value in side]) for side in values]
         points = float(by_side[0].mean() - by_side[1].mean())
         spread = sum(float(((one - one.mean()) ** 2).sum()) for one in by_side) / freedom
-        together = np.cov([one[name] for one in samples])
+        if units < 2:  # nothing is known of the spread over groups
+            result[name] = (points, -100.0, 100.0, 1.0)
+            continue
+        together = np.cov([one[name] for one in samples]) * units / (units - 1)
         trainings = spread * (1 / first + 1 / second)
         variance = trainings + max(2 * float(together[same].mean() - together[~alike].mean()), 0.0)
         if variance <= 0:

@@ -55,14 +55,16 @@ def likeliest(scores: Scores, places: int = PLACES, threshold: float = 0.0) -> l
 
 
 def calibrated(scores: Scores) -> Scores:
-    """Divide scores by the temperature fitted on the val split; an ensemble without one, by the mean of its streams'.
+    """Divide scores by the temperature fitted on the val split; a sum of streams without one, by the mean of theirs.
 
-    Streams without a recorded temperature, such as those of other projects, do not count; without any, it is 1.
+    Scores of other projects count with 1, networks without a recorded temperature do not count; without any, it is 1.
     """
     record = scores.source.record
-    streams, weights = (None, None) if record.get("temperature") else (record.get("streams"), record.get("weights"))
-    temperature = mean_temperature([one.get("temperature") for one in streams or [record]], weights or None)
-    return replace(scores, logits=scores.logits / np.float32(temperature))
+    if record.get("temperature") or record.get("fusion"):
+        return replace(scores, logits=scores.logits / np.float32(record.get("temperature") or 1.0))
+    streams, weights = record.get("streams") or [record], record.get("weights") or None
+    temperatures = [one.get("temperature") if one else 1.0 for one in streams]
+    return replace(scores, logits=scores.logits / np.float32(mean_temperature(temperatures, weights)))
 
 
 def write_probabilities(path: Path, scores: Scores) -> None:

@@ -39,9 +39,10 @@ def of_streams(records: list[dict[str, Any]], weights: list[float], **more: Any)
 
 
 def of_folds(parts: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The record of the folds of one training, by name of the fold: the first one's, with the digest of each fold."""
-    digests = {fold: record["data"] for fold, record in parts.items() if record.get("data")}
-    return {**next(iter(parts.values())), "data": digests}
+    """The record of the folds of one training, by name of the fold: what is the same in all, and all their digests."""
+    first, *others = parts.values()
+    same = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
+    return {**same, "data": {fold: record["data"] for fold, record in parts.items() if record.get("data")}}
 
 
 def on_same_data(records: Sequence[dict[str, Any]]) -> bool:

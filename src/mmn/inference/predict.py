@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from mmn.data.format.classes import Classes
 from mmn.data.format.clips import Clips
+from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout, load_layout
 from mmn.errors import UserError
 from mmn.inference.live import LiveStream
 from mmn.inference.member import Member
+from mmn.inference.stream import Stream
 from mmn.inference.temperature import mean_temperature, warn_if_unknown
 
 
@@ -63,24 +65,37 @@ class Predictor:
         return self._members[0].stream.classes
 
     def threshold(self, coverage: float) -> float:
-        """The probability below which a clip is assigned to none of the classes; the mean over the networks.
+        """The probability below which a clip is assigned to none of the classes.
+
+        For several networks, it is found on the val clips of the first one's data file.
 
         Args:
             coverage: share of the val clips that reach the threshold, above 0 and at most 1.
 
         Raises:
-            UserError: the coverage is out of range, or a checkpoint does not record its confidence on the val split.
+            UserError: the coverage is out of range, or the checkpoint does not record its confidence on the val split;
+                for several networks, there are no val clips.
         """
         if not 0 < coverage <= 1:
             raise UserError(f"--coverage is {coverage:g}; it must be a share of clips, above 0 and at most 1.")
-        found = {member.path: member.checkpoint.threshold(coverage) for member in self._members}
-        for path, threshold in found.items():
-            if threshold is None:
-                raise UserError(
-                    f"{path} does not record its confidence on a val split, which --coverage needs; give the best.ckpt "
-                    "of a run with a val split."
-                )
-        return float(np.mean(list(found.values())))
+        member = self._members[0]
+        if len(self._members) > 1:
+            return float(np.quantile(self._on_val_clips(member.stream).max(axis=1), 1 - coverage))
+        if (threshold := member.checkpoint.threshold(coverage)) is None:
+            raise UserError(
+                f"{member.path} does not record its confidence on a val split, which --coverage needs; give the "
+                "best.ckpt of a run with a val split."
+            )
+        return threshold
+
+    def _on_val_clips(self, stream: Stream) -> NDArray[np.float64]:
+        """Probabilities ``(N, K)`` of the labelled val clips of a network's data file."""
+        path, view = stream.view_of(None)
+        data = view.apply(read_data(path, ["train", "val"]), str(path)) if path.is_file() else None
+        clips = data.splits.get("val") if data else None
+        if data is None or clips is None or not clips.labelled.any():
+            raise UserError(f"--coverage of several networks needs the val clips of {path}, which are not there.")
+        return self([clips.clip(i) for i in np.flatnonzero(clips.labelled).tolist()], data.layout)
 
     @property
     def background(self) -> int | None:

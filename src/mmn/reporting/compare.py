@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mmn.errors import UserError
-from mmn.evaluation.fit_weights import find_weights
 from mmn.evaluation.intervals import t_interval
 from mmn.evaluation.paired import holm, paired
-from mmn.evaluation.scores import Scores, combine, compute_metrics
+from mmn.reporting.compare_ensembles import ensembles
 from mmn.reporting.runs import Run, find_runs, names_of
 
 MOST_PAIRS = 15
@@ -59,7 +58,7 @@ class Pair:
     Attributes:
         first: name of the first setting.
         second: name of the second setting.
-        points: difference of the means, first minus second.
+        points: difference of the means, first minus second; of the seeds that both have, if there are two.
         by_seed: 95 % interval of the difference between runs with the same seed; None for fewer than two.
         p: p value over clips and, with several runs, over runs; None without scores.
         p_holm: p value corrected for all pairs of the table.
@@ -167,7 +166,8 @@ def _table(key: tuple[str, str], members: list[tuple[Run, str]], metric: str, sp
     for run, name in members:
         by_name.setdefault(name, []).append(run)
     rows = [_row(name, runs, metric, split) for name, runs in by_name.items()]
-    sums, weights, source, notes = _ensemble(by_name, metric, split)
+    values, weights, source, notes = ensembles(by_name, metric, split)
+    sums = [Row("ensemble", values)] if values else []
     return Table(*key, [*rows, *sums], _pairs(rows, by_name, metric, split), weights, source, notes)
 
 
@@ -186,15 +186,20 @@ def _pairs(rows: list[Row], by_name: dict[str, list[Run]], metric: str, split: s
     found = []
     for first, second in chosen:
         seeds = sorted(set(first.values) & set(second.values))
-        by_seed = t_interval([first.values[seed] - second.values[seed] for seed in seeds])
-        p, tested = _p(by_name[first.name], by_name[second.name], metric, split)
-        found.append((first, second, by_seed, p, tested))
-    corrected = iter(holm([p for *_, p, _ in found if p is not None]) if any(f[3] is not None for f in found) else [])
+        apart = [first.values[seed] - second.values[seed] for seed in seeds]
+        shared = len(seeds) > 1  # then points, interval and test are of the same runs
+        runs, others = (
+            [run for run in by_name[row.name] if run.seed in seeds or not shared] for row in (first, second)
+        )
+        points = statistics.mean(apart) if shared else first.mean - second.mean
+        p, tested = _p(runs, others, metric, split)
+        found.append((first, second, points, t_interval(apart), p, tested))
+    known = [p for *_, p, _ in found if p is not None]
+    corrected = iter(holm(known) if known else [])
     return [
-        Pair(first.name, second.name, first.mean - second.mean, by_seed, p, None if p is None else next(corrected),
-             tested)
-        for first, second, by_seed, p, tested in found
-    ]  # fmt: skip
+        Pair(first.name, second.name, points, by_seed, p, None if p is None else next(corrected), tested)
+        for first, second, points, by_seed, p, tested in found
+    ]
 
 
 def _p(first: list[Run], second: list[Run], metric: str, split: str) -> tuple[float | None, str]:
@@ -210,38 +215,3 @@ def _p(first: list[Run], second: list[Run], metric: str, split: str) -> tuple[fl
         return None, str(error)
     row = result["differences"].get(name)
     return (None, f"{metric} is not tested") if row is None else (row.p, result["test"])
-
-
-def _ensemble(
-    by_name: dict[str, list[Run]], metric: str, split: str
-) -> tuple[list[Row], dict[int, dict[str, float]], str, list[str]]:
-    """The ensemble of each seed that has all settings; missing ones are noted."""
-    values: list[tuple[int, float]] = []
-    weights: dict[int, dict[str, float]] = {}
-    notes: list[str] = []
-    source = "equal, as there are no val scores to fit them on"
-    seeds = sorted({run.seed for runs in by_name.values() for run in runs})
-    for seed in seeds if len(by_name) > 1 else ():
-        runs = {name: [run for run in runs if run.seed == seed] for name, runs in by_name.items()}
-        streams = {name: _scores(own, split) for name, own in runs.items()}
-        missing = [name for name, scores in streams.items() if scores is None]
-        if missing:
-            notes.append(f"seed {seed} is left out of the ensemble: {', '.join(missing)} is missing.")
-            continue
-        val = [_scores(own, "val") for own in runs.values()] if split != "val" else []
-        try:
-            found = [1.0 / len(streams)] * len(streams)
-            if val and all(scores is not None for scores in val):
-                found, source = find_weights([s for s in val if s is not None]).weights, "fitted on the val split"
-            total = combine([scores for scores in streams.values() if scores is not None], found)
-        except UserError as error:
-            notes.append(f"seed {seed} has no ensemble: {error}")
-            continue
-        weights[seed] = dict(zip(streams, found, strict=True))
-        values.append((seed, compute_metrics(total)[metric]))
-    return ([Row("ensemble", values)] if values else []), weights, source, notes
-
-
-def _scores(runs: list[Run], split: str) -> Scores | None:
-    """Scores of the most recent of these runs, if any."""
-    return runs[-1].scores(split) if runs else None

@@ -22,6 +22,7 @@ from mmn.reporting.report_column import ReportColumn, report_column
 from mmn.reporting.result import Result, load_trainings
 from mmn.reporting.table import MORE_TITLES, TITLES
 from mmn.reporting.unlabelled import unlabelled_content
+from mmn.text import counted
 
 
 def write_report(folders: Sequence[Path], output: Path, against: Sequence[Path] = (), split: str | None = None) -> None:
@@ -54,7 +55,7 @@ def write_report(folders: Sequence[Path], output: Path, against: Sequence[Path] 
     content = {
         "title": " against ".join(one.name for one in sides) + f": {results[0].split}",
         "subtitle": f"{len(first.scores.names)} labelled clips, {len(first.scores.classes.names)} classes",
-        "note": "" if all(r.data for r in results) else "A data file is missing; its clips are not shown.",
+        "note": " ".join(dict.fromkeys(result.no_clips for result in results if result.no_clips)),
         "sides": sides,
         "sections": [name for name, there in _sections(sides).items() if there],
         "titles": {**TITLES, **MORE_TITLES},
@@ -84,7 +85,7 @@ def _names(results: list[Result]) -> list[str]:
     folders = [result.folder.resolve() for result in results]
     depth = next((d for d in range(1, 9) if len({f.parts[-d:] for f in folders}) == len(folders)), 1)
     names = ["/".join(folder.parts[-depth:]) for folder in folders]
-    more = [len(result.trainings) - 1 for result in results]
+    more = [result.others for result in results]
     return [f"{name} and {count} more" if count else name for name, count in zip(names, more, strict=True)]
 
 
@@ -127,6 +128,8 @@ def _suspects(results: list[Result]) -> tuple[list[dict[str, Any]], list[Scores]
 def _provenance(result: Result) -> str:
     source = result.scores.source
     content: dict[str, Any] = {"folder": result.folder.resolve().name, "split": result.split}
+    if result.others:
+        content["others"] = f"{counted(result.others, 'folder')} more; the config is the first one's"
     if result.data is not None:
         with Path(source.data).open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

@@ -121,7 +121,7 @@ def _chosen(result: Result) -> str:
 def _curves(result: Result) -> dict[str, Any]:
     """The curves of training, if it is recorded."""
     path = result.folder / "metrics.csv"
-    if not path.exists():
+    if result.pooled or not path.exists():
         return {}
     try:
         columns = named_curves(read_metrics(path), result.val_split)

@@ -27,6 +27,8 @@ class Result:
         data: the file that was scored, if it still exists.
         checkpoint: the network, or the first of several, if it still exists.
         trainings: the scores of each training; ``scores`` are those of the first.
+        others: the other folders that were read, if any.
+        pooled: whether ``scores`` are of several folds, of which ``folder`` is only the first.
     """
 
     folder: Path
@@ -36,10 +38,25 @@ class Result:
     data: SkeletonData | None
     checkpoint: Checkpoint | None
     trainings: list[Scores]
+    others: int = 0
+    pooled: bool = False
+
+    @property
+    def no_clips(self) -> str:
+        """Why the clips are not shown, in a sentence; empty if they are."""
+        if self.data is not None:
+            return ""
+        if self.pooled:
+            return "The clips of pooled folds are not shown."
+        if isinstance(self.scores.source.record.get("data"), dict):
+            return "The clips of several data files are not shown."
+        return "The data file is missing or has changed; its clips are not shown."
 
     @property
     def about(self) -> dict[str, Any]:
         """Provenance of the scores; for a run's folder including its last epoch."""
+        if self.pooled:
+            return self.scores.source.record
         try:
             content = read_json(self.folder / "metrics.json")
         except UserError:
@@ -88,9 +105,10 @@ def load_trainings(folders: Sequence[Path], split: str | None = None) -> Result:
     """
     first = load_result(folders[0], split)
     found = trainings([first.scores, *(_scores(folder, first.split) for folder in folders[1:])])
+    others = len(folders) - 1
     if len(found[0].names) > len(first.scores.names):
-        return Result(first.folder, first.split, found[0], [], None, None, found)
-    return replace(first, trainings=found)
+        return Result(first.folder, first.split, found[0], [], None, None, found, others, pooled=True)
+    return replace(first, trainings=found, others=others)
 
 
 def _scores(folder: Path, split: str | None) -> Scores:
