@@ -24,6 +24,7 @@ from pose_files import (
     yolo_text,
 )
 
+from mmn.data.format.layout import load_layout
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.sources.convert import convert
 from mmn.data.sources.formats import recognise
@@ -135,3 +136,54 @@ def test_damaged_files_are_refused(tmp_path: Path, file: str, content: str, mess
     with pytest.raises(UserError, match=message) as error:
         convert(tmp_path / file, tmp_path / "x.h5", "auto")
     assert "\n" not in str(error.value)
+
+
+def test_points_that_mmpose_names_otherwise_are_not_taken_as_coco(tmp_path: Path) -> None:
+    people = [{"frame_id": t, "instances": [{"keypoints": [[t + 1, 5]] * 17, "keypoint_scores": [1] * 17}]}
+              for t in range(4)]  # fmt: skip
+    for first, named in (("nose", True), ("root", False)):
+        about = {"dataset_name": "h36m", "keypoint_id2name": {"0": first, "1": "right_hip"}}
+        (tmp_path / "clip.json").write_text(json.dumps({"meta_info": about, "instance_info": people}))
+        if named:
+            assert convert(tmp_path / "clip.json", tmp_path / "x.h5", "auto").layout == load_layout("coco17")
+        else:
+            with pytest.raises(UserError, match="17 points, which identifies no pose estimator; name the layout"):
+                convert(tmp_path / "clip.json", tmp_path / "y.h5", "auto")
+
+
+def test_17_points_in_3d_identify_no_estimator(tmp_path: Path) -> None:
+    np.save(tmp_path / "clip.npy", np.random.default_rng(0).normal(0, 300, (5, 17, 3)).astype(np.float32))
+    with pytest.raises(UserError, match="17 points, which identifies no pose estimator"):
+        convert(tmp_path / "clip.npy", tmp_path / "x.h5", "auto")
+
+
+def test_missing_joints_of_normalised_coordinates_are_missing_in_pixels(tmp_path: Path) -> None:
+    poses = np.random.default_rng(0).uniform(0.1, 0.9, (10, 17, 2)).astype(np.float32)
+    poses[:, 9, 0], poses[3:5, 9] = np.linspace(0.1, 0.19, 10), -1
+    poses[2:8, :7] = -1  # so many that they alone make a quarter of all values negative
+    np.savez(tmp_path / "clip.npz", clip=poses)
+    data = convert(tmp_path / "clip.npz", tmp_path / "x.h5", "coco17", missing="interpolate", max_filled=0.9, **SIZE)
+    x = data.splits["test"].clip(0)[:, 9, 0]
+    np.testing.assert_allclose(x, 1920 * np.linspace(0.1, 0.19, 10), rtol=1e-4)
+
+
+def test_two_videos_of_frame_files_in_one_subfolder_are_two_clips(tmp_path: Path) -> None:
+    for video, start in (("va", 0), ("vb", 500)):
+        for t in range(1, 5):
+            numbers = [0, 0.5, 0.5, 0.2, 0.2, *np.c_[np.full((17, 2), (start + t) / 1920), np.full(17, 0.9)].ravel()]
+            path = tmp_path / "src" / "labels" / f"{video}_{t}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(" ".join(map(str, numbers)) + "\n")
+    data = convert(tmp_path / "src", tmp_path / "x.h5", "coco17", **SIZE)
+    assert data.splits["test"].names == ["labels/va", "labels/vb"]
+    deep = tmp_path / "src" / "a" / "b" / "vc_1.txt"
+    deep.parent.mkdir(parents=True)
+    deep.write_text(path.read_text())
+    with pytest.raises(UserError, match=r"vc_1\.txt is two folders below"):
+        convert(tmp_path / "src", tmp_path / "y.h5", "coco17", **SIZE)
+
+
+def test_all_people_of_a_recording_are_one_group(tmp_path: Path) -> None:
+    data = convert(yolo_json(tmp_path, walk(17, people=2)), tmp_path / "x.h5", "coco17", person="all")
+    assert data.splits["test"].groups == ["clip", "clip"]
+    assert convert(tmp_path / "clip.json", tmp_path / "y.h5", "coco17").splits["test"].groups is None

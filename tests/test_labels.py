@@ -141,3 +141,55 @@ def test_class_names_may_start_with_a_byte_order_mark(source: Path) -> None:
     labels = table(source.parent, "name,label,split\na,nod,train\nb,1,train\n")
     found = clips_of(source, labels, classes=source.parent / "names.txt")
     assert [label for label, *_ in found.values()] == ["nod", "wave"]
+
+
+def folders(tmp_path: Path, *names: str) -> Path:
+    """A source with one file per recording, of 20 frames each; x is the frame number plus 100 per recording."""
+    for number, name in enumerate(names):
+        path = tmp_path / "src" / f"{name}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pose = np.random.default_rng(0).uniform(200, 400, (20, 17, 2)).astype(np.float32)
+        pose[:, :, 0] += np.arange(20)[:, None] + 100 * number
+        pose[:, 0, 0] = np.arange(20) + 100 * (number + 1)
+        np.save(path, pose)
+    return tmp_path / "src"
+
+
+def test_segments_of_recordings_with_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    src = folders(tmp_path, "s1/day", "s2/day", "s1/night", "s2/night")
+    rows = "name,start,end,label,split\ns1/day,0,4,walk,train\ns2/day.npy,10,14,run,test\n"
+    assert clips_of(src, table(tmp_path, rows)) == {
+        "train s1/day/0001": ("walk", 100, 104),
+        "test s2/day/0001": ("run", 210, 214),
+    }
+    with pytest.raises(
+        UserError, match="segments of day match the recordings s1/day, s2/day; name the recording's fol"
+    ):
+        clips_of(src, table(tmp_path, "name,start,end,label,split\nday,0,4,walk,train\n"))
+
+
+def test_a_row_belongs_to_one_clip(tmp_path: Path) -> None:
+    src = folders(tmp_path, "A/clip1", "B/clip1", "B/clip2")
+    one = "name,label,split\nA/clip1,0,train\nclip2,1,train\n"
+    with pytest.raises(UserError, match="clip B/clip1 has no row"):
+        clips_of(src, table(tmp_path, one))
+    with pytest.raises(UserError, match="the row of clip1 matches both clip A/clip1 and clip B/clip1"):
+        clips_of(src, table(tmp_path, "name,label,split\nclip1,0,train\nclip2,1,train\n"))
+    found = clips_of(src, table(tmp_path, one + "B/clip1,1,test\n"))
+    assert {name: label for name, (label, *_) in found.items()} == {
+        "train A/clip1": "class 0", "test B/clip1": "class 1", "train clip2": "class 1"
+    }  # fmt: skip
+
+
+def test_gaps_of_less_than_a_frame_are_no_clips(source: Path) -> None:
+    rows = "name,start,end,label,split\na,0,1.000,nod,train\na,1.001,1.5,wave,train\nb,0,1,nod,test\n"
+    found = clips_of(source, table(source.parent, rows), fps=30.0, rest="idle")
+    assert [label for label, *_ in found.values()] == ["nod", "wave", "nod"]
+
+
+def test_cells_beyond_the_columns_and_columns_with_one_name_are_refused(source: Path) -> None:
+    with pytest.raises(UserError, match="line 2 has 4 cells, but there are 3 columns; quote text that contains commas"):
+        clips_of(source, table(source.parent, "name,split,label\na,train,touch, face\nb,train,nod\n"))
+    with pytest.raises(UserError, match="has two columns label; remove one"):
+        clips_of(source, table(source.parent, "name,label,split,label\na,nod,train,wave\n"))
+    assert len(clips_of(source, table(source.parent, "name,label,split\na,nod,train,,\nb,nod,train\n"))) == 2

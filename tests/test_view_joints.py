@@ -50,3 +50,12 @@ def test_connected_joints_stay_connected(name: str) -> None:
 )
 def test_joints_are_selected_by_part_name_or_pattern(wanted: list[str], joints: list[int]) -> None:
     assert chosen_joints(load_layout("jhmdb"), wanted, "x") == joints
+
+
+def test_what_is_left_out_stays_out_in_any_order() -> None:
+    coco = load_layout("coco17")
+    first, last = (
+        chosen_joints(coco, wanted, "x") for wanted in (["-left_wrist", "left_arm"], ["left_arm", "-left_wrist"])
+    )
+    assert first == last
+    assert coco.joints.index("left_wrist") not in first

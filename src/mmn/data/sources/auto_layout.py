@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmn.data.format.layout import Layout, load_layout
 from mmn.data.sources.options import Parsed
-from mmn.data.sources.points import BY_COUNT, NTU25, OPENPOSE25_BODY, Estimator
+from mmn.data.sources.points import BY_COUNT, COCO17, NTU25, OPENPOSE25_BODY, Estimator
 from mmn.data.sources.recording import Recording
 from mmn.errors import UserError
 
@@ -33,7 +33,7 @@ def find_layout(layout: str | Path | Layout, parsed: Parsed) -> tuple[Layout, st
     read: list[Recording] = []
     for recording in recordings:
         read.append(recording)
-        estimator = recording.estimator or _by_shape(recording)
+        estimator = recording.estimator or (None if recording.other_points else _by_shape(recording))
         if estimator is not None and len(recording.points):
             return load_layout(estimator.layout), estimator.layout, chain(read, recordings)
     counts = sorted({recording.points.shape[1] for recording in read if len(recording.points)})
@@ -45,4 +45,6 @@ def _by_shape(recording: Recording) -> Estimator | None:
     _, count, coordinates = recording.points.shape
     if count == NTU25.size:
         return NTU25 if coordinates == 3 else OPENPOSE25_BODY
+    if (count, coordinates) == (COCO17.size, 3):
+        return None  # in 3D, 17 points are rather those of Human3.6M
     return BY_COUNT.get(count)

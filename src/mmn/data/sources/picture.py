@@ -35,5 +35,6 @@ def are_normalised(points: NDArray[np.floating]) -> bool:
     the hips are half negative.
     """
     places = points[..., :2]
-    places = places[np.isfinite(places).all(axis=-1) & (places != 0).any(axis=-1)]
+    there = np.isfinite(places).all(axis=-1) & (places != 0).any(axis=-1) & (places != -1).any(axis=-1)
+    places = places[there]
     return len(places) > 0 and bool(np.abs(places).max() < _PIXELS) and bool((places >= 0).mean() > _POSITIVE)

@@ -54,6 +54,7 @@ class Recording:
         group: subject or recording, if the source has one.
         normalised: whether coordinates are normalised by the picture size.
         fps: frames per second, if the source states them.
+        other_points: whether the source names its points otherwise than each estimator that their number suggests.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Recording:
     group: str = ""
     normalised: bool = False
     fps: float | None = None
+    other_points: bool = False
 
     def as_normalised(self) -> "Recording":
         """The same recording, its coordinates marked as normalised by the picture size."""

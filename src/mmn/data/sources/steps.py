@@ -65,14 +65,14 @@ class Steps:
         if not len(present):
             return
         numbers, seen, points = numbers[present], seen[present], recording.points[present]
+        scores = None if recording.scores is None else recording.scores[present]
+        found = seen_points(points, scores, self.options.min_score)  # before −1, for a missing joint, is scaled
         if recording.normalised or (self.options.picture and are_normalised(points)):
             points = in_pixels(points, self.options.picture, recording.name)
-        scores = None if recording.scores is None else recording.scores[present]
         visible = visible[present]
         people = track_people(numbers, points, visible, recording.numbers[present])
         kept = choose_person(self.options.person, people, points, scores, visible, len(np.unique(numbers)))
         others = len(np.unique(people)) - len(kept)
-        found = seen_points(points, scores, self.options.min_score)
         for place, person in enumerate(kept, start=1):
             own = np.flatnonzero(people == person)
             name = recording.name if len(kept) == 1 else f"{recording.name}/person{place}"
@@ -115,7 +115,7 @@ class Steps:
         zero: NDArray[np.bool_] | None,
         others: int,
     ) -> Clip:
-        estimator = recording.estimator or self._known(points.shape[1])
+        estimator = recording.estimator or (None if recording.other_points else self._known(points.shape[1]))
         if estimator is not None:
             selection = self.selections.get(estimator.words)
             if selection is None:
@@ -130,7 +130,7 @@ class Steps:
             recording=recording.name,
             label=recording.label,
             split=recording.split,
-            group=recording.group,
+            group=recording.group or (recording.name if self.options.person == "all" else ""),
             left_out=others,
             fps=recording.fps,
         )

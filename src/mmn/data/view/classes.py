@@ -124,10 +124,10 @@ def resolve_class(classes: Classes, name: str | int, key: str, where: str) -> li
     Raises:
         UserError: if there is none.
     """
+    if not isinstance(name, bool) and str(name) in classes.names:  # also of classes named by numbers
+        return [classes.names.index(str(name))]
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(classes.names):
         return [name]
-    if name in classes.names:
-        return [classes.names.index(str(name))]
     if name in classes.group_names:
         group = classes.group_names.index(str(name))
         return [index for index, of in enumerate(classes.group_of_class) if of == group]

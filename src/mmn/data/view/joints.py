@@ -23,10 +23,9 @@ def chosen_joints(layout: Layout, wanted: Sequence[str], where: str) -> list[int
     kept: set[int] = set()
     if all(name.startswith("-") for name in wanted):
         kept.update(range(layout.num_joints))
-    for name in wanted:
-        out, name = name.startswith("-"), name.removeprefix("-")
-        named = _resolve(layout, name, where)
-        kept = kept - named if out else kept | named
+    for name in sorted(wanted, key=lambda name: name.startswith("-")):  # whatever is left out stays out
+        named = _resolve(layout, name.removeprefix("-"), where)
+        kept = kept - named if name.startswith("-") else kept | named
     if not kept:
         raise UserError(f"data.joints={_list(wanted)} leaves no joint of {where}; name some of its parts or joints.")
     return sorted(kept)

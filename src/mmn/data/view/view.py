@@ -136,6 +136,9 @@ class View:
     def _kept(self, found: Relabelling, data: SkeletonData, where: str) -> list[int]:
         """Indices of the classes of ``found`` to keep."""
         names = range(len(found.classes.names)) if self.classes is None else self.classes
+        index = next((name for name in self.classes or () if isinstance(name, int)), None)
+        if self.merge and index is not None and str(index) not in found.classes.names:
+            raise UserError(f"data.classes has index {index}, but data.merge renumbers classes; give their names.")
         wanted = {index for name in names for index in resolve_class(found.classes, name, "data.classes", where)}
         if self.min_clips is None:
             return sorted(wanted)

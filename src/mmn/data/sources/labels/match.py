@@ -24,7 +24,7 @@ def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[s
         labels: the table's name in error messages.
 
     Raises:
-        UserError: a clip has no row, a row has no clip, a clip fits two rows, or two rows have the same name.
+        UserError: a clip has no row, a row has no clip, one fits two of the other, or two rows have the same name.
     """
     by_name: dict[str, Row] = {}
     for row in rows:
@@ -34,15 +34,25 @@ def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[s
     short: dict[str, list[Row]] = {}
     for row in by_name.values():
         short.setdefault(short_name(row.name), []).append(row)
-    found, lost = {}, []
+    found: dict[str, Row] = {}
+    lost, clip_of = [], dict[str, str]()
+    exactly = {unicodedata.normalize("NFC", name) for name in names} & set(by_name)
     for name in names:
         exact = unicodedata.normalize("NFC", name)
         near = [by_name[exact]] if exact in by_name else short.get(short_name(name), [])
+        if exact not in by_name:
+            near = [row for row in near if row.name not in exactly]  # they are other clips' rows
         if len(near) > 1:
             raise UserError(
                 f"{labels} has rows for {near[0].name} and {near[1].name}, which both match clip {name}; rename them."
             )
         if near:
+            other = clip_of.setdefault(near[0].name, name)
+            if other != name:
+                raise UserError(
+                    f"{near[0].where}: the row of {near[0].name} matches both clip {other} and clip {name}; give each "
+                    "clip a row, with its folder."
+                )
             found[name] = near[0]
         else:
             lost.append(name)
@@ -56,6 +66,38 @@ def match_rows(names: Sequence[str], rows: Sequence[Row], left_out: Collection[s
             f"remove {_them(extra)} or add the clip{'s' if len(extra) > 1 else ''}."
         )
     return found
+
+
+def recordings_of(wanted: Collection[str], recordings: Collection[str]) -> dict[str, str]:
+    """The recording of each wanted name, compared as by ``match_rows``.
+
+    Raises:
+        UserError: a name has no recording, or fits several.
+    """
+    exact = {unicodedata.normalize("NFC", name): name for name in recordings}
+    short: dict[str, list[str]] = {}
+    for name in sorted(recordings):
+        short.setdefault(short_name(name), []).append(name)
+    found: dict[str, str] = {}
+    lost: list[str] = []
+    for name in sorted(wanted):
+        plain = unicodedata.normalize("NFC", name).replace("\\", "/")
+        stems = [key for key in (plain, _without_suffix(plain)) if key in exact]
+        near = [exact[stems[0]]] if stems else short.get(short_name(name), [])
+        if len(near) > 1:
+            raise UserError(f"segments of {name} match the recordings {some(near)}; name the recording's folder too.")
+        if near:
+            found[name] = near[0]
+        else:
+            lost.append(name)
+    if lost:
+        raise UserError(f"there are segments of {some(lost)}, but no such recordings; correct the names.")
+    return found
+
+
+def _without_suffix(name: str) -> str:
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in _SUFFIXES else name
 
 
 def short_name(name: str) -> str:

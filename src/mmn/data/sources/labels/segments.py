@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmn.data.sources.clip import Clip
-from mmn.data.sources.labels.match import short_name
+from mmn.data.sources.labels.match import recordings_of
 from mmn.data.sources.labels.table import read_split, read_table
 from mmn.data.sources.words import some
 from mmn.errors import UserError
@@ -84,25 +84,25 @@ def cut(
         first: number of a recording's first frame, 0 or 1; used with ``fps``.
 
     Raises:
-        UserError: a segment has no recording.
+        UserError: a segment has no recording, or fits several.
     """
-    by_name: dict[str, list[Segment]] = {}
+    by_recording: dict[str, list[Segment]] = {}
+    place = recordings_of({segment.name for segment in segments}, {clip.recording for clip in clips})
     for segment in segments:
-        by_name.setdefault(short_name(segment.name), []).append(segment)
-    names = {short_name(clip.recording) for clip in clips}
-    if lost := sorted({s.name for key, rows in by_name.items() if key not in names for s in rows}):
-        raise UserError(f"there are segments of {some(lost)}, but no such recordings; correct the names.")
+        by_recording.setdefault(place[segment.name], []).append(segment)
     scale, origin = (fps, first) if fps else (1.0, 0)
     found: list[Clip] = []
     for clip in clips:
-        rows = sorted(by_name.get(short_name(clip.recording), []), key=lambda s: s.start)
+        rows = sorted(by_recording.get(clip.recording, []), key=lambda s: s.start)
         if rest is not None:
             rows = sorted([*rows, *_between(rows, rest, 0 if fps else 1)], key=lambda s: s.start)
         for number, row in enumerate(rows, start=1):
             wider = 0.0 if row.label == rest else pad
             start, end = (row.start - wider) * scale + origin, (row.end + wider) * scale + origin
-            found.append(_part(clip, row, number, round(start), round(end) - (1 if fps else 0)))
-    without = [clip.name for clip in clips if short_name(clip.recording) not in by_name]
+            part = _part(clip, row, number, round(start), round(end) - (1 if fps else 0))
+            if row.label != rest or len(part.frames):  # segments may leave gaps of less than a frame
+                found.append(part)
+    without = [clip.name for clip in clips if clip.recording not in by_recording]
     return found, [f"recordings without segments left out: {some(without)}"] if without else []
 
 

@@ -64,6 +64,14 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[tuple[int, dict[str,
             f"{path} has {', '.join(columns) or 'nothing'} in its first line, split at {_DELIMITERS[delimiter]}; it "
             f"must name the columns {', '.join(needed[:-1])} and {needed[-1]}, separated by commas, semicolons or tabs."
         )
+    if twice := sorted({column for column in columns if column and columns.count(column) > 1}):
+        raise UserError(f"{path} has two columns {twice[0]}; remove one.")
+    for number, cells in enumerate(rows[1:], start=2):
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            raise UserError(
+                f"{path}, line {number} has {len(cells)} cells, but there are {len(columns)} columns; quote text that "
+                f"contains {_DELIMITERS[delimiter]}."
+            )
     return [
         (number, dict(zip(columns, map(_text, cells), strict=False)))
         for number, cells in enumerate(rows[1:], start=2)

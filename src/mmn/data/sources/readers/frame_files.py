@@ -18,8 +18,15 @@ def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
         UserError: there are no files with the suffix.
     """
     clips = _by_prefix([source] if source.is_file() else files_below(source, f"*{suffix}"), source)
+    below: dict[Path, list[Path]] = {}
     for path in files_below(source, f"*/*{suffix}"):
-        clips.setdefault(path.parent.name, []).append(path)
+        below.setdefault(path.parent, []).append(path)
+    for folder, paths in below.items():
+        parts = _by_prefix(paths, folder)
+        for name, files in parts.items():
+            clips.setdefault(folder.name if len(parts) == 1 else f"{folder.name}/{name}", []).extend(files)
+    if deeper := next(iter(files_below(source, f"*/*/*{suffix}")), None):
+        raise UserError(f"{deeper} is two folders below {source}; give the folder of the clips' folders.")
     if not clips:
         raise UserError(f"{source} contains no {suffix} files; give a folder per clip, with one file per frame.")
     return clips

@@ -48,9 +48,12 @@ def _videos(name: str, path: Path) -> Iterator[Recording]:
             f"{path} is not a list of frames with instances, so it is not an MMPose video result; check --format."
         )
     people = [(frame.get("frame_id"), _instances(frame, f"{path}: frame {i}")) for i, frame in enumerate(frames)]
-    yield replace(
-        _recording(name, people, path), fps=frame_rate(content.get("fps") if isinstance(content, dict) else None)
-    )
+    recording = _recording(name, people, path)
+    if isinstance(content, dict):
+        recording = replace(recording, fps=frame_rate(content.get("fps")))
+        if _are_others(content.get("meta_info")):
+            recording = replace(recording, estimator=None, other_points=True)
+    yield recording
 
 
 def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Path) -> Recording:
@@ -61,6 +64,13 @@ def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Pat
             f"{', '.join(str(c) for c in _MODELS)} points."
         )
     return Recording.from_frames(name, frames, _MODELS[counts.pop()] if len(counts) == 1 else None)
+
+
+def _are_others(about: Any) -> bool:
+    """Whether MMPose's names of the points say that they are not COCO's, all of whose sets begin with the nose."""
+    names = about.get("keypoint_id2name") if isinstance(about, dict) else None
+    first = names.get("0") if isinstance(names, dict) else None
+    return first is not None and str(first).lower() != "nose"
 
 
 def _video(content: Any) -> list[dict[str, Any]] | None:
