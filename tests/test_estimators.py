@@ -187,3 +187,15 @@ def test_all_people_of_a_recording_are_one_group(tmp_path: Path) -> None:
     data = convert(yolo_json(tmp_path, walk(17, people=2)), tmp_path / "x.h5", "coco17", person="all")
     assert data.splits["test"].groups == ["clip", "clip"]
     assert convert(tmp_path / "clip.json", tmp_path / "y.h5", "coco17").splits["test"].groups is None
+
+
+@pytest.mark.parametrize("odd", [[300, 200, 1.03], [-1, -1, -1]])
+def test_scores_are_not_taken_for_depth(odd: list[float], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    points = np.concatenate([rng.uniform(100, 900, (6, 17, 2)), rng.uniform(0.3, 1, (6, 17, 1))], axis=2)
+    points[2, 5] = odd
+    np.save(tmp_path / "clip.npy", points.astype(np.float32))
+    with pytest.raises(UserError, match="like a score; give --channels xys"):
+        convert(tmp_path / "clip.npy", tmp_path / "x.h5", "coco17", missing="interpolate")
+    np.save(tmp_path / "clip.npy", (points * [0.003, 0.003, 1.4]).astype(np.float32))  # metres
+    assert convert(tmp_path / "clip.npy", tmp_path / "y.h5", "coco17", missing="interpolate").coordinates == 3

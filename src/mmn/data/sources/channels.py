@@ -10,6 +10,8 @@ from mmn.errors import UserError
 
 _ALWAYS_2D = {count for count in BY_COUNT if count in (18, 26, 133, 136, 137)}  # other counts occur in 3D as well
 
+_PIXELS = 50.0  # no coordinate in metres reaches it
+
 
 def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
     """Split values ``(…, P, C)`` into coordinates ``(…, P, 2 or 3)`` and scores ``(…, P)``, if any.
@@ -44,6 +46,11 @@ def split_channels(array: NDArray[Any], channels: str | None, where: str) -> tup
 
 
 def _looks_like_score(array: NDArray[Any]) -> bool:
-    third = array[..., 2][np.isfinite(array[..., 2])]
-    others = array[..., :2][np.isfinite(array[..., :2])]
-    return third.size > 0 and third.min() >= 0 and 0 < third.max() <= 1 and np.abs(others).max(initial=0) > 2
+    """Whether the third values are scores, from 0 to 1, or little more beside pixels; −1 marks a missing joint."""
+    points = array.reshape(-1, array.shape[-1])
+    points = points[np.isfinite(points).all(axis=1) & (points != -1).any(axis=1)]
+    if not len(points):
+        return False
+    third, reach = points[:, 2], float(np.abs(points[:, :2]).max())
+    most = 1.5 if reach > _PIXELS else 1.0
+    return bool(third.min() >= 0 and 0 < third.max() <= most and reach > 2)
