@@ -193,3 +193,19 @@ def test_cells_beyond_the_columns_and_columns_with_one_name_are_refused(source: 
     with pytest.raises(UserError, match="has two columns label; remove one"):
         clips_of(source, table(source.parent, "name,label,split,label\na,nod,train,wave\n"))
     assert len(clips_of(source, table(source.parent, "name,label,split\na,nod,train,,\nb,nod,train\n"))) == 2
+
+
+def test_names_and_indices_of_classes_named_by_numbers_are_not_mixed(source: Path) -> None:
+    (source.parent / "names.txt").write_text("1\n2\n3\n4\n")
+    rows = "name,label,split\na,0,train\nb,1,train\n"
+    with pytest.raises(
+        UserError, match=r"clip b.* has label 1, the name of a class, but .*clip a.* has 0, which is none"
+    ):
+        clips_of(source, table(source.parent, rows), classes=source.parent / "names.txt")
+    found = clips_of(source, table(source.parent, rows.replace(",0,", ",4,")), classes=source.parent / "names.txt")
+    assert [label for label, *_ in found.values()] == ["4", "1"]
+
+
+def test_segments_may_be_separated_by_tabs(source: Path) -> None:
+    rows = "name\tstart\tend\tlabel\tsplit\na\t10\t19\tnod\ttrain\nb\t0\t5\tnod\ttest\n"
+    assert len(clips_of(source, table(source.parent, rows, "labels.tsv"))) == 2

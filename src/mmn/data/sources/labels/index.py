@@ -27,7 +27,7 @@ def class_indices(
     """
     first = count_from or 0
     caseless = {name.casefold(): index for index, name in enumerate(classes.names)}
-    found, wrong, by_number = [], [], set()
+    found, wrong, by_number, by_index = [], [], set(), []
     for number, label in enumerate(labels):
         index = _index(label, classes, caseless, first)
         found.append(UNKNOWN if index is None else index)
@@ -35,6 +35,15 @@ def class_indices(
             wrong.append(number)
         elif index != UNKNOWN and INDEX.fullmatch(str(label).strip()):
             by_number.add(index)
+            by_index.append(number)
+    texts = [str(label).strip() for label in labels]
+    named = next((n for n, text in enumerate(texts) if INDEX.fullmatch(text) and text in classes.names), None)
+    counted = next((n for n in by_index if texts[n] not in classes.names), None)
+    if named is not None and counted is not None:
+        raise UserError(
+            f"{where[named]} has label {texts[named]}, the name of a class, but {where[counted]} has {texts[counted]}, "
+            "which is none; label all clips by name or, with names that are not numbers, by index."
+        )
     if wrong:
         several = f" ({len(wrong)} such labels)" if len(wrong) > 1 else ""
         raise UserError(

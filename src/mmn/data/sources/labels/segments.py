@@ -17,6 +17,8 @@ from mmn.outside import from_outside
 
 COLUMNS = ("name", "start", "end", "label")
 
+_TABLES = (".csv", ".tsv")
+
 
 class Segment(NamedTuple):
     """One labelled segment of a recording.
@@ -46,7 +48,7 @@ def read_segments(path: Path, fps: float | None) -> list[Segment]:
     Raises:
         UserError: a file cannot be read, a row is invalid, or times are in seconds and ``fps`` is missing.
     """
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in _TABLES:
         segments = [_segment(cells, f"{path}, line {number}") for number, cells in read_table(path, COLUMNS)]
     else:
         segments = [s for file in (sorted(path.glob("*.eaf")) if path.is_dir() else [path]) for s in _read_eaf(file)]
@@ -63,8 +65,8 @@ def read_segments(path: Path, fps: float | None) -> list[Segment]:
 
 
 def is_segments(path: Path) -> bool:
-    """Whether labels are segments: an ``.eaf`` file, a folder, or a CSV file with the columns start and end."""
-    if path.suffix.lower() == ".csv":
+    """Whether labels are segments: an ``.eaf`` file, a folder, or a table with the columns start and end."""
+    if path.suffix.lower() in _TABLES:
         rows = read_table(path, ())
         return bool(rows) and {"start", "end"} <= set(rows[0][1])
     return path.suffix.lower() == ".eaf" or path.is_dir()
