@@ -176,3 +176,28 @@ def test_sleap_defines_the_layout_and_its_tracks_are_used(tmp_path: Path, write:
     assert data.layout.joints == ["head", "thorax", "tail"]
     np.testing.assert_allclose(data.splits["test"].clip(0), x[0], rtol=1e-6)
     assert "1 other people" in data.source
+
+
+def dlc_animals(path: Path, x: np.ndarray) -> None:
+    columns = [("DLC", f"animal{m}", part, axis) for m in range(2) for part in ("head", "thorax", "tail")
+               for axis in ("x", "y", "likelihood")]  # fmt: skip
+    head = ("scorer", "individuals", "bodyparts", "coords")
+    rows = [[name, *(column[i] for column in columns)] for i, name in enumerate(head)]
+    for t in range(x.shape[1]):
+        rows.append([t, *(value for m in range(2) for point in x[m, t].tolist() for value in (*point, 0.9))])
+    path.with_suffix(".csv").write_text("\n".join(",".join(map(str, row)) for row in rows) + "\n")
+
+
+@pytest.mark.parametrize("write", [sleap_hdf5, sleap_csv, dlc_animals])
+def test_tracked_animals_keep_their_identity_where_they_cross(
+    tmp_path: Path, write: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "FRAMES", 24)
+    pose = np.array([[0, 0], [20, 10], [60, 0]], np.float32)
+    path = np.stack([100 + 10 * np.arange(24), 335 - 10 * np.arange(24)])  # towards each other
+    x = np.zeros((2, 24, 3, 2), np.float32)
+    x[..., 0], x[..., 1] = path[:, :, None] + pose[:, 0], 200 + pose[:, 1]
+    (tmp_path / "source").mkdir()
+    write(tmp_path / "source" / "flies", x)
+    clips = convert(tmp_path / "source", tmp_path / "x.h5", "auto", person="all").splits["test"]
+    np.testing.assert_allclose(sorted(clips.clip(i)[:, 0, 0].tolist() for i in range(2)), path, rtol=1e-5)

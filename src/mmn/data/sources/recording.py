@@ -121,16 +121,21 @@ class Recording:
         split: str | None = None,
         total: int | None = None,
         fps: float | None = None,
+        tracked: bool = False,
     ) -> "Recording":
-        """From person slots ``points (M, T, P, C)`` and ``scores (M, T, P)``; a slot may hold different people."""
+        """From person slots ``points (M, T, P, C)`` and ``scores (M, T, P)``.
+
+        A slot may hold different people, unless they are ``tracked``: then it is one person.
+        """
         people, length = points.shape[:2]
+        numbers = np.arange(people, dtype=np.float64) if tracked else np.full(people, np.nan)
         return cls(
             name=name,
             frames=range(length),
             frame=np.tile(np.arange(length), people),
             points=np.asarray(points, np.float32).reshape(people * length, *points.shape[2:]),
             scores=None if scores is None else np.asarray(scores, np.float32).reshape(people * length, points.shape[2]),
-            numbers=np.full(people * length, np.nan),
+            numbers=np.repeat(numbers, length),
             estimator=estimator,
             label=label,
             split=split,

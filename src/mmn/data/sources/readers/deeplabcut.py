@@ -55,7 +55,7 @@ def _recordings(name: str, path: Path) -> Iterator[Recording]:
     except (OSError, KeyError, ValueError, IndexError):
         raise UserError(f"{path} is not a DeepLabCut result; write it again, or give --format.") from None
     estimator = own_estimator(joints, f"DeepLabCut's {len(joints)} points")
-    yield replace(Recording.from_array(name, points, scores, estimator=estimator), frames=frames)
+    yield replace(Recording.from_array(name, points, scores, estimator=estimator, tracked=True), frames=frames)
 
 
 def _points(

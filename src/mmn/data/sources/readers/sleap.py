@@ -53,7 +53,7 @@ def _analysis(name: str, path: Path) -> Recording:
         points = np.moveaxis(file["tracks"][()], (0, 3, 2, 1), (0, 1, 2, 3))  # (people, frames, nodes, 2)
         nodes = [str(node, "utf-8") for node in file["node_names"][()]]
         scores = np.moveaxis(file["point_scores"][()], (0, 2, 1), (0, 1, 2)) if "point_scores" in file else None
-    return Recording.from_array(name, points, scores, estimator=_estimator(nodes))
+    return Recording.from_array(name, points, scores, estimator=_estimator(nodes), tracked=True)
 
 
 def _bones(path: Path) -> list[tuple[int, int]]:
