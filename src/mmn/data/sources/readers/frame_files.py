@@ -26,7 +26,7 @@ def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
         for name, files in parts.items():
             clips.setdefault(folder.name if len(parts) == 1 else f"{folder.name}/{name}", []).extend(files)
     if deeper := next(iter(files_below(source, f"*/*/*{suffix}")), None):
-        raise UserError(f"{deeper} is two folders below {source}; give the folder of the clips' folders.")
+        raise UserError(f"{deeper} is two folders below {source}; give the folder that holds the clips' folders.")
     if not clips:
         raise UserError(f"{source} contains no {suffix} files; give a folder per clip, with one file per frame.")
     return clips
