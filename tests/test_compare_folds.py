@@ -187,7 +187,7 @@ def test_only_runs_over_folds_are_pooled_and_of_two_of_one_fold_the_later(tmp_pa
     (tmp_path / "b/0-0/config.yaml").write_text(yaml.safe_dump(plain))
     comparison = compare_folds(tmp_path)
     assert comparison.notes == [
-        "1 of the runs are without folds and left out.",
+        "1 run without folds left out.",
         "joint, seed 0, has two runs of fold 1: 1-0 counts.",
     ]
     kept = [read_scores(tmp_path / run / "scores_val.h5") for run in ("a/0-0", "b/1-0")]

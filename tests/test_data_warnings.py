@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mmn.data.format.clips import UNKNOWN
 from mmn.data.format.selection import take
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.view.view import View
@@ -50,3 +51,9 @@ def test_classes_without_a_training_clip_are_named(small: SkeletonData, caplog: 
     said = warnings_of(replace(small, splits={**small.splits, "train": fewer}), caplog)
     names = ", ".join(small.classes.names[:2])
     assert said == [f"classes with clips in {split} but none in training: {names}" for split in ("val", "test")]
+
+
+def test_unlabelled_clips_are_of_no_unseen_class(small: SkeletonData, caplog: pytest.LogCaptureFixture) -> None:
+    test = small.splits["test"]
+    unlabelled = replace(test, labels=np.full(len(test), UNKNOWN))
+    assert warnings_of(replace(small, splits={**small.splits, "test": unlabelled}), caplog) == []

@@ -9,6 +9,7 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from mmn.engine.keys import given_keys
 from mmn.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -139,13 +140,6 @@ def _check_start(cfg: DictConfig) -> None:
             raise UserError(f"{key} needs weights to start from; give init_from=CKPT.")
     if cfg.init_layout is not None and not cfg.transfer:
         raise UserError(f"init_layout={cfg.init_layout} is only for transfer=true; add that, or leave it out.")
-
-
-def given_keys() -> list[str]:
-    """The keys and groups that the command line sets; none outside a Hydra job."""
-    if not HydraConfig.initialized():
-        return []
-    return [override.lstrip("+").partition("=")[0] for override in HydraConfig.get().overrides.task]
 
 
 def _check_choices(cfg: DictConfig) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from mmn.engine.keys import config_keys
+from mmn.engine.keys import config_keys, given_keys
 from mmn.errors import UserError
 from mmn.evaluation.choices import Average, Fusion, GroupColumns
 from mmn.evaluation.weights import shares
@@ -191,8 +191,7 @@ def _check_keys() -> None:
 
 def _check_scores_only() -> None:
     """Refuse command-line keys that have no effect on scores files."""
-    for override in HydraConfig.get().overrides.task if HydraConfig.initialized() else ():
-        key = override.lstrip("+~").partition("=")[0]
+    for key in given_keys():
         if key in ("data.path", "precision", "compile") or key.partition(".")[0] in ("tta", "modality"):
             raise UserError(f"{key} has no effect on scores files, and ckpt_path names nothing else; leave it out.")
 

@@ -4,6 +4,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
+from hydra.core.hydra_config import HydraConfig
+
+
+def given_keys() -> list[str]:
+    """The keys and groups that the command line sets; none outside a Hydra job."""
+    if not HydraConfig.initialized():
+        return []
+    return [override.lstrip("+").partition("=")[0] for override in HydraConfig.get().overrides.task]
 
 
 def config_keys(config: Path, groups: Sequence[str] | None = None) -> list[str]:

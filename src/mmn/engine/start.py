@@ -8,7 +8,7 @@ from omegaconf import DictConfig, open_dict
 
 from mmn.data.format.classes import load_classes
 from mmn.data.format.layout import load_layout
-from mmn.engine.check import given_keys
+from mmn.engine.keys import given_keys
 from mmn.engine.networks import named_networks
 from mmn.engine.resume import checkpoint_to_resume
 from mmn.errors import UserError
@@ -146,13 +146,13 @@ def _load_all(cfg: DictConfig, module: MMNModule) -> None:
         )
     module.network.load_state_dict(theirs)
     log.info("starting from the weights of %s", cfg.init_from)
-    if source.stream is not None and (changed := _meanings(source.stream, module.stream)):
+    if source.stream is not None and (changed := _differences(source.stream, module.stream)):
         text = "these weights are for another %s; transfer=true matches classes, joints and channels by name"
         log.warning(text, " and other ".join(changed))
 
 
-def _meanings(theirs: Stream, ours: Stream) -> list[str]:
-    """What the same weights are applied to and was different in their training: input, joints or classes."""
+def _differences(theirs: Stream, ours: Stream) -> list[str]:
+    """How the input, joints and classes that weights were trained for differ from ours, in words."""
     before, after = (
         {f"modality.{key}": value for key, value in s.modality.as_dict().items() if key != "shown"}
         | {"data.normalisation": s.preprocessing.normalisation}

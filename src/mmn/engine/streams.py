@@ -17,8 +17,8 @@ from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.data.view.view import View
-from mmn.engine.check import given_keys
 from mmn.engine.evaluation_request import EvaluationRequest
+from mmn.engine.keys import given_keys
 from mmn.engine.networks import named_networks
 from mmn.engine.scoring import score_views, test_time_views
 from mmn.errors import UserError
@@ -148,7 +148,7 @@ def _warn_of_seen(path: str, stream: Stream | None, datamodule: SkeletonDataModu
     clips = datamodule.data.splits.get(split)
     if split == "train" or clips is None or stream is None or not isinstance(clips.keypoints, np.ndarray):
         return
-    if seen := int(np.isin(clips.hashes(), np.array(stream.trained_on or [], np.uint64)).sum()):
+    if seen := int(stream.seen(clips, datamodule.data.layout).sum()):
         text = "%s was trained on %s of the %s clips of %s, split %s: metrics will be too optimistic"
         log.warning(text, path, seen, len(clips), datamodule.path, split)
 

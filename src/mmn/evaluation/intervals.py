@@ -92,7 +92,7 @@ def basic(value: float, samples: NDArray[np.float64], units: int) -> list[float]
 
 
 def difference_interval(value: float, samples: NDArray[np.float64], units: int) -> tuple[float, float]:
-    """``basic`` for a difference of percentages; all possible ones for a single resampled unit."""
+    """``basic`` for a difference of percentages; −100 to 100 for a single resampled unit."""
     from scipy.stats import norm, t
 
     if units < 2:  # nothing is known of the spread over groups

@@ -158,10 +158,7 @@ class Predictor:
 
     def trained_on(self, clips: Clips, layout: Layout) -> NDArray[np.bool_]:
         """Which clips ``(N,)`` any of the networks was trained on, by their keypoints; see ``untraceable``."""
-        known = np.zeros(len(clips), bool)
-        for stream in (member.stream for member in self._members if member.stream.trained_on is not None):
-            known |= np.isin(clips.hashes(stream.joints_in(layout)), np.array(stream.trained_on, np.uint64))
-        return known
+        return np.any([member.stream.seen(clips, layout) for member in self._members], axis=0)
 
     @property
     def untraceable(self) -> list[str]:

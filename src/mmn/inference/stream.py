@@ -4,9 +4,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from mmn.data.format.classes import Classes
+from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_definitions
 from mmn.data.format.layout import Layout
 from mmn.data.format.names import check_classes
@@ -78,6 +81,16 @@ class Stream:
                 f"the clips' layout has no {some(lost)}, which the network needs; give clips that have all its joints."
             )
         return [layout.joints.index(joint) for joint in self.layout.joints]
+
+    def seen(self, clips: Clips, layout: Layout) -> NDArray[np.bool_]:
+        """Which clips ``(N,)`` the network was trained on, by their keypoints; none if that is unknown.
+
+        Raises:
+            UserError: the layout lacks a joint of the network's.
+        """
+        if self.trained_on is None:
+            return np.zeros(len(clips), bool)
+        return np.isin(clips.hashes(self.joints_in(layout)), np.array(self.trained_on, np.uint64))
 
     def view_of(self, path: str | Path | None) -> tuple[Path, View]:
         """The data file to use and the view of it: the training view for the training file, else joints and classes.

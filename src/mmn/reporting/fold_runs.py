@@ -8,6 +8,7 @@ from mmn.data.view.folds import GROUPS
 from mmn.errors import UserError
 from mmn.evaluation.scores import Scores
 from mmn.reporting.runs import Run, find_runs, names_of
+from mmn.text import counted
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def _all_settings(folder: Path) -> tuple[list[Setting], list[str]]:
     if not folded:
         raise UserError(f"the runs in {folder} are not over folds; give the folder of a sweep over data.fold.")
     if len(folded) < len(runs):
-        notes.append(f"{len(runs) - len(folded)} of the runs are without folds and left out.")
+        notes.append(f"{counted(len(runs) - len(folded), 'run')} without folds left out.")
     files = sorted({one.run.file for one in folded})
     names = names_of([replace(one.run, overrides=_without_fold(one.run)) for one in folded])
     settings: dict[str, Setting] = {}

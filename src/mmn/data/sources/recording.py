@@ -54,7 +54,7 @@ class Recording:
         group: subject or recording, if the source has one.
         normalised: whether coordinates are normalised by the picture size.
         fps: frames per second, if the source states them.
-        other_points: whether the source names its points otherwise than each estimator that their number suggests.
+        other_points: whether the source names its points, and they are not those that their number suggests.
     """
 
     name: str

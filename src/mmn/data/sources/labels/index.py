@@ -27,18 +27,17 @@ def class_indices(
     """
     first = count_from or 0
     caseless = {name.casefold(): index for index, name in enumerate(classes.names)}
-    found, wrong, by_number, by_index = [], [], set(), []
+    texts = [str(label).strip() for label in labels]
+    found, wrong, numeric = [], [], []
     for number, label in enumerate(labels):
         index = _index(label, classes, caseless, first)
         found.append(UNKNOWN if index is None else index)
         if index is None:
             wrong.append(number)
-        elif index != UNKNOWN and INDEX.fullmatch(str(label).strip()):
-            by_number.add(index)
-            by_index.append(number)
-    texts = [str(label).strip() for label in labels]
-    named = next((n for n, text in enumerate(texts) if INDEX.fullmatch(text) and text in classes.names), None)
-    counted = next((n for n in by_index if texts[n] not in classes.names), None)
+        elif index != UNKNOWN and INDEX.fullmatch(texts[number]):
+            numeric.append(number)
+    named = next((n for n in numeric if texts[n] in classes.names), None)
+    counted = next((n for n in numeric if texts[n] not in classes.names), None)
     if named is not None and counted is not None:
         raise UserError(
             f"{where[named]} has label {texts[named]}, the name of a class, but {where[counted]} has {texts[counted]}, "
@@ -54,6 +53,7 @@ def class_indices(
             else f"{where[wrong[0]]} has label {labels[wrong[0]]!r}, which is neither a class name nor an index from "
             f"{first} to {len(classes.names) - 1 + first}{several}; correct it or give your own names with --classes."
         )
+    by_number = {found[number] for number in numeric}
     if count_from is None and len(by_number) > 1 and min(by_number) > 0 and max(by_number) == len(classes.names) - 1:
         raise UserError(
             f"no clip has label 0 ({classes.names[0]}) and some have the highest, {len(classes.names) - 1} "

@@ -15,7 +15,7 @@ def frame_files(source: Path, suffix: str = ".json") -> dict[str, list[Path]]:
     """Clip → the files of its frames; files in one folder are grouped into clips by the common part of their names.
 
     Raises:
-        UserError: there are no files with the suffix.
+        UserError: there are no files with the suffix, or some are more than one folder down.
     """
     clips = _by_prefix([source] if source.is_file() else files_below(source, f"*{suffix}"), source)
     below: dict[Path, list[Path]] = {}

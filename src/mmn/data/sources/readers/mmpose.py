@@ -67,7 +67,7 @@ def _recording(name: str, frames: list[tuple[FrameKey, list[Person]]], path: Pat
 
 
 def _are_others(about: Any) -> bool:
-    """Whether MMPose's names of the points say that they are not COCO's, all of whose sets begin with the nose."""
+    """Whether MMPose names the points and the first is not the nose, as it is in COCO and the sets that extend it."""
     names = about.get("keypoint_id2name") if isinstance(about, dict) else None
     first = names.get("0") if isinstance(names, dict) else None
     return first is not None and str(first).lower() != "nose"
