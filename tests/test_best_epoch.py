@@ -37,6 +37,18 @@ def test_ties_go_to_the_lower_loss_then_to_the_earlier_epoch() -> None:
     assert best_of("val/top1", (30.0, 2.0), (30.0, 2.0)) == 1
 
 
+def test_a_best_epoch_that_was_saved_before_a_kill_is_the_new_best_once_repeated() -> None:
+    best = BestEpoch(None, "val/top1", patience=2)
+    best.load_state_dict({"best": [30.0, 2.0, 6, 60], "latest": [10.0, 3.0, 5, 50], "without_new_best": 1})
+    metrics = {"val/top1": torch.tensor(30.0), "val/loss": torch.tensor(2.0)}
+    trainer = SimpleNamespace(sanity_checking=False, callback_metrics=metrics, current_epoch=5, global_step=60)
+    best.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert best.without_new_best == 0
+    trainer.current_epoch, trainer.global_step = 6, 70  # an equal value later is no new best
+    best.on_validation_end(trainer, None)  # type: ignore[arg-type]
+    assert (best.without_new_best, best.best.epoch) == (1, 6)  # type: ignore[union-attr]
+
+
 def test_a_non_finite_metric_is_never_best() -> None:
     assert best_of("val/top1", (1.0, 2.0), (float("nan"), 0.0)) == 1
     assert best_of("val/top1", (float("nan"), 0.0), (1.0, 2.0)) == 2
@@ -76,6 +88,22 @@ def test_mid_epoch_validation_keeps_the_best_measured_weights(twice_an_epoch: tu
     assert f"best epoch ({best['epoch']} of " in (folder / "train.log").read_text()
 
 
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        (["data.train_splits=[train,val,test]"], "data.train_splits leaves no split"),
+        (["+trainer.check_val_every_n_epoch=3", "trainer.max_epochs=2"], "is more than trainer.max_epochs=2"),
+        (["+trainer.limit_val_batches=0"], "trainer.limit_val_batches=0"),
+    ],
+)
+def test_early_stopping_without_validation_is_refused(
+    jhmdb_like: Path, tmp_path: Path, overrides: list[str], reason: str
+) -> None:
+    ended = train(tmp_path / "run", jhmdb_like, "callbacks=early_stopping", *overrides)
+    assert "early stopping needs validation" in ended.stderr
+    assert reason in ended.stderr
+
+
 @pytest.mark.slow
 def test_early_stopping_finishes_the_run(jhmdb_like: Path, tmp_path: Path) -> None:
     overrides = ["callbacks=early_stopping", "callbacks.best.patience=2", "optimizer.lr=0", "trainer.max_epochs=9"]
@@ -104,6 +132,7 @@ def test_an_epoch_without_validation_logs_no_validation_metric(jhmdb_like: Path,
     ended = train(tmp_path / "run", jhmdb_like, "+trainer.check_val_every_n_epoch=2", "trainer.max_epochs=4")
     lines = [line for line in ended.stdout.splitlines() if line.startswith("epoch ")]
     assert ["val/top1" in line for line in lines] == [False, True, False, True]
+    assert "the best of 2 validations, so" in ended.stdout
 
 
 @pytest.mark.slow

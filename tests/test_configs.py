@@ -80,6 +80,13 @@ def test_the_plus_recipe_takes_another_modality() -> None:
         )
 
 
+@pytest.mark.parametrize("callbacks", ["[early_stopping,ema]", "[ema,early_stopping]"])
+def test_callbacks_combine_in_any_order(callbacks: str) -> None:
+    found = composed(f"callbacks={callbacks}").callbacks
+    assert (found.best.patience, found.ema.decay) == (20, 0.99)
+    assert set(composed().callbacks) < set(found)
+
+
 def test_the_default_is_the_demo() -> None:
     assert composed().data.name == "demo"
 

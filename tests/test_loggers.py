@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from commands import QUICK, command, in_process, train
+from commands import QUICK, ROOT, command, in_process, train
 from offline_wandb import keys
+from omegaconf import OmegaConf
 
-from mmn.engine.loggers import _run_id
+from mmn.engine.loggers import _run_id, build_loggers
 from mmn.engine.run_state import clear
 
 pytestmark = pytest.mark.slow
@@ -69,6 +70,19 @@ def test_several_loggers_work_at_once(jhmdb_like: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "run" / "metrics.csv").exists()
     assert list((tmp_path / "run" / "tensorboard").glob("events.*"))
+
+
+def test_a_resumed_run_logs_no_step_twice(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    cfg = OmegaConf.create({"logger": OmegaConf.load(ROOT / "configs/logger/tensorboard.yaml")})
+    cfg.merge_with({"paths": {"output_dir": str(tmp_path)}})
+    for resumed, steps in ((None, range(9)), (7, range(7, 12))):
+        (logger,) = build_loggers(cfg, resumed)
+        for step in steps:
+            logger.log_metrics({"lr": float(step)}, step=step)
+        logger.finalize("success")
+    found = accumulator.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    assert [one.step for one in found.Scalars("lr")] == list(range(12))
 
 
 def test_curves_are_drawn(jhmdb_like: Path, tmp_path: Path) -> None:

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import QUICK, train
 
 from mmn.engine.run_folder import _run_folder, command, exclusive_folder
+from mmn.engine.run_state import check_vacant
 from mmn.errors import UserError
 
 
@@ -69,3 +71,27 @@ def test_processes_of_one_launcher_share_a_run_folder(tmp_path: Path, monkeypatc
     for name, value in (("SLURM_NTASKS", "4"), ("SLURM_PROCID", "1"), ("SLURM_JOB_ID", "33")):
         monkeypatch.setenv(name, value)
     assert _run_folder(str(tmp_path), "later", False, ()) == f"{tmp_path}/slurm-33-0"
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_replaced_only_once_a_new_one_starts(jhmdb_like: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(run, jhmdb_like, *QUICK).returncode == 0
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.suffix not in (".log", ".yaml")}
+    ended = train(run, jhmdb_like, *QUICK, "data.batch_size=640")
+    assert "fewer than one batch of 640" in ended.stderr
+    assert train(run, jhmdb_like, *QUICK, "debug=fast").returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert train(run, jhmdb_like, *QUICK, "seed=2").returncode == 0
+    assert all(path.stat().st_mtime_ns > then for path, then in before.items() if path.is_file())
+
+
+def test_a_new_run_does_not_replace_an_interrupted_one_or_other_files(tmp_path: Path) -> None:
+    begun(tmp_path / "stopped", "- seed=1", "running")
+    with pytest.raises(UserError, match=r"has an interrupted run, .* continue it with resume=true"):
+        check_vacant(tmp_path / "stopped")
+    begun(tmp_path / "done", "- seed=1", "finished")
+    check_vacant(tmp_path / "done")
+    (tmp_path / "other" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"is not the folder of a run but has checkpoints"):
+        check_vacant(tmp_path / "other")

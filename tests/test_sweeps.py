@@ -1,6 +1,7 @@
 """Sweeps keep the result of every job through failures, interruptions and resuming."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,8 @@ def test_a_failed_trial_is_recorded_and_ignored(jhmdb_like: Path, tmp_path: Path
     pytest.importorskip("optuna")
     ended = sweep(
         jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweep.dir=found", "hydra.sweeper.n_trials=4",
-        f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db",
-        "model.heads=choice(3,4)", "seed=3",
+        f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db", "hydra.sweeper.sampler.seed=3",
+        "model.heads=choice(3,4)",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     found = rows(tmp_path / "found")
@@ -52,8 +53,8 @@ def test_resume_finishes_a_sweep(jhmdb_like: Path, tmp_path: Path) -> None:
     (folder,) = tmp_path.glob("logs/sweep/*/*")
     first, second = sorted(folder.glob("*-seed1"))
     # As if killed in the second job before its first checkpoint.
-    (second / "checkpoints" / "last.ckpt").unlink()
-    (second / "run.json").unlink()
+    shutil.rmtree(second / "checkpoints")
+    (second / "run.json").write_text('{"state": "running"}')
     before = (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns
     ended = sweep(jhmdb_like, tmp_path, *overrides, "resume=true")
     assert ended.returncode == 0, ended.stderr
@@ -61,6 +62,34 @@ def test_resume_finishes_a_sweep(jhmdb_like: Path, tmp_path: Path) -> None:
     assert "is finished; nothing to resume" in ended.stdout
     assert (first / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before
     assert (second / "checkpoints" / "last.ckpt").exists()
+    assert [row["job"] for row in rows(folder)] == ["0", "1"]  # one row for each job
+
+
+@pytest.mark.slow
+def test_resume_repeats_the_draws_of_a_search_and_keeps_its_finished_jobs(jhmdb_like: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    overrides = ["sweep=mmn_optuna", "hydra.sweeper.n_trials=2", f"paths.log_dir={tmp_path}/logs"]
+    assert sweep(jhmdb_like, tmp_path, *overrides).returncode == 0
+    (folder,) = tmp_path.glob("logs/sweep/*/*")
+    before = rows(folder)
+    ended = sweep(jhmdb_like, tmp_path, *overrides, "resume=true")
+    assert ended.stdout.count("is finished; nothing to resume") == 2
+    assert [path.name for path in tmp_path.glob("logs/sweep/*/*")] == [folder.name]
+    assert [(row["job"], row["value"]) for row in rows(folder)] == [(row["job"], row["value"]) for row in before]
+
+
+@pytest.mark.slow
+def test_a_study_that_is_kept_goes_on_with_other_draws(jhmdb_like: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    study = f"hydra.sweeper.storage=sqlite:///{tmp_path}/study.db"
+    for _ in range(2):
+        ended = sweep(
+            jhmdb_like, tmp_path, "sweep=mmn_optuna", "hydra.sweeper.n_trials=1", study, "resume=true",
+            f"paths.log_dir={tmp_path}/logs",
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+    drawn = {row["overrides"].split()[0] for path in tmp_path.glob("logs/sweep/*/*") for row in rows(path)}
+    assert len(drawn) == 2
 
 
 @pytest.mark.slow

@@ -123,3 +123,46 @@ def test_cuda_graphs_refuse_what_they_cannot_record(
     _check_trainer(cfg)
     with pytest.raises(UserError, match=sentence):
         _check_trainer(OmegaConf.merge(cfg, options))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["+trainer.limit_train_batches=0"], "trainer.limit_train_batches=0 leaves nothing to train"),
+        (["+trainer.max_steps=0"], "trainer.max_steps=0 leaves nothing to train"),
+        (["+trainer.val_check_interval=1000"], "; lower trainer.val_check_interval"),
+        (
+            ["scheduler._target_=torch.optim.lr_scheduler.CosineAnnealingLR"],
+            "must take optimizer, total_steps and epochs",
+        ),
+        (
+            [
+                "+callbacks.more._target_=lightning.pytorch.callbacks.GradientAccumulationScheduler",
+                "+callbacks.more.scheduling={0:1,1:2}",
+            ],
+            "use trainer.accumulate_grad_batches instead",
+        ),
+        (["patience=3", "callbacks=none"], "patience=3 has no effect"),
+    ],
+)
+def test_options_that_cannot_work_end_in_a_sentence(
+    jhmdb_like: Path, tmp_path: Path, overrides: list[str], sentence: str
+) -> None:
+    result = train(tmp_path / "run", jhmdb_like, *QUICK, *overrides)
+    assert result.returncode == 1
+    assert sentence in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_an_epoch_cut_short_shows_no_loss_of_another(jhmdb_like: Path, tmp_path: Path) -> None:
+    """Neither the loss of an earlier epoch, nor the earlier validation of a resumed run."""
+    steps = ("trainer.max_epochs=null", "data.batch_size=8", "scheduler.warmup_epochs=0", "test=false")
+    result = train(tmp_path / "run", jhmdb_like, *steps, "+trainer.max_steps=9")
+    lines = [line for line in result.stdout.splitlines() if line.startswith("epoch ")]
+    assert [line.partition(" · ")[0] for line in lines] == ["epoch 1", "epoch 2"]
+    assert "left" not in lines[1]
+    more = ("+trainer.max_steps=12", "resume=true", "+trainer.check_val_every_n_epoch=5")
+    result = train(tmp_path / "run", jhmdb_like, *steps, *more)
+    assert [line for line in result.stdout.splitlines() if line.startswith("epoch 2")]
+    assert "val/top1" not in result.stdout

@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning as L
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, GradientAccumulationScheduler
 from omegaconf import DictConfig
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
@@ -58,6 +58,11 @@ def build_trainer(cfg: DictConfig, best_epoch: BestEpoch) -> L.Trainer:
     callbacks += [
         instantiate(callback) for name, callback in (cfg.get("callbacks") or {}).items() if name != "best" and callback
     ]
+    if any(isinstance(callback, GradientAccumulationScheduler) for callback in callbacks):
+        raise UserError(
+            "GradientAccumulationScheduler changes the number of steps behind the learning-rate schedule; use "
+            "trainer.accumulate_grad_batches instead."
+        )
     lines = [EpochLog(best_epoch, quiet=on_terminal()), *([ProgressBar()] if on_terminal() else [])]
     callbacks += [Throughput(), *lines]
     callbacks.sort(key=lambda c: isinstance(c, SaveOnSignal))  # last: it saves the state of the others

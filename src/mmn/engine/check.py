@@ -120,10 +120,30 @@ def _check_trainer(cfg: DictConfig) -> None:
         raise UserError("cuda_graphs=true cannot record recompute=true; leave one of them out.")
     if cfg.cuda_graphs and trainer.get("accumulate_grad_batches", 1) != 1:  # each replay overwrites the gradients
         raise UserError("cuda_graphs=true takes one batch per step; leave out trainer.accumulate_grad_batches.")
+    for key in ("max_steps", "limit_train_batches"):
+        if trainer.get(key) == 0:
+            raise UserError(f"trainer.{key}=0 leaves nothing to train; leave it out, or score a checkpoint by eval.py.")
     epochs = trainer.get("max_epochs")
     valid = isinstance(epochs, int) and not isinstance(epochs, bool) and epochs >= 1
     if epochs is not None and not valid and trainer.get("max_steps", -1) == -1:
         raise UserError(f"trainer.max_epochs is {epochs}; it must be an integer of at least 1.")
+
+
+def check_patience(cfg: DictConfig, val_split: str | None) -> None:
+    """Refuse early stopping if nothing is validated."""
+    patience = OmegaConf.select(cfg, "callbacks.best.patience")
+    if patience is None and cfg.patience is not None:
+        raise UserError(f"patience={cfg.patience} has no effect without callbacks.best; use callbacks=early_stopping.")
+    epochs, every = cfg.trainer.get("max_epochs") or math.inf, cfg.trainer.get("check_val_every_n_epoch", 1)
+    if patience is None:
+        return
+    reasons = {
+        "data.train_splits leaves no split for it": val_split is None,
+        "trainer.limit_val_batches=0": cfg.trainer.get("limit_val_batches") == 0,
+        f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}": 0 < epochs < (every or 1),
+    }
+    if reason := next((text for text, holds in reasons.items() if holds), None):
+        raise UserError(f"early stopping needs validation, but {reason}; leave out callbacks=early_stopping.")
 
 
 def _cpu_computes_in_bf16() -> bool:

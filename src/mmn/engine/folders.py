@@ -9,7 +9,10 @@ from omegaconf import OmegaConf
 SWEEP_VARIABLE = "MMN_SWEEP_"
 """Prefix of the environment variables that pass a sweep's folder to its processes."""
 
-_BEFORE_ANY_RESULT = frozenset({".hydra", "config.yaml", "run.json", "multirun.yaml", ".submitit"})
+COMMAND = "command.yaml"
+"""The file in a sweep's folder with the overrides of its command, by which ``resume=true`` finds it."""
+
+_BEFORE_ANY_RESULT = frozenset({".hydra", "config.yaml", "run.json", "multirun.yaml", COMMAND, ".submitit"})
 
 
 def discard_unused() -> None:

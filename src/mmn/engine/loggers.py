@@ -12,14 +12,30 @@ from urllib.parse import urlparse
 
 import wandb
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import instantiate
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.loggers.logger import DummyLogger
+from omegaconf import DictConfig
 
 from mmn.engine.entry import in_sweep
 from mmn.errors import UserError
 from mmn.outside import read_text
 
 log = logging.getLogger(__name__)
+
+
+def build_loggers(cfg: DictConfig, step: int | None) -> list[Logger]:
+    """The run's loggers; if it resumes at ``step``, what it had logged from there on is dropped."""
+    loggers: list[Logger] = []
+    for options in (cfg.get("logger") or {}).values():
+        if not options:
+            continue
+        redone = step is not None and str(options["_target_"]).endswith(".TensorBoardLogger")
+        logger = instantiate(options, **({"purge_step": step} if redone else {}))
+        if step is not None and isinstance(logger, MetricsCsv):
+            logger.resume_from(step)
+        loggers.append(logger)
+    return loggers
 
 
 class MetricsCsv(CSVLogger):

@@ -24,6 +24,7 @@ from mmn.files import write_json
 from mmn.inference.checkpoint import KEY, load_network
 from mmn.inference.weights_only import read_checkpoint
 from mmn.reporting.table import print_metrics
+from mmn.text import counted
 from mmn.training.best import BestEpoch
 from mmn.training.guards import AtomicCheckpoints
 from mmn.training.module import MMNModule
@@ -50,6 +51,7 @@ def report(
         "selected_on": read_state(folder).get("selected_on") if kept else None,
         "epoch": epoch,
         **best_epoch.as_dict(),
+        "validations": best_epoch.validations,
         "last_epoch": {
             "epoch": trainer.current_epoch,
             **{split: compute_metrics(scores) for split, scores in last.items()},
@@ -101,7 +103,9 @@ def _table(result: dict[str, dict[str, float]], found: dict[str, Scores], about:
     title = f"best epoch ({about['epoch']} of {last['epoch']})" if about["selected_on"] else "last epoch"
     table = print_metrics(columns, title)
     if about["selected_on"]:
-        note = f"Selected on {about['selected_on']}, the best of {last['epoch']} epochs, so that value is optimistic."
+        count = about["validations"]
+        of = f"{last['epoch']} epochs" if count == last["epoch"] else counted(count, "validation")
+        note = f"Selected on {about['selected_on']}, the best of {of}, so that value is optimistic."
         print(note)
         table += note + "\n"
     return table

@@ -1,6 +1,7 @@
 """Resuming: settings that differ from the checkpoint's are applied, or rejected if they cannot change."""
 
 import logging
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ _CHOOSING_CLIPS = ("target", "draw_seed", "train_splits", "fold_seed")
 _CHANGEABLE = (
     "patience", "scale_lr", "augmentation", "loss", "optimizer", "scheduler", "data.batch_size", "processes",
     "trainer.max_epochs", "trainer.max_steps", "trainer.precision", "trainer.gradient_clip_val",
-    "trainer.accumulate_grad_batches", "trainer.limit_train_batches", "trainer.limit_val_batches",
+    "trainer.accumulate_grad_batches", "trainer.limit_train_batches",
     "trainer.val_check_interval", "trainer.check_val_every_n_epoch",
 )  # fmt: skip
 """Keys that may change when a run is resumed."""
@@ -57,13 +58,14 @@ _NEEDED = {
 _NEEDS_WHOLE_EPOCH = ("data.batch_size", "processes", "trainer.accumulate_grad_batches", "trainer.limit_train_batches")
 
 
-def run_record(cfg: dict[str, Any], data: SkeletonData, processes: int) -> dict[str, Any]:
+def run_record(cfg: dict[str, Any], data: SkeletonData, processes: int, val_split: str | None) -> dict[str, Any]:
     """The settings of a run, as plain values to keep in its checkpoints."""
     config = {part: cfg[part] for part in _PARTS if part in cfg}
     averaged = (cfg.get("callbacks") or {}).get("ema")  # the only callback that affects the weights
     config["callbacks"] = {"ema": averaged} if averaged else {}
     config["patience"] = ((cfg.get("callbacks") or {}).get("best") or {}).get("patience")
-    return {"config": config, "data": digest(data, ["train"]), "processes": processes}
+    validation = val_split and [val_split, digest(data, [val_split])]
+    return {"config": config, "data": digest(data, ["train"]), "validation": validation, "processes": processes}
 
 
 def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], str]:
@@ -93,7 +95,8 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     epoch, batch = saved["place"]
     changed = dict(_differences(saved, record))
     for key, (before, now) in changed.items():
-        if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or key.endswith("_target_"):
+        kind = key.endswith("_target_") and not key.startswith("augmentation.")
+        if not _is_under(key, _CHANGEABLE) or _is_under(key, _FIXED) or kind:
             raise UserError(
                 f"{key} is {_shown(now)}, but the run of {path} has {_shown(before)}, which resuming cannot change: "
                 f"{_advice(key, before)}, or start from its weights with init_from=."
@@ -109,6 +112,13 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
         raise UserError(
             f"{path} was not trained on these clips of {record['config']['data']['path']}; set "
             f"{' and '.join(set_to) or 'data.path to its own file'}, or start from its weights with init_from=."
+        )
+    if "validation" in saved and saved["validation"] != record["validation"]:  # not in earlier versions
+        splits = [one and one[0] for one in (saved["validation"], record["validation"])]
+        before, now = (f"split {split}" if split else "no clips" for split in splits)
+        raise UserError(
+            f"the run of {path} was validated on other clips ({before}, now {now}), which does not compare: "
+            "restore them, or start from its weights with init_from=."
         )
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
@@ -175,7 +185,8 @@ def resume_position(resume: Path, record: dict[str, Any], trainer: L.Trainer, fo
     """Epochs and batches done by the run to resume; None if it is already finished."""
     own = is_in_run(resume, folder)
     (epoch, batch), changed = check_resume(resume, record)
-    over = trainer.max_epochs is not None and 0 <= trainer.max_epochs <= epoch
+    asked = trainer.max_epochs if trainer.max_epochs is not None and trainer.max_epochs >= 0 else math.inf
+    over = asked <= epoch
     if own and is_finished(folder):
         if not changed:
             return None
@@ -183,10 +194,10 @@ def resume_position(resume: Path, record: dict[str, Any], trainer: L.Trainer, fo
             raise UserError(
                 f"{folder} is finished and cannot change to {changed}; start another run, or raise trainer.max_epochs."
             )
-    if over and not own:
+    if (over and not own) or asked < epoch + (batch > 0):
         raise UserError(
-            f"nothing is left to train: {resume} is at epoch {epoch} of {trainer.max_epochs}; raise "
-            "trainer.max_epochs, or start from its weights with init_from=."
+            f"nothing is left to train: {resume} is {f'in epoch {epoch + 1}' if batch else f'at epoch {epoch}'} of "
+            f"{trainer.max_epochs}; raise trainer.max_epochs, or start from its weights with init_from=."
         )
     log.info("resuming %s in epoch %d%s", folder if own else resume, epoch + 1, f", with {changed}" if changed else "")
     return epoch, batch

@@ -9,7 +9,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from mmn.engine.folders import SWEEP_VARIABLE
+from mmn.engine.folders import COMMAND, SWEEP_VARIABLE
 from mmn.engine.run_lock import is_held, refuse_held
 from mmn.engine.run_state import FILE, is_finished, is_interrupted
 from mmn.errors import UserError
@@ -27,8 +27,18 @@ def run_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
 
 
 def sweep_folder(base: str, now: str, resume: bool, *, _root_: Any) -> str:
-    """The same for a sweep, whose jobs have subfolders in it."""
-    return _sweep_folder(base, now, bool(resume), tuple(_root_.hydra.overrides.task))
+    """The same for a sweep, whose jobs have subfolders in it.
+
+    Optuna repeats a sweep's draws, so that its finished jobs only report their values; a study kept in a
+    ``storage`` goes on in a new folder.
+    """
+    continued = _root_.hydra.sweeper.get("storage") is not None
+    return _sweep_folder(base, now, bool(resume) and not continued, tuple(_root_.hydra.overrides.task))
+
+
+def sampler_seed(storage: str | None, seed: int) -> int | None:
+    """The seed of an Optuna sampler; None for a study kept in a ``storage``, which would get the same draws again."""
+    return None if storage else seed
 
 
 def hydra_subdir(name: str, *, _root_: Any) -> str:
@@ -80,8 +90,11 @@ def _sweep_folder(base: str, now: str, resume: bool, overrides: tuple[str, ...])
     # A launcher's processes resolve this again, with a job's overrides; they inherit the sweep's folder instead.
     variable = f"{SWEEP_VARIABLE}{zlib.crc32(f'{base} {now}'.encode()):x}"
     if variable not in os.environ:
-        found = next(_by_command(base, overrides, _sweeps_overrides), None) if resume else None
-        os.environ[variable] = str(found or exclusive_folder(base, now))
+        found = next(_by_command(base, overrides, lambda folder: folder / COMMAND), None) if resume else None
+        if found is None:
+            found = exclusive_folder(base, now)
+            (found / COMMAND).write_text(OmegaConf.to_yaml(list(overrides)))
+        os.environ[variable] = str(found)
     return os.environ[variable]
 
 
@@ -121,11 +134,9 @@ def _by_command(base: str, overrides: Any, where: Callable[[Path], Path]) -> Ite
     for folder in sorted(Path(base).glob("*/"), key=_last_change, reverse=True):
         record = where(folder)
         try:
-            content = read_yaml(record)
-            content = content["hydra"]["overrides"]["task"] if isinstance(content, dict) else content
-            if command(content) == wanted:
+            if command(read_yaml(record)) == wanted:
                 yield folder
-        except (UserError, TypeError, KeyError, AttributeError):
+        except (UserError, TypeError, AttributeError):
             continue  # not a run folder, or damaged
 
 
@@ -134,10 +145,6 @@ def _last_change(folder: Path) -> float:
         return folder.stat().st_mtime
     except OSError:  # removed by another process
         return 0.0
-
-
-def _sweeps_overrides(folder: Path) -> Path:
-    return folder / "multirun.yaml"
 
 
 def _launcher_job() -> str | None:
@@ -154,3 +161,4 @@ OmegaConf.register_new_resolver("hydra_subdir", hydra_subdir, replace=True)
 OmegaConf.register_new_resolver("evaluation_subdir", evaluation_subdir, replace=True)
 OmegaConf.register_new_resolver("run_folder", run_folder, replace=True)
 OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
+OmegaConf.register_new_resolver("sampler_seed", sampler_seed, replace=True)

@@ -9,6 +9,7 @@ from mmn.files import write_json
 from mmn.outside import read_json
 
 FILE = "run.json"
+_WRITTEN = ("config.yaml", "metrics.json", "metrics.csv", "curves.png", "wandb_id", "nonfinite_batch.pt")
 
 
 def read_state(folder: Path) -> dict[str, Any]:
@@ -40,9 +41,25 @@ def last_checkpoint(folder: Path) -> Path:
     return folder / "checkpoints" / "last.ckpt"
 
 
+def check_vacant(folder: Path) -> None:
+    """Check that a new run in ``folder`` replaces at most a finished one.
+
+    Raises:
+        UserError: the folder has an interrupted run, or files of the same names that no run wrote.
+    """
+    if is_interrupted(folder):
+        raise UserError(
+            f"{folder} has an interrupted run, which a new one would replace: continue it with resume=true, give "
+            "another hydra.run.dir, or delete the folder."
+        )
+    foreign = [name for name in (*_WRITTEN, "checkpoints") if (folder / name).exists()]
+    if foreign and not (folder / FILE).exists():
+        raise UserError(f"{folder} is not the folder of a run but has {foreign[0]}; give another hydra.run.dir.")
+
+
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in the folder of a new one."""
-    for name in (FILE, "metrics.json", "metrics.csv", "curves.png", "config.yaml", "wandb_id", "nonfinite_batch.pt"):
+    for name in (FILE, *_WRITTEN):
         (folder / name).unlink(missing_ok=True)
     for scores in folder.glob("scores_*.h5"):
         scores.unlink()

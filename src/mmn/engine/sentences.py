@@ -64,6 +64,8 @@ def _sentence(error: BaseException, config: Path | None) -> str | None:
         return _config_sentence(error, config)
     if isinstance(error, OSError):
         return _file_sentence(error)
+    if isinstance(error, ValueError) and "`val_check_interval`" in str(error):  # Lightning's
+        return f"{_first_sentence(error)}; lower trainer.val_check_interval."
     if isinstance(error, ValueError) and "No trials are completed yet" in str(error):  # Optuna's
         return "no trial of this sweep returned a value; see results.csv in its folder for each trial's error."
     if isinstance(error, RuntimeError) and "DataLoader worker" in str(error):

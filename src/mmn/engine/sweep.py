@@ -2,6 +2,7 @@
 
 import csv
 import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +13,14 @@ from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.entry import in_sweep
 from mmn.engine.sentences import sentence_of
 from mmn.errors import UserError
+from mmn.files import replacing
 
 FILE = "results.csv"
 COLUMNS = ("job", "folder", "value", "overrides", "error")
 
 
 def run_and_record(cfg: DictConfig, job: Callable[[], float | None]) -> float | None:
-    """Run the job and return its value; in a sweep, append it to ``results.csv`` in the sweep's folder.
+    """Run the job and return its value; in a sweep, record it in ``results.csv`` in the sweep's folder.
 
     A failed job is recorded with its error, so that the sweep's results are not lost with it.
     """
@@ -31,9 +33,9 @@ def run_and_record(cfg: DictConfig, job: Callable[[], float | None]) -> float | 
                 f"{cfg.optimized_metric} was never measured, so this job has no result; validate at least once."
             )
     except Exception as error:
-        _append(cfg, None, sentence_of(error) or f"{type(error).__name__}: {error}")
+        _record(cfg, None, sentence_of(error) or f"{type(error).__name__}: {error}")
         raise
-    _append(cfg, value, "")
+    _record(cfg, value, "")
     return value
 
 
@@ -57,15 +59,20 @@ def refuse_selection_on_test(cfg: DictConfig, datamodule: SkeletonDataModule) ->
         )
 
 
-def _append(cfg: DictConfig, value: float | None, error: str) -> None:
+def _record(cfg: DictConfig, value: float | None, error: str) -> None:
     hydra = HydraConfig.get()
-    path = Path(hydra.sweep.dir) / FILE
+    path, folder = Path(hydra.sweep.dir) / FILE, Path(cfg.paths.output_dir).name
+    overrides = " ".join(o for o in hydra.overrides.task if not o.startswith("hydra."))
+    row = [str(hydra.job.num), folder, "" if value is None else str(value), overrides, error]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", newline="", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # jobs may run in parallel
-        rows = csv.writer(file)
-        if path.stat().st_size == 0:
-            rows.writerow(COLUMNS)
-        overrides = " ".join(o for o in hydra.overrides.task if not o.startswith("hydra."))
-        folder = Path(cfg.paths.output_dir).name
-        rows.writerow([hydra.job.num, folder, "" if value is None else value, overrides, error])
+    lock = os.open(path.with_name(".results.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # jobs may run in parallel
+        rows = []
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [old for old in list(csv.reader(file))[1:] if old[:2] != row[:2]]  # of the job before it resumed
+        with replacing(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([COLUMNS, *rows, row])
+    finally:
+        os.close(lock)

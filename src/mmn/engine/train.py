@@ -5,22 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from hydra.utils import instantiate
 from lightning.pytorch.callbacks import WeightAveraging
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
 from mmn.data.pipeline.datamodule import SkeletonDataModule
 from mmn.engine.build import build_best_epoch, build_datamodule, build_module, build_trainer
-from mmn.engine.check import check_config
+from mmn.engine.check import check_config, check_patience
 from mmn.engine.data_warnings import warn_of
 from mmn.engine.folders import discard_unused
-from mmn.engine.loggers import MetricsCsv, WandbRun
+from mmn.engine.loggers import WandbRun, build_loggers
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.results import report
 from mmn.engine.resume import checkpoint_to_resume, is_in_run, resume_position, run_record
 from mmn.engine.run_lock import held
-from mmn.engine.run_state import clear, read_state, write_state
+from mmn.engine.run_state import check_vacant, clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.start import begin, take_over_settings
 from mmn.engine.sweep import refuse_selection_on_test, run_and_record
@@ -62,8 +61,10 @@ def _train(cfg: DictConfig) -> float | None:
     datamodule = build_datamodule(cfg)
     datamodule.setup("fit")
     refuse_selection_on_test(cfg, datamodule)
+    check_patience(cfg, datamodule.val_split)
     best_epoch = build_best_epoch(cfg)
     trainer = build_trainer(cfg, best_epoch)
+    datamodule.check_batch(trainer.world_size)
     if trainer.is_global_zero:
         warn_of(datamodule.data)
     with held(folder, trainer.is_global_zero):
@@ -76,7 +77,7 @@ def _train(cfg: DictConfig) -> float | None:
 def _run(
     cfg: DictConfig, folder: Path, datamodule: SkeletonDataModule, trainer: L.Trainer, best_epoch: BestEpoch
 ) -> float | None:
-    record = run_record(_plain(cfg), datamodule.data, trainer.world_size)
+    record = run_record(_plain(cfg), datamodule.data, trainer.world_size, datamodule.val_split)
     resume = checkpoint_to_resume(cfg, folder)
     if resume is not None:
         place = resume_position(resume, record, trainer, folder)
@@ -88,11 +89,14 @@ def _run(
         log.info("no interrupted run of this command; starting one")
     module = build_module(cfg, datamodule, record)
     module.resumed_at = datamodule.place if resume else None
+    starts_anew = resume is None or not is_in_run(resume, folder)
+    if starts_anew and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        check_vacant(folder)
     if resume is None and cfg.init_from is not None and is_in_run(Path(cfg.init_from), folder):
         raise UserError(f"init_from={cfg.init_from} is in this run's folder, which is cleared; move it elsewhere.")
     start = begin(cfg, module, resume)
-    if trainer.is_global_zero:
-        if resume is None or not is_in_run(resume, folder):
+    if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+        if starts_anew:
             clear(folder)
         val_split = datamodule.val_split
         selected_on = val_split and f"{val_split}/{cfg.optimized_metric.partition('/')[2]}"
@@ -101,7 +105,8 @@ def _run(
         OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     loggers: list[Logger] = []
     if not trainer.fast_dev_run:  # type: ignore[attr-defined]
-        loggers = [instantiate(logger) for logger in (cfg.get("logger") or {}).values() if logger]
+        step = read_checkpoint(resume)["global_step"] if resume and trainer.is_global_zero else None
+        loggers = build_loggers(cfg, step)
     trainer.loggers = loggers
     try:
         return _fit(cfg, trainer, module, datamodule, best_epoch, resume)
@@ -118,8 +123,6 @@ def _fit(
     folder = Path(cfg.paths.output_dir)
     parameters = sum(parameter.numel() for parameter in module.network.parameters())
     for logger in trainer.loggers:
-        if resume and isinstance(logger, MetricsCsv) and trainer.is_global_zero:
-            logger.resume_from(read_checkpoint(resume)["global_step"])
         logger.log_hyperparams({**_plain(cfg), "parameters": parameters, "provenance": provenance()})
     if trainer.is_global_zero:
         log.info("%s parameters, %s clips; run folder %s", f"{parameters:,}", datamodule.modality.name, folder)

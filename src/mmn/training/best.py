@@ -44,6 +44,7 @@ class BestEpoch(Callback):
         if patience is not None and patience < 1:
             raise ValueError(f"patience is {patience}; it is a number of validations, or null")
         self.patience, self.without_new_best = patience, 0
+        self.validations = 0
         self.path, self.monitor = None if path is None else Path(path), monitor
         self.sign = -1.0 if monitor.rpartition("/")[2] in LOWER_IS_BETTER else 1.0
         self.best: Validation | None = None
@@ -65,8 +66,10 @@ class BestEpoch(Callback):
             trainer.current_epoch + 1,
             trainer.global_step,
         )
+        self.validations += 1
         self.without_new_best += 1
-        if self.best is None or self._rank(self.latest) > self._rank(self.best):
+        again = self.latest == self.best  # resumed after a kill between best.ckpt and last.ckpt
+        if self.best is None or again or self._rank(self.latest) > self._rank(self.best):
             self.best, self.without_new_best = self.latest, 0
             if self.path is not None and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 trainer.save_checkpoint(self.path)
@@ -115,10 +118,10 @@ class BestEpoch(Callback):
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """The best so far and the latest as plain numbers, and the validations since the best."""
+        """The best so far and the latest as plain numbers, the number of validations, and those since the best."""
         validations = {"best": self.best, "latest": self.latest}
         kept = {name: list(one) if one else None for name, one in validations.items()}
-        return {**kept, "without_new_best": self.without_new_best}
+        return {**kept, "validations": self.validations, "without_new_best": self.without_new_best}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The inverse of ``state_dict``."""
@@ -126,6 +129,7 @@ class BestEpoch(Callback):
         latest = state_dict.get("latest")  # checkpoints of earlier versions have none
         self.latest = Validation(*latest) if latest else None
         self.without_new_best = state_dict.get("without_new_best", 0)
+        self.validations = state_dict.get("validations", 0)
 
 
 def _saved_best(path: Path) -> Validation | None:

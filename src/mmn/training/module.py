@@ -164,7 +164,13 @@ class MMNModule(L.LightningModule):
                 group["lr"] *= clips * self.trainer.accumulate_grad_batches / self.reference_batch
         self.trainer.fit_loop.setup_data()  # with max_steps and no max_epochs, Lightning has not counted batches yet
         total = int(self.trainer.estimated_stepping_batches)
-        scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
+        try:
+            scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
+        except TypeError as error:
+            raise UserError(
+                f"scheduler cannot be created: it must take optimizer, total_steps and epochs besides its own options "
+                f"({str(error).rstrip('.')}); correct configs/scheduler."
+            ) from error
         self._requested = [
             {k: v for k, v in group.items() if k not in ("params", "lr")} for group in optimizer.param_groups
         ]
@@ -207,6 +213,9 @@ class MMNModule(L.LightningModule):
         progress: Any = self.trainer.fit_loop.epoch_loop.batch_progress.current
         over = progress.processed >= self.trainer.num_training_batches
         place = [self.current_epoch + over, 0 if over else progress.processed]
+        if not over and progress.processed:  # an epoch that max_steps or max_time ended counts as done; go on in it
+            for count in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+                count["processed"] = min(count["processed"], count["started"] - 1)
         checkpoint[KEY] = {
             "stream": self.stream.as_dict(),
             "run": {**self.record, "place": place, "steps_per_epoch": self.steps_per_epoch},

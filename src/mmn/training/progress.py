@@ -1,6 +1,7 @@
 """Training progress: a live bar on a terminal, and one log line per epoch."""
 
 import logging
+import math
 import sys
 import time
 from typing import Any
@@ -75,6 +76,7 @@ class EpochLog(Callback):
         """Start the clocks; a resumed run may start mid-epoch."""
         self._started = time.monotonic()
         self._since = self._started, trainer.global_step
+        self._logged = self.best_epoch.latest  # that of an epoch before a resumed run's first
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Start the epoch's clock."""
@@ -85,8 +87,10 @@ class EpochLog(Callback):
         """Log the line; metrics of an earlier validation are not repeated."""
         metrics, latest, best = trainer.callback_metrics, self.best_epoch.latest, self.best_epoch.best
         epoch = trainer.current_epoch + 1
-        parts = [f"epoch {epoch}/{trainer.max_epochs}"]
-        if "train/loss" in metrics:
+        bounded = (trainer.max_epochs or -1) > 0
+        parts = [f"epoch {epoch}/{trainer.max_epochs}" if bounded else f"epoch {epoch}"]
+        means: Any = pl_module.epoch_means
+        if "train/loss" in metrics and not means.totals:  # else the epoch was cut short, and this is an older one's
             parts.append(f"train loss {float(metrics['train/loss']):.4f}")
         if latest is not None and best is not None and latest is not self._logged:
             if "val/loss" in metrics:
@@ -96,7 +100,7 @@ class EpochLog(Callback):
         parts.append(f"{time.monotonic() - self._started:.1f} s")
         if "clips/s" in metrics:
             parts.append(f"{float(metrics['clips/s']):.0f} clips/s")
-        if epoch != trainer.max_epochs and (left := remaining(trainer, *self._since)) is not None:
+        if (left := remaining(trainer, *self._since)) is not None:
             parts.append(f"{left} left")
         log_line(" · ".join(parts), quiet=self.quiet)
 
@@ -113,11 +117,11 @@ def log_line(text: str, quiet: bool = False) -> None:
 
 
 def remaining(trainer: L.Trainer, since: float, first_step: int) -> str | None:
-    """Estimated time left, at the pace since ``first_step``; None before the first step is done."""
+    """Estimated time left, at the pace since ``first_step``; None before the first step is done and after the last."""
     done = trainer.global_step - first_step
-    if done < 1 or not trainer.max_epochs:
+    total = trainer.estimated_stepping_batches
+    if done < 1 or total == math.inf or trainer.global_step >= total:
         return None
-    total = -(-int(trainer.num_training_batches) // trainer.accumulate_grad_batches) * trainer.max_epochs
-    seconds = (time.monotonic() - since) / done * max(total - trainer.global_step, 0)
+    seconds = (time.monotonic() - since) / done * (total - trainer.global_step)
     minutes = round(seconds / 60)
     return f"{seconds:.0f} s" if seconds < 90 else f"{minutes} min" if minutes < 90 else f"{seconds / 3600:.1f} h"

@@ -1,7 +1,8 @@
 """Arrays that stay in their HDF5 file until a slice is read."""
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from mmn.errors import UserError
 from mmn.hdf5.hashes import hashes_of, read_rows
 from mmn.hdf5.reading import state
+
+log = logging.getLogger(__name__)
 
 
 class LazyArray:
@@ -84,6 +87,14 @@ class LazyDataset(LazyArray):
 
 
 Frames = LazyArray | NDArray[Any]
+
+
+def log_lazy_reading(arrays: Iterable[Frames], path: Path, limit_gb: float) -> None:
+    """Say that arrays of a file, if any, are read from it batch by batch, as they take more than ``limit_gb``."""
+    lazy = [4 * array.size for array in arrays if isinstance(array, LazyArray)]
+    if lazy:
+        text = "%s takes %.3g GB, more than data.memory_limit_gb=%g, and is read from the file batch by batch"
+        log.info(text, path, sum(lazy) / 1e9, limit_gb)
 
 
 class LazySpans(LazyArray):

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
+from mmn.data.format.lazy import log_lazy_reading
 from mmn.data.format.skeletons import SkeletonData
 from mmn.data.pipeline.augment import Augmentation
 from mmn.data.pipeline.augment_joints import mirrored_share
@@ -123,7 +123,7 @@ class SkeletonDataModule(L.LightningDataModule):
             self._data = self.view.apply(data, str(self.path))
             for difference in differences(data, self._data):
                 log.info("%s: %s", self.path, difference)
-            _log_lazy_reading(self._data, self.path, self.memory_limit_gb)
+            log_lazy_reading([split.keypoints for split in self._data.splits.values()], self.path, self.memory_limit_gb)
         return self._data
 
     @property
@@ -180,6 +180,14 @@ class SkeletonDataModule(L.LightningDataModule):
         labels, count = self._clips("train").labels, self.max_train_clips
         return torch.arange(len(labels)) if count is None else nested_subset(labels, count, self.seed)
 
+    def check_batch(self, processes: int) -> None:
+        """Check that there are clips for one batch of every process."""
+        if (count := len(self.training_clips)) < self.batch_size * processes:
+            raise UserError(
+                f"{self.path} has {count} training clips, fewer than one batch of {self.batch_size} on {processes} "
+                "processes; lower data.batch_size."
+            )
+
     @property
     def shown_per_class(self) -> Tensor:
         """Clips of each class that an epoch of training shows ``(K,)``, on average, counted after augmentation."""
@@ -192,10 +200,9 @@ class SkeletonDataModule(L.LightningDataModule):
 
     def _fetcher(self, split: str, random: RandomDraws | None) -> ClipFetcher:
         """A fetcher on the split's store, which all its fetchers share."""
-        key = (split, self._device)
-        fetcher = ClipFetcher(
-            self._clips(split), self.data.layout, self.preprocessing, random, self._device, self._stores.get(key)
-        )
+        clips, key = self._clips(split), (split, self._device)
+        stored = self._stores.get(key)
+        fetcher = ClipFetcher(clips, self.data.layout, self.preprocessing, random, self._device, stored)
         self._stores[key] = fetcher.store
         return fetcher
 
@@ -215,11 +222,8 @@ class SkeletonDataModule(L.LightningDataModule):
         random = RandomDraws(self.seed, self.augmentation, classes=self.data.classes)
         fetcher = self._fetcher(split, random if training else view)
         world_size, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
-        if training and len(indices) < self.batch_size * world_size:
-            raise UserError(
-                f"{self.path} has {len(indices)} training clips, fewer than one batch of {self.batch_size} "
-                f"on {world_size} processes; lower data.batch_size."
-            )
+        if training:
+            self.check_batch(world_size)
         weights = balanced(clips.labels[indices], self.balance) if training and self.balance else None
         sampler = BatchSampler(indices, self.batch_size, self.seed if training else None, rank, world_size, weights)
         return DataLoader(
@@ -241,10 +245,3 @@ class SkeletonDataModule(L.LightningDataModule):
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """The validation clips, if any."""
         return [] if self.val_split is None else self.loader(self.val_split)
-
-
-def _log_lazy_reading(data: SkeletonData, path: Path, limit_gb: float) -> None:
-    clips = [split for split in data.splits.values() if not isinstance(split.keypoints, np.ndarray)]
-    if clips:
-        text = "%s takes %.3g GB, more than data.memory_limit_gb=%g, and is read from the file batch by batch"
-        log.info(text, path, sum(4 * split.keypoints.size for split in clips) / 1e9, limit_gb)
