@@ -74,7 +74,13 @@ def test_animations_are_written_as_mp4(jhmdb_like: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("names", "output", "sentence"),
-    [(["nobody"], "x.gif", "has 0 clips called nobody"), (["val0001"], "x.png", "animations are written as .gif")],
+    [
+        (["nobody"], "x.gif", "has 0 clips called nobody"),
+        (["val0001"], "x.png", "animations are written as .gif"),
+        (["--fps=0", "val0001"], "x.gif", "--fps is 0; use 1 or more"),
+        (["--window=9", "val0001"], "x.gif", "--window is for --checkpoint; give both"),
+        (["--epochs=9", "val0001"], "x.gif", "--epochs is for --augmentation; give both"),
+    ],
 )
 def test_invalid_animations_are_refused(jhmdb_like: Path, tmp_path: Path, names, output, sentence) -> None:
     with pytest.raises(SystemExit, match=sentence):

@@ -174,6 +174,16 @@ def test_nobody_in_view_and_empty_lines_do_not_end_a_stream(
     assert "line 5 of the stream" in done.stderr
 
 
+def test_nothing_is_recognised_once_nobody_is_in_view(small: SkeletonData, small_checkpoint: Path) -> None:
+    stream, clip = mmn.Predictor(small_checkpoint).stream(window=8), small.splits["test"].clip(0)[:20]
+    nobody = np.full_like(clip[0], np.nan)
+    for frame in clip[:9]:
+        stream(frame.tolist())
+    assert [stream(nobody) is None for _ in range(9)] == [False] * 4 + [True] * 5
+    found = [stream(frame) for frame in clip[9:12]][-1]  # only of the frames since the return
+    np.testing.assert_allclose(found, mmn.Predictor(small_checkpoint)([clip[9:12].tolist()])[0], atol=1e-5)
+
+
 def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_path: Path, monkeypatch) -> None:
     frames = small.splits["test"].clip(0)[:1].tolist()
     best = run / "checkpoints" / "best.ckpt"
@@ -200,6 +210,8 @@ def test_unlikely_frames_are_none_of_these(run: Path, small: SkeletonData, tmp_p
         (["[[1, 2]]"], ("--output", "p.csv"), "leave --output out"),
         (["[[1, 2]]"], ("--segments", "p.csv"), "leave --segments out"),
         (["[[1, 2]]"], ("other.npz",), "leave the other sources out"),
+        (["[[1, 2]]"], ("--stride", "5"), "--stride does not apply to frames on stdin"),
+        (["[[1, 2]]"], ("--zeros", "keep"), "--zeros does not apply to frames on stdin"),
         (["[[1, 2]]"], ("--window", "0"), "a window of 0 frames"),
     ],
 )

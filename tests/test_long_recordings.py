@@ -78,3 +78,33 @@ def test_progress_is_reported_within_a_long_recording(small: SkeletonData, small
     list(predict.segments_of(Predictor(small_checkpoint), recording, predict.Sliding(8, 2), frames.append))
     assert len(frames) > 1
     assert sum(frames) == pytest.approx(len(clip), abs=8)
+
+
+def test_a_short_failure_of_the_pose_estimator_does_not_cut_an_action(
+    small: SkeletonData, small_checkpoint: Path, tmp_path: Path
+) -> None:
+    clip = np.concatenate([small.splits["test"].clip(i) for i in range(9)])[:150]
+    predictor = Predictor(small_checkpoint)
+    clip[60] = clip[100:105] = np.nan  # half a second is 5 frames
+    np.savez(tmp_path / "r.npz", r=clip)
+    recording = predict.read_recordings(tmp_path / "r.npz", predictor, fps=10.0)
+    [(_, found)] = predict.segments_of(predictor, recording, predict.Sliding(8, 2, 0.01))
+    whole = replace(recording, clips=replace(recording.clips, filled=None))
+    assert [(_, found)] == list(predict.segments_of(predictor, whole, predict.Sliding(8, 2, 0.01)))
+
+
+def test_the_result_of_another_frame_rate_is_not_resumed(small: SkeletonData, small_checkpoint, tmp_path: Path) -> None:
+    np.savez(tmp_path / "r.npz", r=small.splits["test"].clip(0))
+    read = [predict.read_recordings(tmp_path / "r.npz", Predictor(small_checkpoint), fps=fps) for fps in (25.0, 50.0)]
+    assert read[0].identities() != read[1].identities()
+    later = replace(read[0], frames=[read[0].frames[0] + 1])
+    assert read[0].identities() != later.identities()
+
+
+def test_classes_and_recordings_without_a_prediction_are_named(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("name,start,end,class,probability\nr,1,2,a,1\n")
+    (tmp_path / "t.csv").write_text("name,start,end,class\nr,1,2,a\ns,1,2,b\n")
+    done = mmn(tmp_path, "score-segments", "p.csv", "t.csv")
+    assert done.stderr.splitlines() == [
+        "no segment is predicted for 1 recording: s", "no segment is predicted for 1 class: b"
+    ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Custom networks, losses, augmentations and readers outside ``src/`` train and are evaluated unchanged."""
 
+import csv
 import json
 from pathlib import Path
 from typing import NamedTuple
@@ -78,6 +79,21 @@ def test_evaluation_loads_a_custom_network_only_if_named(own_run: OwnRun, tmp_pa
     assert named.returncode == 0, named.stderr
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert metrics["test"] == json.loads((own_run.folder / "metrics.json").read_text())["test"]
+
+
+def test_the_mmn_command_loads_a_custom_network_only_if_named(
+    own_run: OwnRun, jhmdb_like: Path, tmp_path: Path
+) -> None:
+    options = "predict", str(own_run.checkpoint), str(jhmdb_like), "--split", "test", "--output", "p.csv", "--top", "1"
+    unnamed = in_process("mmn", *options, cwd=tmp_path)
+    assert f"add model._target_={own_run.target} to train.py and eval.py, --network {own_run.target}" in unnamed.stderr
+    wrong = in_process("mmn", *options, "--network", "nowhere.Network", cwd=tmp_path)
+    assert "--network nowhere.Network cannot be imported" in wrong.stderr
+    named = in_process("mmn", *options, "--network", own_run.target, cwd=tmp_path)
+    assert named.returncode == 0, named.stderr
+    expected = read_scores(own_run.folder / "scores_test.h5").logits.argmax(axis=1)
+    found = [int(row["index"]) for row in csv.DictReader((tmp_path / "p.csv").open())]
+    assert found == expected.tolist()
 
 
 def test_a_run_of_a_custom_network_is_reported(own_run: OwnRun) -> None:

@@ -146,6 +146,10 @@ def test_clips_with_the_same_name_are_renamed(small_checkpoint: Path, small: Ske
         (["few.npz", "--output", "few.npz/p.csv"], "few.npz/p.csv.unfinished cannot be written"),
         (["few.npz", "table.csv", "--output", "table.csv"], "table.csv is one of the sources"),
         (["few.npz", "--top", "0"], "--top is 0"),
+        (["few.npz", "--max-gap", "-5"], "--max-gap is -5"),
+        (["small.h5", "--layout", "coco17"], "small.h5 was written by mmn and is read as it is; leave out --layout"),
+        (["small.h5", "--zeros", "keep", "--missing", "refuse"], "leave out --missing and --zeros"),
+        (["FEW.NPZ"], "FEW.NPZ has .NPZ files; rename them to .npz"),
     ],
 )
 def test_user_errors_are_one_sentence(
@@ -157,6 +161,7 @@ def test_user_errors_are_one_sentence(
     np.savez(tmp_path / "deep.npz", clip=rng.normal(size=(9, 15, 3)))
     write_data(tmp_path / "small.h5", replace(small, splits={"test": small.splits["test"]}))
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "FEW.NPZ").write_bytes((tmp_path / "few.npz").read_bytes())
     (tmp_path / "table.csv").write_text("kept")
     done = predict(tmp_path, small_checkpoint, *arguments)
     assert done.returncode == 1

@@ -161,7 +161,8 @@ def test_finished_recordings_are_skipped(
     assert (done.returncode, seen) == (0, ["r2"])
     after = (tmp_path / "s.csv").read_text()
     assert after.startswith(before)
-    assert done.stdout == f"s.csv: {len(after.splitlines()) - 1} segments of 3 recordings\n"
+    windows = "by windows of 8 frames (0.3 s at 30 frames per second)"
+    assert done.stdout == f"s.csv: {len(after.splitlines()) - 1} segments of 3 recordings, {windows}\n"
 
 
 def test_the_window_is_as_long_as_the_training_clips(run: Path, small: SkeletonData, small_checkpoint: Path) -> None:
@@ -212,6 +213,8 @@ def test_elan_files_are_read_back(tmp_path: Path) -> None:
         (["--segments", "s.csv", "--fps", "0"], "--fps is 0"),
         (["--segments", "s.csv", "--background", "nobody"], "--background is nobody, which is not a class"),
         (["other.npz", "--fps", "30", "--segments", "s.vtt"], "s.vtt can hold only one recording"),
+        (["--window", "60"], "--window is for long recordings"),
+        (["--stride", "8"], "--stride is for long recordings"),
     ],
 )
 def test_invalid_segment_requests_end_in_one_sentence(
@@ -232,6 +235,7 @@ def test_invalid_segment_requests_end_in_one_sentence(
         ("name,start,end,class,probability\nr,2,1,a,1", "name,start,end,class\nr,1,2,a", "line 2: a segment from 2"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\nr,1,2,", "line 2 has no class"),
         ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\n", "there are no true segments"),
+        ("name,start,end,class,probability\nr,1,2,a,1", "name,start,end,label\nr.mp4,1,2,a", "no recording in common"),
     ],
 )
 def test_invalid_segment_tables_end_in_one_sentence(tmp_path: Path, predicted: str, true: str, sentence: str) -> None:

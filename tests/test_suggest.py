@@ -129,7 +129,8 @@ def test_labels_that_the_network_contradicts_are_suggested_for_checking(
     assert all(row["label"] != row["likeliest"] == small.classes.names[3] for row in checked)
     other = replace(small, classes=replace(small.classes, names=["other", *small.classes.names[1:]]))
     write_data(contradicted / "other.h5", other)
-    assert suggest(contradicted, best, "other.h5", "--output", "l.csv", "--checks", 999).returncode == 0
+    again = best, "other.h5", "--output", "l.csv", "--checks", 999, "--overwrite"
+    assert suggest(contradicted, *again).returncode == 0
     checked = [row for row in rows(contradicted / "l.csv") if row["why"] == "check"]
     assert len(checked) == 2 * 2 * 12  # nor those of the class that it does not know
 
@@ -223,14 +224,19 @@ def test_a_cell_is_read_as_it_was_written(text: str) -> None:
         (["f.h5", "--output", "l.txt"], "l.txt must end in .csv"),
         (["f.h5", "--output", "l.csv", "--count", "0"], "--count is 0"),
         (["whole.h5", "--output", "l.csv"], "whole.h5 has no unlabelled clips"),
+        (["f.h5", "--output", "l.csv", "--page", "l.csv"], "--output and --page are both l.csv"),
+        (["f.h5", "--output", "filled.csv"], "filled.csv has a label for test0000 that f.h5 lacks"),
+        (["f.h5", "--output", "l.csv", "--modality", "bone"], "leave out modality bone"),
     ],
 )
 def test_invalid_suggestion_requests_end_in_one_sentence(
     partly: Path, small: SkeletonData, small_checkpoint: Path, arguments: list[str], sentence: str
 ) -> None:
     write_data(partly / "whole.h5", replace(small, splits={"test": small.splits["test"]}))
+    (partly / "filled.csv").write_text("name,label\ntest0001,\ntest0000,my own\n")
     before = set(partly.iterdir())
     done = suggest(partly, small_checkpoint, *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert sentence in done.stderr
     assert set(partly.iterdir()) == before
+    assert "my own" in (partly / "filled.csv").read_text()

@@ -120,3 +120,18 @@ def test_a_checkpoint_without_val_clips_has_no_threshold(small_checkpoint: Path,
     done = in_process("mmn", "predict", str(small_checkpoint), str(jhmdb_like), *both, cwd=jhmdb_like.parent)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "give only one" in done.stderr
+
+
+def test_the_threshold_of_an_ensemble_is_found_on_clips_unseen_by_all(
+    run: Path, jhmdb_like: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    best, val = run / "checkpoints" / "best.ckpt", small.splits["val"]
+    content = torch.load(best, weights_only=True)
+    for name, seen in (("all", len(val)), ("half", len(val) // 2)):
+        content["mmn"]["stream"]["trained_on"] = val.hashes()[:seen].tolist()  # as a network of another fold
+        torch.save(content, tmp_path / f"{name}.ckpt")
+    half = mmn.Predictor(best, tmp_path / "half.ckpt")
+    rest = half([val.clip(i) for i in range(len(val) // 2, len(val))]).max(axis=1)
+    assert half.threshold(0.5) == pytest.approx(np.quantile(rest, 0.5))
+    with pytest.raises(mmn.UserError, match=r"val clips that none of them was trained on; .* has none"):
+        mmn.Predictor(best, tmp_path / "all.ckpt").threshold(0.5)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mmn.cli.device import add_network, chosen_network
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,8 +25,9 @@ def register(commands: Any) -> None:
     parser.add_argument(
         "--augmentation", help="show a clip as training augments it: official, strong, … or a YAML file"
     )
-    parser.add_argument("--epochs", type=int, default=3, help="number of epochs of augmentation to show (default: 3)")
+    parser.add_argument("--epochs", type=int, help="number of epochs of augmentation to show (default: 3)")
     parser.add_argument("--fps", type=int, default=15, help="frames per second (default: 15)")
+    add_network(parser)
     parser.set_defaults(run=_run)
 
 
@@ -38,7 +40,16 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.reporting.augmented import augmented
     from mmn.reporting.prediction_strip import Prediction
 
-    checkpoint = load_checkpoint(options.checkpoint) if options.checkpoint else None
+    for name, number in (("fps", options.fps), ("epochs", options.epochs), ("window", options.window)):
+        if number is not None and number < 1:
+            raise UserError(f"--{name} is {number}; use 1 or more.")
+    for name, number, needed in (
+        ("window", options.window, options.checkpoint),
+        ("epochs", options.epochs, options.augmentation),
+    ):
+        if number is not None and not needed:
+            raise UserError(f"--{name} is for --{'checkpoint' if name == 'window' else 'augmentation'}; give both.")
+    checkpoint = load_checkpoint(options.checkpoint, chosen_network(options)) if options.checkpoint else None
     data = read_data(options.file)
     if checkpoint and checkpoint.stream:
         data = checkpoint.stream.view_of(options.file)[1].apply(data, str(options.file))
@@ -47,7 +58,7 @@ def _run(options: argparse.Namespace) -> None:
         if checkpoint:
             raise UserError("--augmentation shows augmented clips, --checkpoint the original ones; give only one.")
         name, augmentation = Path(options.augmentation).stem, _augmentation(options.augmentation)
-        shown = [augmented(clip, data.layout, augmentation, name, options.epochs) for clip in clips]
+        shown = [augmented(clip, data.layout, augmentation, name, options.epochs or 3) for clip in clips]
         clips = [clip for row in shown for clip in row]
     if checkpoint:
         check_fit(options.checkpoint, checkpoint, data, options.file)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmn.cli.device import add_device, chosen_device
+from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
 from mmn.errors import UserError
 
 
@@ -14,6 +14,7 @@ def register(commands: Any) -> None:
     parser = commands.add_parser("bench", help="latency, throughput and memory of a network", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="a checkpoint or official weights")
     add_device(parser)
+    add_network(parser)
     parser.add_argument("--batch", type=int, default=64, help="batch size for clips/s (default: 64)")
     parser.add_argument("--repeats", type=int, default=100, help="number of timings of one clip (default: 100)")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -29,7 +30,8 @@ def _run(options: argparse.Namespace) -> None:
     if min(options.batch, options.repeats) < 1:
         raise UserError(f"--batch is {options.batch} and --repeats {options.repeats}; use at least 1 for both.")
     device = chosen_device(options)
-    found = bench(load_checkpoint(options.checkpoint), device, options.batch, options.repeats, options.precision)
+    checkpoint = load_checkpoint(options.checkpoint, chosen_network(options))
+    found = bench(checkpoint, device, options.batch, options.repeats, options.precision)
     if options.json:
         print(json.dumps({"device": device, "threads": torch.get_num_threads(), **found}))
         return

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmn.errors import UserError
+from mmn.text import counted
 
 
 def register(commands: Any) -> None:
@@ -26,5 +27,5 @@ def _run(options: argparse.Namespace) -> None:
     for fault in faults:
         print(fault)
     if faults:
-        raise UserError(f"{options.prediction} has {len(faults)} faults; they are listed above.")
+        raise UserError(f"{options.prediction} has {counted(len(faults), 'fault')}, listed above.")
     print(f"{options.prediction} is complete: {len(data.splits[options.split])} clips")

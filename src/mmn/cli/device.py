@@ -1,8 +1,38 @@
-"""The ``--device`` and ``--precision`` options."""
+"""Options for loading and running a network."""
 
 import argparse
+from typing import TYPE_CHECKING, Any
 
 from mmn.errors import UserError
+
+if TYPE_CHECKING:
+    from mmn.inference.checkpoint import Maker
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Add ``--network``."""
+    parser.add_argument("--network", help="the class of a network of your own, as module.Class", metavar="CLASS")
+
+
+def chosen_network(options: argparse.Namespace) -> "dict[str, Maker] | None":
+    """The network class that checkpoints may load, by its name; None for only MMN.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    if options.network is None:
+        return None
+    from hydra.utils import get_object
+
+    try:
+        found: Any = get_object(options.network)
+    except Exception as error:  # whatever importing it raises
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise UserError(
+            f"--network {options.network} cannot be imported ({reason}); give module.Class, with its folder on "
+            "PYTHONPATH."
+        ) from None
+    return {options.network: found}
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

@@ -6,10 +6,15 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from mmn.cli.convert import read_options
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
     from mmn.inference.predict import Predictor
+
+
+SLIDING = ("stride", "threshold", "smooth", "background")
+"""Options for the windows of long recordings only."""
 
 
 def check_live(options: argparse.Namespace) -> None:
@@ -20,9 +25,16 @@ def check_live(options: argparse.Namespace) -> None:
     """
     if len(options.sources) > 1:
         raise UserError("the source - (stdin) cannot be combined with others; leave the other sources out.")
-    for name in ("output", "segments", "split"):
-        if getattr(options, name) is not None:
-            raise UserError(f"predictions for frames on stdin are written to stdout; leave --{name} out.")
+    if given := given_of(options, "output", "segments"):
+        raise UserError(f"predictions for frames on stdin are written to stdout; leave {given} out.")
+    reading = [name for name, value in read_options(options).items() if value]
+    if given := given_of(options, "split", *SLIDING, *reading):
+        raise UserError(f"{given} does not apply to frames on stdin; leave it out.")
+
+
+def given_of(options: argparse.Namespace, *names: str) -> str | None:
+    """The first of these options that was given, as on the command line."""
+    return next((f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None), None)
 
 
 def run_live(options: argparse.Namespace, predictor: "Predictor", threshold: float) -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmn.cli.convert import add_options
-from mmn.cli.device import add_device, chosen_device
-from mmn.cli.live import check_live, run_live
+from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
+from mmn.cli.live import SLIDING, check_live, given_of, run_live
 from mmn.cli.predict_table import divided, write_table
 from mmn.cli.video import add_video_options, check_overlay, pose_source, write_video
 from mmn.errors import UserError
@@ -51,6 +51,7 @@ def register(commands: Any) -> None:
     parser.add_argument("--modality", help="modality of official weights, such as bone; their layout is --layout")
     parser.add_argument("--split", choices=("train", "val", "test"), help="split of the sources (default: all)")
     add_device(parser)
+    add_network(parser)
     add_options(parser, missing_default="interpolate")
     long = parser.add_argument_group("long recordings and frames on stdin")
     add = long.add_argument
@@ -60,7 +61,7 @@ def register(commands: Any) -> None:
         help="write the actions found, with start and end, to this .csv, .json, .jsonl, .vtt or .eaf file",
     )
     add("--window", type=int, help="frames classified as one clip (default: as in the median training clip, or 64)")
-    add("--stride", type=int, default=8, help="frames from one window to the next (default: 8)")
+    add("--stride", type=int, help="frames from one window to the next (default: 8)")
     add("--threshold", type=float, help="minimum probability of an action (default: that of --coverage, or 0.3)")
     add("--background", help="class that means no action (default: that of data.rest)", metavar="CLASS")
     add("--smooth", type=float, help="frames over which probabilities are smoothed (default: the stride)", metavar="N")
@@ -89,6 +90,8 @@ def _run(options: argparse.Namespace) -> None:
     check_overlay(options)
     if live := Path("-") in options.sources:
         check_live(options)
+    elif options.segments is None and options.overlay is None and (given := given_of(options, *SLIDING, "window")):
+        raise UserError(f"{given} is for long recordings; add --segments FILE, or leave it out.")
     checkpoints = options.checkpoint.split(",")
     if not all(checkpoints):
         raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
@@ -97,7 +100,7 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"{twice} is given more than once; give each source once.")
     if written is not None and realpath(written) in paths:
         raise UserError(f"{written} is one of the sources; write to another file.")
-    sees = {"layout": options.layout, "modality": options.modality}
+    sees = {"layout": options.layout, "modality": options.modality, "network": chosen_network(options)}
     predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
     if live:
         run_live(options, predictor, _least(options, predictor))
@@ -117,7 +120,7 @@ def _clips(options: argparse.Namespace, predictor: "Predictor", progress: "Progr
             _print(row for rows in found.values() for row in rows)
         return
     table = write_table(options.output, COLUMNS, options, find)
-    print(f"{options.output}: {table.clips} clips")
+    print(f"{options.output}: {counted(table.clips, 'clip')}")
 
 
 def _least(options: argparse.Namespace, predictor: "Predictor") -> float:
@@ -147,14 +150,17 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
     from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
     from mmn.evaluation.segments import COLUMNS, Segment
 
-    find = partial(_actions, options, predictor, progress, _sliding(options, predictor))
+    sliding, rates = _sliding(options, predictor), set[float]()
+    find = partial(_actions, options, predictor, progress, sliding, rates)
     if options.segments.suffix.lower() in OF_ONE_RECORDING:
         rows, count = [row for found in find({}) for rows in found.values() for row in rows], 1
         write_segments(options.segments, [Segment(*row.values()) for row in rows])
     else:
         table = write_table(options.segments, COLUMNS, options, find)
         rows, count = table.rows, table.clips
-    print(f"{options.segments}: {counted(len(rows), 'segment')} of {counted(count, 'recording')}")
+    lasts = ", ".join(f"{sliding.window / rate:.1f} s at {rate:g} frames per second" for rate in sorted(rates))
+    found = f"{counted(len(rows), 'segment')} of {counted(count, 'recording')}"
+    print(f"{options.segments}: {found}, by windows of {sliding.window} frames ({lasts})")
 
 
 def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
@@ -169,13 +175,19 @@ def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
             f"--background is {options.background}, which is not a class of the network; choose one of "
             f"{', '.join(predictor.classes.names)}."
         )
-    return Sliding(window, options.stride, threshold, options.smooth, options.background)
+    stride = {} if options.stride is None else {"stride": options.stride}
+    return Sliding(window, threshold=threshold, smooth=options.smooth, background=options.background, **stride)
 
 
 def _actions(
-    options: argparse.Namespace, predictor: "Predictor", progress: "Progress", sliding: "Sliding", recorded: "Finished"
+    options: argparse.Namespace,
+    predictor: "Predictor",
+    progress: "Progress",
+    sliding: "Sliding",
+    rates: set[float],
+    recorded: "Finished",
 ) -> "Iterator[Finished]":
-    """The rows of the segments of each recording."""
+    """The rows of the segments of each recording; adds its frames per second to ``rates``."""
     from mmn.engine.predict import ASSUMED_FPS, segments_of
     from mmn.evaluation.segment_files import OF_ONE_RECORDING
 
@@ -190,6 +202,7 @@ def _actions(
             print(
                 f"{name}: {ASSUMED_FPS:g} frames per second are assumed; give --fps if it has others", file=sys.stderr
             )
+        rates.update(fps or ASSUMED_FPS for fps in recordings.fps)
         finished, left, identity = divided(recordings, recorded)
         yield finished
         advance = partial(progress.advance, progress.add_task(name, total=int(left.clips.lengths.sum())))
@@ -206,7 +219,8 @@ def _read(
     seen: set[str] = set()
     for source in options.sources:
         poses, how = pose_source(options, source, progress)
-        found = read_recordings(poses, predictor, options.layout, options.split, **how)
+        is_long = options.segments is not None or options.overlay is not None
+        found = read_recordings(poses, predictor, options.layout, options.split, is_long, **how)
         if found.notes:
             print(f"{source}: {found.notes}", file=sys.stderr)
         yield source.name, with_unique_names(found, source, seen)

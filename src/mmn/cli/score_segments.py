@@ -2,8 +2,13 @@
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
+
+from mmn.data.sources.words import some
+from mmn.errors import UserError
+from mmn.text import counted
 
 
 def register(commands: Any) -> None:
@@ -20,7 +25,16 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.evaluation.segments import read_segments
     from mmn.files import write_json
 
-    metrics = score_segments(read_segments(options.predicted, True), read_segments(options.true, False))
+    predicted, true = read_segments(options.predicted, True), read_segments(options.true, False)
+    if predicted and true and {one.name for one in predicted}.isdisjoint(one.name for one in true):
+        raise UserError(
+            f"{options.predicted} and {options.true} have no recording in common: {predicted[0].name} and "
+            f"{true[0].name}, for instance; give both the same names."
+        )
+    for kind, name_of in (("recording", lambda one: one.name), ("class", lambda one: one.class_name)):
+        if missing := sorted({*map(name_of, true)} - {*map(name_of, predicted)}):
+            print(f"no segment is predicted for {counted(len(missing), kind)}: {some(missing)}", file=sys.stderr)
+    metrics = score_segments(predicted, true)
     if options.output is None:
         print(json.dumps(metrics, indent=2))
     else:

@@ -31,7 +31,8 @@ def _run(options: argparse.Namespace) -> None:
         names = [f"scores_{options.split}.h5"] if options.split else ["scores_test.h5", "scores_val.h5"]
         path = next((path / name for name in ("scores.h5", *names) if (path / name).exists()), None)
         if path is None:
-            raise UserError(f"{options.source} holds no scores; give an output folder of train.py or eval.py.")
+            of = f" of {options.split}" if options.split else ""
+            raise UserError(f"{options.source} holds no scores{of}; give an output folder of train.py or eval.py.")
     scores = read_scores(path, options.split)
     output = options.output or path.with_suffix(f".{options.to}")
     write_scores_as(output, scores, options.to)

@@ -2,10 +2,11 @@
 
 import argparse
 import sys
+from os.path import realpath
 from pathlib import Path
 from typing import Any
 
-from mmn.cli.device import add_device, chosen_device
+from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
 from mmn.errors import UserError
 
 
@@ -22,12 +23,16 @@ def register(commands: Any) -> None:
     )
     parser.add_argument("--count", type=int, default=20, help="number of clips to label (default: 20)")
     parser.add_argument("--checks", type=int, default=20, help="maximum number of labels to check (default: 20)")
+    parser.add_argument("--layout", help="layout of official weights, such as ma52")
+    parser.add_argument("--modality", help="modality of official weights, such as bone")
+    parser.add_argument("--overwrite", action="store_true", help="replace a table with labels that the data file lacks")
     add_device(parser)
+    add_network(parser)
     parser.set_defaults(run=_run)
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest
+    from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest, unread_label
     from mmn.evaluation.row_file import check_form, write_rows
     from mmn.inference.predict import Predictor
     from mmn.reporting.labelling import write_labelling_page
@@ -35,8 +40,17 @@ def _run(options: argparse.Namespace) -> None:
     check_form(options.output, (".csv",))
     if options.count < 1 or options.checks < 0:
         raise UserError(f"--count is {options.count} and --checks {options.checks}; use 1 or more, and 0 or more.")
-    predictor = Predictor(*options.checkpoint.split(","), device=chosen_device(options), precision=options.precision)
+    if options.page is not None and realpath(options.page) == realpath(options.output):
+        raise UserError(f"--output and --page are both {options.page}; give the page another name.")
+    sees = {"layout": options.layout, "modality": options.modality, "network": chosen_network(options)}
+    checkpoints = options.checkpoint.split(",")
+    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
     found = suggest(predictor, options.data, options.count, options.checks)
+    if not options.overwrite and (name := unread_label(options.output, found.rows)):
+        raise UserError(
+            f"{options.output} has a label for {name} that {options.data} lacks; convert again with it first, or add "
+            "--overwrite."
+        )
     if predictor.untraceable:
         listed = ", ".join(predictor.untraceable)
         print(f"the training clips of {listed} are not recorded; their labels are checked as well", file=sys.stderr)

@@ -1,7 +1,6 @@
 """Videos as sources of ``mmn predict``."""
 
 import argparse
-import sys
 from collections.abc import Iterable
 from functools import partial
 from os.path import realpath
@@ -53,16 +52,10 @@ def pose_source(options: argparse.Namespace, source: Path, progress: "Progress")
     from mmn.data.sources.video import Video, is_video, poses_of
 
     if not is_video(source):
-        return source, _reading(options)
+        return source, read_options(options)
     watch = partial(_watched, progress, f"{source.name}: poses")
     poses = poses_of(source, options.poses, chosen_device(options), watch)
-    return poses, {"fps": Video(source).fps, **_reading(options)}
-
-
-def _reading(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of ``read_source``; a long recording is read however long joints are missing in it."""
-    is_long = options.segments is not None or options.overlay is not None
-    return {**({"max_gap": sys.maxsize, "max_filled": 1.0} if is_long else {}), **read_options(options)}
+    return poses, {"fps": Video(source).fps, **read_options(options)}
 
 
 def _watched(progress: "Progress", words: str, frames: Iterable[Any], count: int) -> Iterable[Any]:
@@ -76,7 +69,7 @@ def write_video(options: argparse.Namespace, predictor: "Predictor", sliding: "S
     from mmn.reporting.overlay import write_overlay
 
     poses, how = pose_source(options, options.sources[0], progress)
-    found = read_recordings(poses, predictor, options.layout, **how)
+    found = read_recordings(poses, predictor, options.layout, long=True, **how)
     if len(found.clips) != 1:
         raise UserError("--overlay shows one person; leave --person all out.")
     [chances] = probabilities_of(predictor, found, sliding)

@@ -1,5 +1,7 @@
 """Read recordings of any kind, and recognise actions in each."""
 
+import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,8 +25,10 @@ from mmn.errors import UserError
 from mmn.evaluation.probabilities import Guess, likeliest
 from mmn.evaluation.scores import Scores
 from mmn.evaluation.segments import Segment, segments_in
-from mmn.inference.long_recording import check_windows, frame_probabilities
+from mmn.inference.long_recording import check_windows, frame_probabilities, runs
 from mmn.inference.predict import Predictor
+
+_LONG = {"max_gap": sys.maxsize, "max_filled": 1.0}
 
 ASSUMED_FPS = 30.0
 """Frames per second of recordings that do not say theirs."""
@@ -49,8 +53,19 @@ class Recordings:
     notes: str = ""
 
     def identities(self) -> list[str]:
-        """Name and a hash of the coordinates of each clip: what an earlier result is recognised by."""
-        return [f"{name} {hash_}" for name, hash_ in zip(self.clips.names, self.clips.hashes(), strict=True)]
+        """What an earlier result of each clip is recognised by: its name, a hash of its content, and its frame rate."""
+        hashes = [f"{hash_} {self._hash_of_frames(index)}" for index, hash_ in enumerate(self.clips.hashes())]
+        return [f"{name} {hash_} {fps}" for name, hash_, fps in zip(self.clips.names, hashes, self.fps, strict=True)]
+
+    def filled(self, index: int) -> NDArray[np.bool_]:
+        """Which joints ``(T, V)`` of a clip were filled in."""
+        start, end = self.clips.offsets[index : index + 2]
+        if self.clips.filled is None:
+            return np.zeros((int(end - start), self.layout.num_joints), np.bool_)
+        return self.clips.filled[start:end]
+
+    def _hash_of_frames(self, index: int) -> str:
+        return f"{zlib.crc32(self.frames[index].tobytes() + self.filled(index).tobytes()):x}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +96,12 @@ class Sliding:
 
 
 def read_recordings(
-    source: Path, predictor: Predictor, layout: str | None = None, split: str | None = None, **options: Any
+    source: Path,
+    predictor: Predictor,
+    layout: str | None = None,
+    split: str | None = None,
+    long: bool = False,
+    **options: Any,
 ) -> Recordings:
     """The clips of a source, with the joints that the networks need.
 
@@ -90,13 +110,14 @@ def read_recordings(
         predictor: the networks.
         layout: the layout of the source; None for the networks' own.
         split: the split to read; None for all.
+        long: accept joints that are missing for any length of time.
         options: options of ``read_source``.
 
     Raises:
         UserError: the source cannot be read, or lacks joints that the networks need; the message names it.
     """
     try:
-        found = _recordings(source, predictor, layout, split, options)
+        found = _recordings(source, predictor, layout, split, long, options)
         predictor.check(found.layout, found.clips.keypoints.shape[2])
     except UserError as error:
         if str(source) in str(error):
@@ -106,14 +127,17 @@ def read_recordings(
 
 
 def _recordings(
-    source: Path, predictor: Predictor, layout: str | None, split: str | None, options: dict[str, Any]
+    source: Path, predictor: Predictor, layout: str | None, split: str | None, long: bool, options: dict[str, Any]
 ) -> Recordings:
     notes, numbers, rates = "", {}, {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
+        given = {"layout": layout, **{name: value for name, value in options.items() if name != "fps"}}
+        if ignored := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
+            raise UserError(f"{source} was written by mmn and is read as it is; leave out {' and '.join(ignored)}.")
         data = read_data(source)
     else:
         try:
-            options = {"missing": "interpolate", **options}
+            options = {"missing": "interpolate", **(_LONG if long else {}), **options}
             found = read_source(source, layout or predictor.layout, watch=_unlabelled, **options)
         except LackingJointsError as error:
             raise UserError(
@@ -169,9 +193,9 @@ def segments_of(
     clips = zip(recordings.clips.names, recordings.frames, recordings.fps, found, strict=True)
     for index, (name, frames, fps, probabilities) in enumerate(clips):
         rate = fps or ASSUMED_FPS
-        if recordings.clips.filled is not None:
-            filled = recordings.clips.filled[recordings.clips.offsets[index] : recordings.clips.offsets[index + 1]]
-            probabilities[filled.all(axis=1)] = 0.0  # nobody is in view
+        for first, last in runs(np.asarray(recordings.filled(index).all(axis=1))):
+            if last - first + 1 > rate / 2:  # nobody is in view; shorter gaps are failures of the pose estimator
+                probabilities[first : last + 1] = 0.0
         yield name, segments_in(name, probabilities, frames, classes, rate, sliding.threshold, background)
 
 

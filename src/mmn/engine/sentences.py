@@ -82,7 +82,7 @@ def _file_sentence(error: OSError) -> str | None:
     """The message for a file that cannot be read or written."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         place = f" to write {error.filename}" if error.filename else ""
-        return f"there is no space left{place}: free some, and resume an interrupted run with resume=true."
+        return f"there is no space left{place}: free some, and run the command again (training with resume=true)."
     if error.filename is not None and error.errno in (
         errno.ENOENT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
         errno.ENAMETOOLONG,

@@ -1,5 +1,6 @@
 """Suggest clips to label next, and labels to check."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout
 from mmn.data.format.selection import join
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.sources.labels.table import read_table
 from mmn.errors import UserError
 from mmn.evaluation.errors import likely_label_errors
 from mmn.evaluation.logits import softmax
@@ -89,6 +91,21 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
         more = {"why": why.get(i, ""), "likeliest": likeliest, "probability": round(chance, 6)}
         rows.append({"name": clips.names[i], "label": label, "split": split, **group, **more})
     return Suggestions(clips, data.layout, order, rows, guesses)
+
+
+def unread_label(path: Path, rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """The first clip with a label in the table ``path``, if there is one, that ``rows`` do not have.
+
+    Raises:
+        UserError: the file is not a table of labels.
+    """
+    if not path.exists():
+        return None
+    known = {(row["name"], row["label"]) for row in rows}
+    for _, row in read_table(path, ("name", "label")):
+        if row["label"] and (row["name"], row["label"]) not in known:
+            return row["name"]
+    return None
 
 
 def _doubted(predictor: Predictor, data: SkeletonData, clips: Clips, logits: np.ndarray, checks: int) -> list[int]:

@@ -26,6 +26,9 @@ KEY = "mmn"
 Maker = Callable[..., nn.Module]
 """Makes a network from ``num_joints``, ``num_classes``, ``coordinates``, ``num_frames`` and its own arguments."""
 
+Networks = Maker | Mapping[str, Maker] | None
+"""Makes networks other than ``MMN``: all of them, or each by the name that checkpoints give it."""
+
 
 class UnnamedNetworkError(UserError):
     """A checkpoint of a custom network whose class was not named, and so is not imported."""
@@ -66,9 +69,7 @@ class Checkpoint:
         return self.stream.arguments if self.stream else self.network.config  # type: ignore[return-value]
 
 
-def load_checkpoint(
-    path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any
-) -> Checkpoint:
+def load_checkpoint(path: str | Path, network: Networks = None, **overrides: Any) -> Checkpoint:
     """Read our ``.ckpt`` or an official ``.pt``, executing nothing in it.
 
     Args:
@@ -110,7 +111,7 @@ def load_checkpoint(
     raise UserError(f"{path} is neither a checkpoint of this project nor official MMN weights; give one of these.")
 
 
-def load_network(path: str | Path, network: Maker | Mapping[str, Maker] | None = None, **overrides: Any) -> nn.Module:
+def load_network(path: str | Path, network: Networks = None, **overrides: Any) -> nn.Module:
     """The network of a checkpoint, in evaluation mode, with its ``stream`` as an attribute; see ``load_checkpoint``."""
     return load_checkpoint(path, network, **overrides).network
 
@@ -134,7 +135,7 @@ def _choices(record: dict[str, Any]) -> tuple[dict[str, Any], list[float] | None
     return chosen, confidences, None if length is None else int(length)
 
 
-def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | Path) -> Maker:
+def _maker(target: str, named: Networks, path: str | Path) -> Maker:
     """The class or factory for the network that a checkpoint calls ``target``."""
     if callable(named):
         return named
@@ -143,8 +144,8 @@ def _maker(target: str, named: Maker | Mapping[str, Maker] | None, path: str | P
     if target == MMN_TARGET:
         return MMN
     raise UnnamedNetworkError(
-        f"{path} holds a network of {target}, which is imported only if you name it: add model._target_={target}, "
-        "or in Python network=… with its class."
+        f"{path} holds a network of {target}, which is imported only if you name it: add model._target_={target} to "
+        f"train.py and eval.py, --network {target} to mmn, or in Python network=… with its class."
     )
 
 

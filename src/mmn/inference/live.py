@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from mmn.data.format.clips import LARGEST, Clips
@@ -32,26 +32,36 @@ class LiveStream:
         self._joints = [member.stream.joints_in(layout) for member in members]
         self._needed = sorted({int(joint) for joints in self._joints for joint in joints})
         self._order = [list(layout.walk(joint)) for joint in range(layout.num_joints)]
-        self._patience = window  # frames to wait for joints that were never seen
-        self._windows = [LiveWindow(m.network, m.stream, window, m.device, precision) for m in members]
+        self._window, self._precision = window, precision
         self._last = np.full((layout.num_joints, 0), np.nan, np.float32)
+        self._start_anew()
 
-    def __call__(self, frame: NDArray[np.floating]) -> NDArray[np.float64] | None:
+    def _start_anew(self) -> None:
+        """Forget all frames so far."""
+        self._patience = self._window  # frames to wait for joints that were never seen
+        self._absent = 0  # frames without any joint
+        self._last = np.full_like(self._last, np.nan)
+        self._windows = [
+            LiveWindow(m.network, m.stream, self._window, m.device, self._precision) for m in self._members
+        ]
+
+    def __call__(self, frame: ArrayLike) -> NDArray[np.float64] | None:
         """Calibrated probabilities ``(K,)`` of the window that ends with this frame.
 
         They equal those of ``Predictor`` for the window as a clip. A missing joint (NaN) keeps its last position. A
         joint that is not seen in as many frames as the window has is taken to be at the nearest one along the bones.
+        Once no joint was seen in half as many frames, nobody is in view, and the recording starts anew.
 
         Args:
             frame: ``(V, C)`` joints in the layout's order, in the same unit as earlier frames.
 
         Returns:
-            None while a joint that the networks use is waited for; these frames are skipped.
+            None while nobody is in view or a joint that the networks use is waited for; these frames are skipped.
 
         Raises:
             UserError: an array of another shape, or invalid coordinates.
         """
-        self._see(frame)
+        self._see(np.asarray(frame, np.float64))
         joints_now = self._complete()
         if joints_now is None:
             return None
@@ -75,7 +85,10 @@ class LiveStream:
         if (np.abs(frame[~missing]) > LARGEST).any():
             raise UserError(f"a frame has a coordinate beyond {LARGEST:g}, which is not plausible; leave it out.")
         self._last = np.where(missing.any(axis=1, keepdims=True), self._last, frame).astype(np.float32)
-        self._patience -= not missing.all()
+        self._absent = self._absent + 1 if missing.all() else 0
+        self._patience -= self._absent == 0
+        if self._absent > self._window / 2:
+            self._start_anew()
 
     def _complete(self) -> NDArray[np.float32] | None:
         """The present position of every joint; None while some that the networks use are waited for."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.prepare import prepare_as
 from mmn.errors import UserError
-from mmn.inference.checkpoint import Checkpoint, load_checkpoint
+from mmn.inference.checkpoint import Checkpoint, Networks, load_checkpoint
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.official_stream import official_stream
 from mmn.inference.stream import Stream
@@ -20,15 +20,17 @@ from mmn.inference.stream import Stream
 class Member:
     """One network of a ``Predictor``, with the preprocessing of its clips."""
 
-    def __init__(self, path: str | Path, device: str, layout: str | Path | None, modality: str | None) -> None:
+    def __init__(
+        self, path: str | Path, device: str, layout: str | Path | None, modality: str | None, network: Networks = None
+    ) -> None:
         self.path, self.device = path, device
-        self.checkpoint: Checkpoint = load_checkpoint(path)
+        self.checkpoint: Checkpoint = load_checkpoint(path, network)
         self.stream: Stream = self.checkpoint.stream or official_stream(path, self.checkpoint, layout, modality)
         self.network = for_inference(self.checkpoint.network).to(device)
 
     def logits(self, clips: Sequence[NDArray[np.floating]], layout: Layout, precision: str) -> NDArray[np.float64]:
         """Logits ``(N, K)`` of clips ``(T_i, V, C)`` in a layout."""
-        joints = self.stream.joints_in(layout)
+        joints, clips = self.stream.joints_in(layout), [np.asarray(clip) for clip in clips]
         stray = next((clip.shape for clip in clips if clip.ndim != 3 or clip.shape[1] != layout.num_joints), None)
         if stray is not None:
             raise UserError(
@@ -36,7 +38,7 @@ class Member:
                 "layout of its skeleton."
             )
         self.check_coordinates(clips[0].shape[2])
-        chosen = [np.asarray(clip)[:, joints] for clip in clips]
+        chosen = [clip[:, joints] for clip in clips]
         x, times = prepare_as(self.stream.preprocessing, chosen, self.stream.layout)
         return infer(self.network, x.to(self.device), times.to(self.device), precision).double().cpu().numpy()
 

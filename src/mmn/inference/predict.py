@@ -13,6 +13,7 @@ from mmn.data.format.clips import Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout, load_layout
 from mmn.errors import UserError
+from mmn.inference.checkpoint import Networks
 from mmn.inference.live import LiveStream
 from mmn.inference.member import Member
 from mmn.inference.stream import Stream
@@ -29,6 +30,7 @@ class Predictor:
         batch_size: clips per batch.
         layout: the layout of official weights, which do not record it: a built-in one or a YAML file.
         modality: the modality of official weights, such as ``bone``.
+        network: the class of a network of your own; see ``load_checkpoint``.
 
     Raises:
         UserError: a file is not a checkpoint, official weights lack a layout or modality, or the checkpoints have
@@ -43,11 +45,12 @@ class Predictor:
         batch_size: int = 64,
         layout: str | Path | None = None,
         modality: str | None = None,
+        network: Networks = None,
     ) -> None:
         if not checkpoints:
             raise UserError("there is no checkpoint to predict with; give one.")
         self.device, self.precision, self.batch_size = device, precision, batch_size
-        self._members = [Member(path, device, layout, modality) for path in checkpoints]
+        self._members = [Member(path, device, layout, modality, network) for path in checkpoints]
         if modality is not None and not any(member.checkpoint.stream is None for member in self._members):
             raise UserError(f"{checkpoints[0]} records its modality; leave out modality {modality}.")
         for member in self._members[1:]:
@@ -67,14 +70,14 @@ class Predictor:
     def threshold(self, coverage: float) -> float:
         """The probability below which a clip is assigned to none of the classes.
 
-        For several networks, it is found on the val clips of the first one's data file.
+        For several networks, it is found on the val clips of the first one's data file that none was trained on.
 
         Args:
             coverage: share of the val clips that reach the threshold, above 0 and at most 1.
 
         Raises:
             UserError: the coverage is out of range, or the checkpoint does not record its confidence on the val split;
-                for several networks, there are no val clips.
+                for several networks, there are no such val clips.
         """
         if not 0 < coverage <= 1:
             raise UserError(f"--coverage is {coverage:g}; it must be a share of clips, above 0 and at most 1.")
@@ -89,13 +92,19 @@ class Predictor:
         return threshold
 
     def _on_val_clips(self, stream: Stream) -> NDArray[np.float64]:
-        """Probabilities ``(N, K)`` of the labelled val clips of a network's data file."""
+        """Probabilities ``(N, K)`` of a network's labelled val clips that none was trained on."""
         path, view = stream.view_of(None)
         data = view.apply(read_data(path, ["train", "val"]), str(path)) if path.is_file() else None
         clips = data.splits.get("val") if data else None
         if data is None or clips is None or not clips.labelled.any():
             raise UserError(f"--coverage of several networks needs the val clips of {path}, which are not there.")
-        return self([clips.clip(i) for i in np.flatnonzero(clips.labelled).tolist()], data.layout)
+        unseen = np.flatnonzero(clips.labelled & ~self.trained_on(clips, data.layout)).tolist()
+        if not unseen:
+            raise UserError(
+                f"--coverage of several networks needs val clips that none of them was trained on; {path} has none, "
+                "as for networks of different folds; give one network."
+            )
+        return self([clips.clip(index) for index in unseen], data.layout)
 
     @property
     def background(self) -> int | None:

@@ -115,6 +115,8 @@ def recognise(source: Path) -> str:
         return "yolo"
     if suffixes & _PICTURES:
         raise UserError(f"{source} contains pictures or videos; run a pose estimator on them and give its results.")
+    if capitals := sorted(suffix for suffix in suffixes if suffix != suffix.lower()):
+        raise UserError(f"{source} has {capitals[0]} files; rename them to {capitals[0].lower()}.")
     found = f" (it has {', '.join(sorted(suffixes))} files)" if any(suffixes) else ""
     raise UserError(f"{source} is in no known format{found}; give --format {'|'.join(READERS)}.")
 

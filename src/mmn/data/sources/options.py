@@ -70,6 +70,8 @@ class ConvertOptions:
         for number, what in ((self.min_score, "min-score"), (self.max_filled, "max-filled"), (self.pad, "pad")):
             if not math.isfinite(number):
                 raise UserError(f"--{what} is {number}; give a number.")
+        if self.max_gap is not None and self.max_gap < 0:
+            raise UserError(f"--max-gap is {self.max_gap}; it must be a number of frames, 0 or more.")
         check_fps(self.fps)
         check_person(self.person)
 
