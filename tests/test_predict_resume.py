@@ -85,7 +85,7 @@ def test_clips_that_changed_are_recognised_again(small_checkpoint: Path, small: 
     (tmp_path / "second.npz").write_bytes(b"broken")
     options = small_checkpoint, "first.npz", "second.npz", "--top", 1, "--output", "p.csv"
     assert predict(tmp_path, *options).returncode == 1
-    np.savez(tmp_path / "first.npz", a=clips["a"], b=2 * clips["b"][:9])  # b changed, c removed
+    np.savez(tmp_path / "first.npz", a=clips["a"], b=clips["b"][::-1])  # b changed, c removed
     np.savez(tmp_path / "second.npz", d=clips["c"])
     assert predict(tmp_path, *options).returncode == 0
     resumed = rows(tmp_path / "p.csv")
