@@ -21,6 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 demo: setup
+	rm -rf logs/demo
 	$(BIN)/python train.py hydra.run.dir=logs/demo
 	$(BIN)/python eval.py ckpt_path=logs/demo/checkpoints/best.ckpt hydra.run.dir=logs/demo/eval
 	$(BIN)/mmn report logs/demo
