@@ -89,6 +89,9 @@ def test_a_short_failure_of_the_pose_estimator_does_not_cut_an_action(
     np.savez(tmp_path / "r.npz", r=clip)
     recording = predict.read_recordings(tmp_path / "r.npz", predictor, fps=10.0)
     [(_, found)] = predict.segments_of(predictor, recording, predict.Sliding(8, 2, 0.01))
+    slow = replace(recording, frames=[5 * recording.frames[0]])  # every fifth frame: 5 are more than half a second
+    [(_, cut)] = predict.segments_of(predictor, slow, predict.Sliding(8, 2, 0.01))
+    assert len(cut) > len(found)
     whole = replace(recording, clips=replace(recording.clips, filled=None))
     assert [(_, found)] == list(predict.segments_of(predictor, whole, predict.Sliding(8, 2, 0.01)))
 
@@ -102,9 +105,11 @@ def test_the_result_of_another_frame_rate_is_not_resumed(small: SkeletonData, sm
 
 
 def test_classes_and_recordings_without_a_prediction_are_named(tmp_path: Path) -> None:
-    (tmp_path / "p.csv").write_text("name,start,end,class,probability\nr,1,2,a,1\n")
+    (tmp_path / "p.csv").write_text("name,start,end,class,probability\nr,1,2,a,1\nq,1,2,a,1\n")
     (tmp_path / "t.csv").write_text("name,start,end,class\nr,1,2,a\ns,1,2,b\n")
     done = mmn(tmp_path, "score-segments", "p.csv", "t.csv")
     assert done.stderr.splitlines() == [
-        "no segment is predicted for 1 recording: s", "no segment is predicted for 1 class: b"
-    ]  # fmt: skip
+        "no segment is predicted for 1 recording: s",
+        "no segment is predicted for 1 class: b",
+        "no segment is true in 1 predicted recording: q",
+    ]

@@ -147,8 +147,7 @@ def test_clips_with_the_same_name_are_renamed(small_checkpoint: Path, small: Ske
         (["few.npz", "table.csv", "--output", "table.csv"], "table.csv is one of the sources"),
         (["few.npz", "--top", "0"], "--top is 0"),
         (["few.npz", "--max-gap", "-5"], "--max-gap is -5"),
-        (["small.h5", "--layout", "coco17"], "small.h5 was written by mmn and is read as it is; leave out --layout"),
-        (["small.h5", "--zeros", "keep", "--missing", "refuse"], "leave out --missing and --zeros"),
+        (["small.h5", "--layout", "coco17"], "small.h5 records its own joints, which are not those of coco17"),
         (["FEW.NPZ"], "FEW.NPZ has .NPZ files; rename them to .npz"),
     ],
 )
@@ -169,6 +168,17 @@ def test_user_errors_are_one_sentence(
     assert len(done.stderr.strip().splitlines()) == 1
     assert not list(tmp_path.glob("p.*"))
     assert (tmp_path / "table.csv").read_text() == "kept"
+
+
+def test_reading_options_do_not_apply_to_data_files(
+    small_checkpoint: Path, small: SkeletonData, tmp_path: Path
+) -> None:
+    write_data(tmp_path / "small.h5", small)
+    done = predict(
+        tmp_path, small_checkpoint, "small.h5", "--layout", "jhmdb", "--zeros", "keep", "--person", "longest"
+    )
+    assert done.returncode == 0
+    assert done.stderr == "small.h5: --person and --zeros have no effect on a file that mmn wrote\n"
 
 
 def test_a_comma_without_a_checkpoint_is_refused(small_checkpoint: Path, tmp_path: Path) -> None:

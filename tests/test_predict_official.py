@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from commands import in_process
 from conftest import FIXTURES
 from test_predict import predict, rows
 
@@ -31,6 +32,11 @@ def test_official_weights_take_a_layout_and_modality(ten_joints: Path, tmp_path:
     options = "--layout", "ten.yaml", "--modality", "bone", "--top", 1
     done = predict(tmp_path, FIXTURES / "official_small.pt", "clips.npz", *options, "--output", "p.csv")
     assert done.returncode == 0, done.stderr
+    converted = in_process("mmn", "convert", "clips.npz", "clips.h5", "--layout", "ten.yaml", cwd=tmp_path)
+    assert converted.returncode == 0, converted.stderr
+    again = predict(tmp_path, FIXTURES / "official_small.pt", "clips.h5", *options, "--output", "q.csv")
+    assert again.returncode == 0, again.stderr
+    assert rows(tmp_path / "q.csv") == rows(tmp_path / "p.csv")
     network = mmn.load_network(FIXTURES / "official_small.pt")
     logits = mmn.infer(network, *mmn.prepare(clips, tmp_path / "ten.yaml", "bone"))
     best = logits.argmax(dim=1).tolist()

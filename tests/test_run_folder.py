@@ -95,3 +95,11 @@ def test_a_new_run_does_not_replace_an_interrupted_one_or_other_files(tmp_path: 
     (tmp_path / "other" / "checkpoints").mkdir(parents=True)
     with pytest.raises(UserError, match=r"is not the folder of a run but has checkpoints"):
         check_vacant(tmp_path / "other")
+
+
+@pytest.mark.slow
+def test_a_refused_run_leaves_the_record_of_the_earlier_one(jhmdb_like: Path, tmp_path: Path) -> None:
+    run = begun(tmp_path / "run", "- seed=1", "running")
+    before = (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text()
+    assert "continue it with resume=true" in train(Path(run), jhmdb_like, *QUICK).stderr
+    assert (tmp_path / "run" / ".hydra" / "overrides.yaml").read_text() == before

@@ -161,7 +161,7 @@ def test_finished_recordings_are_skipped(
     assert (done.returncode, seen) == (0, ["r2"])
     after = (tmp_path / "s.csv").read_text()
     assert after.startswith(before)
-    windows = "by windows of 8 frames (0.3 s at 30 frames per second)"
+    windows = "in windows of 8 frames (0.3 s at 30 frames per second)"
     assert done.stdout == f"s.csv: {len(after.splitlines()) - 1} segments of 3 recordings, {windows}\n"
 
 

@@ -225,7 +225,7 @@ def test_a_cell_is_read_as_it_was_written(text: str) -> None:
         (["f.h5", "--output", "l.csv", "--count", "0"], "--count is 0"),
         (["whole.h5", "--output", "l.csv"], "whole.h5 has no unlabelled clips"),
         (["f.h5", "--output", "l.csv", "--page", "l.csv"], "--output and --page are both l.csv"),
-        (["f.h5", "--output", "filled.csv"], "filled.csv has a label for test0000 that f.h5 lacks"),
+        (["f.h5", "--output", "filled.csv"], "filled.csv has a label for test0004 that f.h5 lacks"),
         (["f.h5", "--output", "l.csv", "--modality", "bone"], "leave out modality bone"),
     ],
 )
@@ -233,7 +233,9 @@ def test_invalid_suggestion_requests_end_in_one_sentence(
     partly: Path, small: SkeletonData, small_checkpoint: Path, arguments: list[str], sentence: str
 ) -> None:
     write_data(partly / "whole.h5", replace(small, splits={"test": small.splits["test"]}))
-    (partly / "filled.csv").write_text("name,label\ntest0001,\ntest0000,my own\n")
+    labels = small.splits["test"].labels  # as an index and in capitals: these are in the data file
+    known = f"test0001,{labels[1]}\ntest0003,{small.classes.names[labels[3]].upper()}\n"
+    (partly / "filled.csv").write_text(f"name,label\n{known}test0002,-1\ntest0004,my own\n")
     before = set(partly.iterdir())
     done = suggest(partly, small_checkpoint, *arguments)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)

@@ -76,6 +76,12 @@ def test_resume_repeats_the_draws_of_a_search_and_keeps_its_finished_jobs(jhmdb_
     assert ended.stdout.count("is finished; nothing to resume") == 2
     assert [path.name for path in tmp_path.glob("logs/sweep/*/*")] == [folder.name]
     assert [(row["job"], row["value"]) for row in rows(folder)] == [(row["job"], row["value"]) for row in before]
+    ended = sweep(jhmdb_like, tmp_path, *overrides, "resume=true", "hydra.sweeper.sampler.seed=9")  # as after a failure
+    assert ended.stdout.count("was another trial; starting this one") == 2
+    assert [row["job"] for row in rows(folder)] == ["0", "1"]
+    assert all(
+        row["value"] and row["overrides"] != old["overrides"] for row, old in zip(rows(folder), before, strict=True)
+    )
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmn.cli.device import add_network, chosen_network
+from mmn.cli.network import add_network, chosen_network
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,12 +43,10 @@ def _run(options: argparse.Namespace) -> None:
     for name, number in (("fps", options.fps), ("epochs", options.epochs), ("window", options.window)):
         if number is not None and number < 1:
             raise UserError(f"--{name} is {number}; use 1 or more.")
-    for name, number, needed in (
-        ("window", options.window, options.checkpoint),
-        ("epochs", options.epochs, options.augmentation),
-    ):
-        if number is not None and not needed:
-            raise UserError(f"--{name} is for --{'checkpoint' if name == 'window' else 'augmentation'}; give both.")
+    if options.window is not None and not options.checkpoint:
+        raise UserError("--window is for --checkpoint; give both.")
+    if options.epochs is not None and not options.augmentation:
+        raise UserError("--epochs is for --augmentation; give both.")
     checkpoint = load_checkpoint(options.checkpoint, chosen_network(options)) if options.checkpoint else None
     data = read_data(options.file)
     if checkpoint and checkpoint.stream:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
+from mmn.cli.network import add_device, add_network, chosen_device, chosen_network
 from mmn.errors import UserError
 
 

@@ -78,6 +78,11 @@ def read_options(options: argparse.Namespace) -> dict[str, Any]:
     return {**given, "splits": _splits(options.splits), "picture": _picture(options.picture)}
 
 
+def given_of(options: argparse.Namespace, *names: str) -> str | None:
+    """The first of these options that was given, as on the command line."""
+    return next((f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None), None)
+
+
 def _run(options: argparse.Namespace) -> None:
     from mmn.data.format.hdf5 import write_data  # h5py and numpy are imported late so that `mmn --help` is instant
     from mmn.data.format.summary import in_a_line

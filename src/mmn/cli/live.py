@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from mmn.cli.convert import read_options
+from mmn.cli.convert import given_of, read_options
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,11 +30,6 @@ def check_live(options: argparse.Namespace) -> None:
     reading = [name for name, value in read_options(options).items() if value]
     if given := given_of(options, "split", *SLIDING, *reading):
         raise UserError(f"{given} does not apply to frames on stdin; leave it out.")
-
-
-def given_of(options: argparse.Namespace, *names: str) -> str | None:
-    """The first of these options that was given, as on the command line."""
-    return next((f"--{name.replace('_', '-')}" for name in names if getattr(options, name) is not None), None)
 
 
 def run_live(options: argparse.Namespace, predictor: "Predictor", threshold: float) -> None:

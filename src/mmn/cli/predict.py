@@ -9,9 +9,9 @@ from os.path import realpath  # Path.resolve() fails at a link to itself
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmn.cli.convert import add_options
-from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
-from mmn.cli.live import SLIDING, check_live, given_of, run_live
+from mmn.cli.convert import add_options, given_of
+from mmn.cli.live import SLIDING, check_live, run_live
+from mmn.cli.network import add_device, add_network, chosen_device, chosen_network
 from mmn.cli.predict_table import divided, write_table
 from mmn.cli.video import add_video_options, check_overlay, pose_source, write_video
 from mmn.errors import UserError
@@ -150,17 +150,17 @@ def _segments(options: argparse.Namespace, predictor: "Predictor", progress: "Pr
     from mmn.evaluation.segment_files import OF_ONE_RECORDING, write_segments
     from mmn.evaluation.segments import COLUMNS, Segment
 
-    sliding, rates = _sliding(options, predictor), set[float]()
-    find = partial(_actions, options, predictor, progress, sliding, rates)
+    sliding, paces = _sliding(options, predictor), set[float]()
+    find = partial(_actions, options, predictor, progress, sliding, paces)
     if options.segments.suffix.lower() in OF_ONE_RECORDING:
         rows, count = [row for found in find({}) for rows in found.values() for row in rows], 1
         write_segments(options.segments, [Segment(*row.values()) for row in rows])
     else:
         table = write_table(options.segments, COLUMNS, options, find)
         rows, count = table.rows, table.clips
-    lasts = ", ".join(f"{sliding.window / rate:.1f} s at {rate:g} frames per second" for rate in sorted(rates))
+    durations = ", ".join(f"{sliding.window / pace:.1f} s at {pace:g} frames per second" for pace in sorted(paces))
     found = f"{counted(len(rows), 'segment')} of {counted(count, 'recording')}"
-    print(f"{options.segments}: {found}, by windows of {sliding.window} frames ({lasts})")
+    print(f"{options.segments}: {found}, in windows of {sliding.window} frames ({durations})")
 
 
 def _sliding(options: argparse.Namespace, predictor: "Predictor") -> "Sliding":
@@ -184,10 +184,10 @@ def _actions(
     predictor: "Predictor",
     progress: "Progress",
     sliding: "Sliding",
-    rates: set[float],
+    paces: set[float],
     recorded: "Finished",
 ) -> "Iterator[Finished]":
-    """The rows of the segments of each recording; adds its frames per second to ``rates``."""
+    """The rows of the segments of each recording; adds its frames per second to ``paces``."""
     from mmn.engine.predict import ASSUMED_FPS, segments_of
     from mmn.evaluation.segment_files import OF_ONE_RECORDING
 
@@ -202,7 +202,7 @@ def _actions(
             print(
                 f"{name}: {ASSUMED_FPS:g} frames per second are assumed; give --fps if it has others", file=sys.stderr
             )
-        rates.update(fps or ASSUMED_FPS for fps in recordings.fps)
+        paces.update(map(recordings.pace, range(len(recordings.clips))))
         finished, left, identity = divided(recordings, recorded)
         yield finished
         advance = partial(progress.advance, progress.add_task(name, total=int(left.clips.lengths.sum())))

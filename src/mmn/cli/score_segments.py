@@ -31,10 +31,12 @@ def _run(options: argparse.Namespace) -> None:
             f"{options.predicted} and {options.true} have no recording in common: {predicted[0].name} and "
             f"{true[0].name}, for instance; give both the same names."
         )
+    metrics = score_segments(predicted, true)
     for kind, name_of in (("recording", lambda one: one.name), ("class", lambda one: one.class_name)):
         if missing := sorted({*map(name_of, true)} - {*map(name_of, predicted)}):
             print(f"no segment is predicted for {counted(len(missing), kind)}: {some(missing)}", file=sys.stderr)
-    metrics = score_segments(predicted, true)
+    if extra := sorted({one.name for one in predicted} - {one.name for one in true}):
+        print(f"no segment is true in {counted(len(extra), 'predicted recording')}: {some(extra)}", file=sys.stderr)
     if options.output is None:
         print(json.dumps(metrics, indent=2))
     else:

@@ -6,7 +6,7 @@ from os.path import realpath
 from pathlib import Path
 from typing import Any
 
-from mmn.cli.device import add_device, add_network, chosen_device, chosen_network
+from mmn.cli.network import add_device, add_network, chosen_device, chosen_network
 from mmn.errors import UserError
 
 
@@ -32,7 +32,7 @@ def register(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest, unread_label
+    from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest, unconverted_label
     from mmn.evaluation.row_file import check_form, write_rows
     from mmn.inference.predict import Predictor
     from mmn.reporting.labelling import write_labelling_page
@@ -46,9 +46,9 @@ def _run(options: argparse.Namespace) -> None:
     checkpoints = options.checkpoint.split(",")
     predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
     found = suggest(predictor, options.data, options.count, options.checks)
-    if not options.overwrite and (name := unread_label(options.output, found.rows)):
+    if not options.overwrite and (name := unconverted_label(options.output, found)):
         raise UserError(
-            f"{options.output} has a label for {name} that {options.data} lacks; convert again with it first, or add "
+            f"{options.output} has a label for {name} that {options.data} lacks; run mmn convert with it first, or add "
             "--overwrite."
         )
     if predictor.untraceable:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmn.cli.convert import read_options
-from mmn.cli.device import chosen_device
+from mmn.cli.network import chosen_device
 from mmn.errors import UserError
 
 if TYPE_CHECKING:

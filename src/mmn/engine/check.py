@@ -134,16 +134,16 @@ def check_patience(cfg: DictConfig, val_split: str | None) -> None:
     patience = OmegaConf.select(cfg, "callbacks.best.patience")
     if patience is None and cfg.patience is not None:
         raise UserError(f"patience={cfg.patience} has no effect without callbacks.best; use callbacks=early_stopping.")
-    epochs, every = cfg.trainer.get("max_epochs") or math.inf, cfg.trainer.get("check_val_every_n_epoch", 1)
     if patience is None:
         return
+    epochs, every = cfg.trainer.get("max_epochs") or math.inf, cfg.trainer.get("check_val_every_n_epoch", 1)
     reasons = {
         "data.train_splits leaves no split for it": val_split is None,
         "trainer.limit_val_batches=0": cfg.trainer.get("limit_val_batches") == 0,
         f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}": 0 < epochs < (every or 1),
     }
     if reason := next((text for text, holds in reasons.items() if holds), None):
-        raise UserError(f"early stopping needs validation, but {reason}; leave out callbacks=early_stopping.")
+        raise UserError(f"early stopping needs validation, but {reason}; leave out patience or early_stopping.")
 
 
 def _cpu_computes_in_bf16() -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import read_data
-from mmn.data.format.layout import Layout
+from mmn.data.format.layout import Layout, load_layout
 from mmn.data.format.selection import join, take
 from mmn.data.sources.classes import UNNAMED
 from mmn.data.sources.convert import read_source
@@ -24,7 +24,7 @@ from mmn.data.sources.words import some
 from mmn.errors import UserError
 from mmn.evaluation.probabilities import Guess, likeliest
 from mmn.evaluation.scores import Scores
-from mmn.evaluation.segments import Segment, segments_in
+from mmn.evaluation.segments import Segment, segments_in, step_of
 from mmn.inference.long_recording import check_windows, frame_probabilities, runs
 from mmn.inference.predict import Predictor
 
@@ -53,9 +53,16 @@ class Recordings:
     notes: str = ""
 
     def identities(self) -> list[str]:
-        """What an earlier result of each clip is recognised by: its name, a hash of its content, and its frame rate."""
-        hashes = [f"{hash_} {self._hash_of_frames(index)}" for index, hash_ in enumerate(self.clips.hashes())]
-        return [f"{name} {hash_} {fps}" for name, hash_, fps in zip(self.clips.names, hashes, self.fps, strict=True)]
+        """What an earlier result of each clip is recognised by: its name, content, timing and gaps."""
+        return [
+            f"{self.clips.names[i]} {content} {zlib.crc32(self.frames[i].tobytes() + self.filled(i).tobytes()):x} "
+            f"{self.fps[i]}"
+            for i, content in enumerate(self.clips.hashes())
+        ]
+
+    def pace(self, index: int) -> float:
+        """Frames of a clip per second: its rate, or less if only every n-th frame of the recording is there."""
+        return (self.fps[index] or ASSUMED_FPS) / step_of(self.frames[index])
 
     def filled(self, index: int) -> NDArray[np.bool_]:
         """Which joints ``(T, V)`` of a clip were filled in."""
@@ -63,9 +70,6 @@ class Recordings:
         if self.clips.filled is None:
             return np.zeros((int(end - start), self.layout.num_joints), np.bool_)
         return self.clips.filled[start:end]
-
-    def _hash_of_frames(self, index: int) -> str:
-        return f"{zlib.crc32(self.frames[index].tobytes() + self.filled(index).tobytes()):x}"
 
 
 @dataclass(frozen=True)
@@ -131,10 +135,11 @@ def _recordings(
 ) -> Recordings:
     notes, numbers, rates = "", {}, {}
     if options.get("format") is None and source.suffix == ".h5" and not _is_of_a_tracker(source):
-        given = {"layout": layout, **{name: value for name, value in options.items() if name != "fps"}}
-        if ignored := [f"--{name.replace('_', '-')}" for name, value in given.items() if value]:
-            raise UserError(f"{source} was written by mmn and is read as it is; leave out {' and '.join(ignored)}.")
         data = read_data(source)
+        if layout is not None and load_layout(layout).joints != data.layout.joints:
+            raise UserError(f"{source} records its own joints, which are not those of {layout}; leave --layout out.")
+        if ignored := [f"--{name.replace('_', '-')}" for name, value in options.items() if value and name != "fps"]:
+            notes = f"{' and '.join(ignored)} have no effect on a file that mmn wrote"
     else:
         try:
             options = {"missing": "interpolate", **(_LONG if long else {}), **options}
@@ -194,7 +199,7 @@ def segments_of(
     for index, (name, frames, fps, probabilities) in enumerate(clips):
         rate = fps or ASSUMED_FPS
         for first, last in runs(np.asarray(recordings.filled(index).all(axis=1))):
-            if last - first + 1 > rate / 2:  # nobody is in view; shorter gaps are failures of the pose estimator
+            if last - first + 1 > recordings.pace(index) / 2:  # nobody is in view, not just missed
                 probabilities[first : last + 1] = 0.0
         yield name, segments_in(name, probabilities, frames, classes, rate, sliding.threshold, background)
 

@@ -123,6 +123,12 @@ def check_resume(path: Path, record: dict[str, Any]) -> tuple[tuple[int, int], s
     return (epoch, batch), ", ".join(f"{key} {_shown(n)} (was {_shown(b)})" for key, (b, n) in changed.items())
 
 
+def changes_of(path: Path, record: dict[str, Any]) -> list[str]:
+    """The requested settings that differ from those of the run of a checkpoint; none if it records no settings."""
+    saved = read_checkpoint(path).get(KEY, {}).get("run")
+    return [key for key, _ in _differences(saved, record)] if saved and "config" in saved else []
+
+
 def _differences(saved: dict[str, Any], record: dict[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
     before = {**_WITHOUT, **_flat(saved["config"]), "processes": saved["processes"]}
     now = {**_WITHOUT, **_flat(record["config"]), "processes": record["processes"]}

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from mmn.engine.folders import COMMAND, SWEEP_VARIABLE
 from mmn.engine.run_lock import is_held, refuse_held
-from mmn.engine.run_state import FILE, is_finished, is_interrupted
+from mmn.engine.run_state import FILE, check_vacant, is_finished, is_interrupted
 from mmn.errors import UserError
 from mmn.outside import read_yaml
 
@@ -41,15 +41,15 @@ def sampler_seed(storage: str | None, seed: int) -> int | None:
     return None if storage else seed
 
 
-def hydra_subdir(name: str, *, _root_: Any) -> str:
+def hydra_subdir(name: str, resume: bool, ckpt_path: str | None, *, _root_: Any) -> str:
     """``name``, the subfolder for Hydra's record of the command, which Hydra writes before a run can lock its folder.
 
     Raises:
-        UserError: another process has locked the folder.
+        UserError: another process has locked the folder, or a new run would replace what is in it.
     """
     runtime = _root_.hydra.runtime
     if not OmegaConf.is_missing(runtime, "output_dir"):
-        _refuse_held_once(runtime.output_dir)
+        _check_once(runtime.output_dir, is_new=not resume and ckpt_path is None)
     return name
 
 
@@ -66,9 +66,11 @@ def evaluation_subdir(name: str, *, _root_: Any) -> str:
 
 
 @cache  # afterwards it is this process that holds the folder
-def _refuse_held_once(folder: str) -> None:
+def _check_once(folder: str, is_new: bool) -> None:
     if all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):  # others write nothing
         refuse_held(Path(folder))
+        if is_new:
+            check_vacant(Path(folder))
 
 
 @cache  # once started, a run is no longer the most recent interrupted one

@@ -50,17 +50,20 @@ def check_vacant(folder: Path) -> None:
     if is_interrupted(folder):
         raise UserError(
             f"{folder} has an interrupted run, which a new one would replace: continue it with resume=true, give "
-            "another hydra.run.dir, or delete the folder."
+            "another folder (hydra.run.dir, for sweeps hydra.sweep.dir), or delete this one."
         )
-    foreign = [name for name in (*_WRITTEN, "checkpoints") if (folder / name).exists()]
+    foreign = [path.name for path in (*_written(folder), folder / "checkpoints") if path.exists()]
     if foreign and not (folder / FILE).exists():
         raise UserError(f"{folder} is not the folder of a run but has {foreign[0]}; give another hydra.run.dir.")
 
 
 def clear(folder: Path) -> None:
     """Remove what an earlier run left in the folder of a new one."""
-    for name in (FILE, *_WRITTEN):
-        (folder / name).unlink(missing_ok=True)
-    for scores in folder.glob("scores_*.h5"):
-        scores.unlink()
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    for path in (*_written(folder), folder / FILE):  # what marks it as a run last
+        path.unlink(missing_ok=True)
+
+
+def _written(folder: Path) -> list[Path]:
+    """What a run writes beside its state and checkpoints."""
+    return [*(folder / name for name in _WRITTEN), *folder.glob("scores_*.h5")]

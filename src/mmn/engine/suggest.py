@@ -1,17 +1,18 @@
 """Suggest clips to label next, and labels to check."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mmn.data.format.classes import Classes
 from mmn.data.format.clips import UNKNOWN, Clips
 from mmn.data.format.hdf5 import read_data
 from mmn.data.format.layout import Layout
 from mmn.data.format.selection import join
 from mmn.data.format.skeletons import SkeletonData
+from mmn.data.sources.labels.index import index_of
 from mmn.data.sources.labels.table import read_table
 from mmn.errors import UserError
 from mmn.evaluation.errors import likely_label_errors
@@ -31,6 +32,7 @@ class Suggestions:
     Attributes:
         clips: the clips of all splits.
         layout: their skeleton.
+        classes: the classes of the file.
         order: index of each row's clip.
         rows: a table for ``mmn convert --labels``: ``name``, ``label``, ``split`` and ``group`` as in the file, except
             that clips to label are in train; ``why`` the clip is suggested (``label``, ``check`` or empty); and its
@@ -40,6 +42,7 @@ class Suggestions:
 
     clips: Clips
     layout: Layout
+    classes: Classes
     order: list[int]
     rows: list[dict[str, Any]]
     guesses: list[list[tuple[str, float]]]
@@ -90,20 +93,22 @@ def suggest(predictor: Predictor, path: Path, count: int, checks: int = 20, seed
         group = {} if clips.groups is None else {"group": clips.groups[i]}
         more = {"why": why.get(i, ""), "likeliest": likeliest, "probability": round(chance, 6)}
         rows.append({"name": clips.names[i], "label": label, "split": split, **group, **more})
-    return Suggestions(clips, data.layout, order, rows, guesses)
+    return Suggestions(clips, data.layout, data.classes, order, rows, guesses)
 
 
-def unread_label(path: Path, rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """The first clip with a label in the table ``path``, if there is one, that ``rows`` do not have.
+def unconverted_label(path: Path, found: Suggestions) -> str | None:
+    """The first clip with a label in the table ``path``, if there is one, that the data file lacks.
 
     Raises:
         UserError: the file is not a table of labels.
     """
     if not path.exists():
         return None
-    known = {(row["name"], row["label"]) for row in rows}
+    known = {(row["name"], row["label"]) for row in found.rows}
     for _, row in read_table(path, ("name", "label")):
-        if row["label"] and (row["name"], row["label"]) not in known:
+        index = index_of(row["label"], found.classes, 0)
+        label = row["label"] if index is None else "" if index == UNKNOWN else found.classes.names[index]
+        if label and (row["name"], label) not in known:
             return row["name"]
     return None
 

@@ -17,12 +17,12 @@ from mmn.engine.folders import discard_unused
 from mmn.engine.loggers import WandbRun, build_loggers
 from mmn.engine.processes import same_job_in_every_process
 from mmn.engine.results import report
-from mmn.engine.resume import checkpoint_to_resume, is_in_run, resume_position, run_record
+from mmn.engine.resume import changes_of, checkpoint_to_resume, is_in_run, resume_position, run_record
 from mmn.engine.run_lock import held
 from mmn.engine.run_state import check_vacant, clear, read_state, write_state
 from mmn.engine.runtime import quiet_libraries, tune_runtime
 from mmn.engine.start import begin, take_over_settings
-from mmn.engine.sweep import refuse_selection_on_test, run_and_record
+from mmn.engine.sweep import optimises, refuse_selection_on_test, run_and_record
 from mmn.errors import UserError
 from mmn.inference.weights_only import read_checkpoint
 from mmn.provenance import provenance
@@ -79,6 +79,10 @@ def _run(
 ) -> float | None:
     record = run_record(_plain(cfg), datamodule.data, trainer.world_size, datamodule.val_split)
     resume = checkpoint_to_resume(cfg, folder)
+    redrawn = resume is not None and optimises() and is_in_run(resume, folder) and bool(changes_of(resume, record))
+    if redrawn:  # an earlier job that had failed has changed what the search tries next
+        log.info("%s was another trial; starting this one", folder)
+        resume = None
     if resume is not None:
         place = resume_position(resume, record, trainer, folder)
         if place is None:
@@ -90,7 +94,7 @@ def _run(
     module = build_module(cfg, datamodule, record)
     module.resumed_at = datamodule.place if resume else None
     starts_anew = resume is None or not is_in_run(resume, folder)
-    if starts_anew and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+    if starts_anew and not redrawn and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
         check_vacant(folder)
     if resume is None and cfg.init_from is not None and is_in_run(Path(cfg.init_from), folder):
         raise UserError(f"init_from={cfg.init_from} is in this run's folder, which is cleared; move it elsewhere.")

@@ -50,13 +50,17 @@ def segments_in(
         threshold: minimum probability, 0–1.
         background: index of the class that means no action, if any.
     """
-    step = int(frames[1] - frames[0]) if len(frames) > 1 else 1
-    found = []
+    step, found = step_of(frames), []
     for k in range(len(classes)):
         for first, last in runs(probabilities[:, k] >= threshold) if k != background else []:
             start, end = float(frames[first]) / fps, float(frames[last] + step) / fps
             found.append(Segment(name, start, end, classes[k], float(probabilities[first : last + 1, k].mean())))
     return sorted(found, key=lambda segment: (segment.start, segment.end))
+
+
+def step_of(frames: NDArray[np.int64]) -> int:
+    """The difference of successive frame numbers ``(T,)``; more than 1 if only every n-th frame was recognised."""
+    return int(frames[1] - frames[0]) if len(frames) > 1 else 1
 
 
 def read_segments(path: Path, scored: bool) -> list[Segment]:

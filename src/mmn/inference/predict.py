@@ -1,5 +1,6 @@
 """Predict the classes of clips with one checkpoint, or an ensemble of several."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +19,8 @@ from mmn.inference.live import LiveStream
 from mmn.inference.member import Member
 from mmn.inference.stream import Stream
 from mmn.inference.temperature import mean_temperature, warn_if_unknown
+
+log = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -98,6 +101,9 @@ class Predictor:
         clips = data.splits.get("val") if data else None
         if data is None or clips is None or not clips.labelled.any():
             raise UserError(f"--coverage of several networks needs the val clips of {path}, which are not there.")
+        if self.untraceable:
+            listed = ", ".join(self.untraceable)
+            log.warning("the training clips of %s are not recorded; --coverage may count some of them", listed)
         unseen = np.flatnonzero(clips.labelled & ~self.trained_on(clips, data.layout)).tolist()
         if not unseen:
             raise UserError(

@@ -107,6 +107,7 @@ class BestEpoch(Callback):
                 "The checkpoint of the best epoch so far (%d, %s %.2f) is not beside %s: tracking starts over.",
                 self.best.epoch, self.monitor, self.best.value, trainer.ckpt_path,
             )  # fmt: skip
+            self.validations = 0
         self.best = found  # after a kill the file may be from a later epoch than the checkpoint
 
     def as_dict(self) -> dict[str, Any]:
@@ -129,7 +130,7 @@ class BestEpoch(Callback):
         latest = state_dict.get("latest")  # checkpoints of earlier versions have none
         self.latest = Validation(*latest) if latest else None
         self.without_new_best = state_dict.get("without_new_best", 0)
-        self.validations = state_dict.get("validations", 0)
+        self.validations = state_dict.get("validations", self.latest.epoch if self.latest else 0)
 
 
 def _saved_best(path: Path) -> Validation | None:

@@ -25,6 +25,7 @@ from mmn.data.pipeline.stores import Store
 from mmn.data.pipeline.subset import nested_subset
 from mmn.data.view.view import View, differences
 from mmn.errors import UserError
+from mmn.text import counted
 
 log = logging.getLogger(__name__)
 
@@ -184,8 +185,8 @@ class SkeletonDataModule(L.LightningDataModule):
         """Check that there are clips for one batch of every process."""
         if (count := len(self.training_clips)) < self.batch_size * processes:
             raise UserError(
-                f"{self.path} has {count} training clips, fewer than one batch of {self.batch_size} on {processes} "
-                "processes; lower data.batch_size."
+                f"{self.path} has {count} training clips, fewer than one batch of {self.batch_size} on "
+                f"{counted(processes, 'process')}; lower data.batch_size."
             )
 
     @property

@@ -59,6 +59,7 @@ _JSON = {
     "mediapipe": mediapipe.is_mediapipe,
 }
 _PICTURES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".jpg", ".jpeg", ".png"}
+_SUFFIXES = {".json", ".jsonl", ".npy", ".npz", ".h5", ".csv", ".txt", ".skeleton", ".bvh", ".c3d", ".pkl", ".pickle"}
 _ONE_KIND = {".skeleton": "ntu", ".bvh": "bvh", ".c3d": "c3d", ".pkl": "pyskl", ".pickle": "pyskl"}
 
 
@@ -113,9 +114,9 @@ def recognise(source: Path) -> str:
             return name
     if ".txt" in suffixes and yolo.is_yolo_text(first[".txt"]):
         return "yolo"
-    if suffixes & _PICTURES:
+    if {suffix.lower() for suffix in suffixes} & _PICTURES:
         raise UserError(f"{source} contains pictures or videos; run a pose estimator on them and give its results.")
-    if capitals := sorted(suffix for suffix in suffixes if suffix != suffix.lower()):
+    if capitals := sorted(suffix for suffix in suffixes if suffix != suffix.lower() and suffix.lower() in _SUFFIXES):
         raise UserError(f"{source} has {capitals[0]} files; rename them to {capitals[0].lower()}.")
     found = f" (it has {', '.join(sorted(suffixes))} files)" if any(suffixes) else ""
     raise UserError(f"{source} is in no known format{found}; give --format {'|'.join(READERS)}.")

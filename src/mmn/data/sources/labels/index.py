@@ -26,11 +26,11 @@ def class_indices(
         UserError: a label is invalid, or labels look one-based.
     """
     first = count_from or 0
-    caseless = {name.casefold(): index for index, name in enumerate(classes.names)}
+    caseless = _caseless(classes)
     texts = [str(label).strip() for label in labels]
     found, wrong, numeric = [], [], []
     for number, label in enumerate(labels):
-        index = _index(label, classes, caseless, first)
+        index = index_of(label, classes, first, caseless)
         found.append(UNKNOWN if index is None else index)
         if index is None:
             wrong.append(number)
@@ -62,7 +62,12 @@ def class_indices(
     return found
 
 
-def _index(label: int | str, classes: Classes, caseless: dict[str, int], first: int) -> int | None:
+def _caseless(classes: Classes) -> dict[str, int]:
+    return {name.casefold(): index for index, name in enumerate(classes.names)}
+
+
+def index_of(label: int | str, classes: Classes, first: int, caseless: dict[str, int] | None = None) -> int | None:
+    """The class index of a label, −1 for none; None if the label is no class. See ``class_indices``."""
     text = str(label).strip()
     if not text or text in (str(UNKNOWN), f"{UNKNOWN}.0"):
         return UNKNOWN
@@ -70,4 +75,4 @@ def _index(label: int | str, classes: Classes, caseless: dict[str, int], first: 
         return classes.names.index(text)
     if INDEX.fullmatch(text) and 0 <= int(float(text)) - first < len(classes.names):
         return int(float(text)) - first
-    return caseless.get(text.casefold())
+    return (_caseless(classes) if caseless is None else caseless).get(text.casefold())
