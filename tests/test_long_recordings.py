@@ -111,5 +111,5 @@ def test_classes_and_recordings_without_a_prediction_are_named(tmp_path: Path) -
     assert done.stderr.splitlines() == [
         "no segment is predicted for 1 recording: s",
         "no segment is predicted for 1 class: b",
-        "no segment is true in 1 predicted recording: q",
+        "no true segment in 1 predicted recording: q",
     ]

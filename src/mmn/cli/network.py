@@ -1,12 +1,13 @@
 """Options for loading and running a network."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mmn.errors import UserError
 
 if TYPE_CHECKING:
     from mmn.inference.checkpoint import Maker
+    from mmn.inference.predict import Predictor
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -24,15 +25,38 @@ def chosen_network(options: argparse.Namespace) -> "dict[str, Maker] | None":
         return None
     from hydra.utils import get_object
 
+    from mmn.engine.networks import named_networks
+
     try:
-        found: Any = get_object(options.network)
+        get_object(options.network)
     except Exception as error:  # whatever importing it raises
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         raise UserError(
             f"--network {options.network} cannot be imported ({reason}); give module.Class, with its folder on "
             "PYTHONPATH."
         ) from None
-    return {options.network: found}
+    return named_networks({"_target_": options.network})
+
+
+def chosen_predictor(options: argparse.Namespace) -> "Predictor":
+    """The predictor of a command with ``checkpoint``, ``--layout``, ``--modality`` and the options above.
+
+    Raises:
+        UserError: a checkpoint cannot be used, or the list of checkpoints has an empty entry.
+    """
+    from mmn.inference.predict import Predictor
+
+    checkpoints = options.checkpoint.split(",")
+    if not all(checkpoints):
+        raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
+    return Predictor(
+        *checkpoints,
+        device=chosen_device(options),
+        precision=options.precision,
+        layout=options.layout,
+        modality=options.modality,
+        network=chosen_network(options),
+    )
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

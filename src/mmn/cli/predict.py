@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mmn.cli.convert import add_options, given_of
 from mmn.cli.live import SLIDING, check_live, run_live
-from mmn.cli.network import add_device, add_network, chosen_device, chosen_network
+from mmn.cli.network import add_device, add_network, chosen_predictor
 from mmn.cli.predict_table import divided, write_table
 from mmn.cli.video import add_video_options, check_overlay, pose_source, write_video
 from mmn.errors import UserError
@@ -73,7 +73,6 @@ def _run(options: argparse.Namespace) -> None:
     from mmn.data.sources.options import check_fps
     from mmn.evaluation.row_file import check_form
     from mmn.evaluation.segment_files import FORMS, check_segment_form
-    from mmn.inference.predict import Predictor
 
     if options.segments is not None and options.output is not None:
         raise UserError("--output is for clips and --segments for long recordings; give only one.")
@@ -92,16 +91,12 @@ def _run(options: argparse.Namespace) -> None:
         check_live(options)
     elif options.segments is None and options.overlay is None and (given := given_of(options, *SLIDING, "window")):
         raise UserError(f"{given} is for long recordings; add --segments FILE, or leave it out.")
-    checkpoints = options.checkpoint.split(",")
-    if not all(checkpoints):
-        raise UserError(f"{options.checkpoint!r} has an empty entry; separate checkpoints by single commas.")
     written, paths = options.output or options.segments, [realpath(source) for source in options.sources]
     if twice := next((source for source in options.sources if paths.count(realpath(source)) > 1), None):
         raise UserError(f"{twice} is given more than once; give each source once.")
     if written is not None and realpath(written) in paths:
         raise UserError(f"{written} is one of the sources; write to another file.")
-    sees = {"layout": options.layout, "modality": options.modality, "network": chosen_network(options)}
-    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
+    predictor = chosen_predictor(options)
     if live:
         run_live(options, predictor, _least(options, predictor))
         return

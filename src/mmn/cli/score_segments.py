@@ -36,7 +36,7 @@ def _run(options: argparse.Namespace) -> None:
         if missing := sorted({*map(name_of, true)} - {*map(name_of, predicted)}):
             print(f"no segment is predicted for {counted(len(missing), kind)}: {some(missing)}", file=sys.stderr)
     if extra := sorted({one.name for one in predicted} - {one.name for one in true}):
-        print(f"no segment is true in {counted(len(extra), 'predicted recording')}: {some(extra)}", file=sys.stderr)
+        print(f"no true segment in {counted(len(extra), 'predicted recording')}: {some(extra)}", file=sys.stderr)
     if options.output is None:
         print(json.dumps(metrics, indent=2))
     else:

@@ -6,7 +6,7 @@ from os.path import realpath
 from pathlib import Path
 from typing import Any
 
-from mmn.cli.network import add_device, add_network, chosen_device, chosen_network
+from mmn.cli.network import add_device, add_network, chosen_predictor
 from mmn.errors import UserError
 
 
@@ -34,7 +34,6 @@ def register(commands: Any) -> None:
 def _run(options: argparse.Namespace) -> None:
     from mmn.engine.suggest import TO_CHECK, TO_LABEL, suggest, unconverted_label
     from mmn.evaluation.row_file import check_form, write_rows
-    from mmn.inference.predict import Predictor
     from mmn.reporting.labelling import write_labelling_page
 
     check_form(options.output, (".csv",))
@@ -42,9 +41,7 @@ def _run(options: argparse.Namespace) -> None:
         raise UserError(f"--count is {options.count} and --checks {options.checks}; use 1 or more, and 0 or more.")
     if options.page is not None and realpath(options.page) == realpath(options.output):
         raise UserError(f"--output and --page are both {options.page}; give the page another name.")
-    sees = {"layout": options.layout, "modality": options.modality, "network": chosen_network(options)}
-    checkpoints = options.checkpoint.split(",")
-    predictor = Predictor(*checkpoints, device=chosen_device(options), precision=options.precision, **sees)
+    predictor = chosen_predictor(options)
     found = suggest(predictor, options.data, options.count, options.checks)
     if not options.overwrite and (name := unconverted_label(options.output, found)):
         raise UserError(

@@ -1,5 +1,6 @@
 """Networks named by a config."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -50,7 +51,7 @@ def build_network(target: str, **arguments: Any) -> nn.Module:
     return network
 
 
-def named_networks(model: DictConfig | None) -> dict[str, Maker]:
+def named_networks(model: DictConfig | Mapping[str, Any] | None) -> dict[str, Maker]:
     """The network class that the config allows checkpoints to load, by the name checkpoints record."""
     target = None if model is None else model.get("_target_")
     return {target: partial(build_network, target)} if target else {}

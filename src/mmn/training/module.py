@@ -168,7 +168,7 @@ class MMNModule(L.LightningModule):
             scheduler = self.make_scheduler(optimizer, total_steps=total, epochs=total / self.steps_per_epoch)
         except TypeError as error:
             raise UserError(
-                f"scheduler cannot be created: it must take optimizer, total_steps and epochs besides its own options "
+                "scheduler cannot be created: it must take optimizer, total_steps and epochs besides its own options "
                 f"({str(error).rstrip('.')}); correct configs/scheduler."
             ) from error
         self._requested = [

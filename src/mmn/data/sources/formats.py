@@ -59,8 +59,8 @@ _JSON = {
     "mediapipe": mediapipe.is_mediapipe,
 }
 _PICTURES = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".jpg", ".jpeg", ".png"}
-_SUFFIXES = {".json", ".jsonl", ".npy", ".npz", ".h5", ".csv", ".txt", ".skeleton", ".bvh", ".c3d", ".pkl", ".pickle"}
 _ONE_KIND = {".skeleton": "ntu", ".bvh": "bvh", ".c3d": "c3d", ".pkl": "pyskl", ".pickle": "pyskl"}
+_SUFFIXES = {".json", ".jsonl", ".npy", ".npz", ".h5", ".csv", ".txt", *_ONE_KIND}
 
 
 def reader_of(name: str) -> Reader:
