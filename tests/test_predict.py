@@ -2,6 +2,7 @@
 
 import csv
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import mmn
 from mmn.data.format.hdf5 import write_data
 from mmn.data.format.layout import Layout
 from mmn.data.format.skeletons import SkeletonData
+from mmn.engine.predict import read_recordings
 from mmn.errors import UserError
 from mmn.inference.checkpoint import load_checkpoint
 
@@ -202,3 +204,11 @@ def test_official_pickles_are_read_one_by_one_or_as_a_folder(small_checkpoint: P
     folder = reference("data/jhmdb/split1")
     done = predict(tmp_path, small_checkpoint, folder / "test_data.pkl", "--output", "p.csv", "--top", 1)
     assert (done.returncode, done.stdout, done.stderr) == (0, "p.csv: 176 clips\n", "")
+
+
+def test_official_pickles_are_recognised_without_their_labels(small_checkpoint: Path, tmp_path: Path) -> None:
+    clips = np.random.default_rng(0).normal(size=(2, 1, 9, 15, 2))
+    annotations = [{"frame_dir": name, "keypoint": clip} for name, clip in zip("ab", clips, strict=True)]
+    (tmp_path / "train_data.pkl").write_bytes(pickle.dumps({"annotations": annotations}))
+    found = read_recordings(tmp_path / "train_data.pkl", mmn.Predictor(small_checkpoint)).clips
+    assert found.names == ["a", "b"]

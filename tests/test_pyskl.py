@@ -1,15 +1,20 @@
 """PYSKL pickles: splits, labels and people."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pose_files import people
 
+from mmn.data.format.clips import UNKNOWN
 from mmn.data.sources.convert import convert
 from mmn.data.sources.formats import recognise
+from mmn.engine.predict import read_recordings
 from mmn.errors import UserError
+from mmn.inference.predict import Predictor
 
 
 def pyskl(folder: Path, splits: dict[str, list[str]], scores: bool = True) -> tuple[Path, np.ndarray]:
@@ -69,3 +74,42 @@ def test_pyskl_splits_can_be_named(tmp_path: Path) -> None:
     assert {split: clips.names for split, clips in data.splits.items()} == {"train": ["b"], "test": ["c"]}
     with pytest.raises(UserError, match="has no split other for train"):
         convert(path, tmp_path / "x.h5", "jhmdb", splits={"train": "other"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: [annotation.pop("label") for annotation in content["annotations"]],
+        lambda content: [annotation.update(label=np.array([1.0, 0.0])) for annotation in content["annotations"]],
+        lambda content: content.update(split={"xsub_train": ["a"], "xset_train": ["b"], "xsub_val": ["c"]}),
+        lambda content: content.update(split={"testing": ["b"]}),
+        lambda content: content.pop("split"),
+    ],
+    ids=["no labels", "one-hot labels", "several splits", "unknown split", "no splits"],
+)
+def test_recognition_needs_neither_labels_nor_splits(
+    tmp_path: Path, small_checkpoint: Path, change: Callable[[dict[str, Any]], object]
+) -> None:
+    path, _ = pyskl(tmp_path, {"train": ["c", "a"], "val": ["b"]})
+    predictor = Predictor(small_checkpoint)
+    expected = read_recordings(path, predictor).clips
+    content = pickle.loads(path.read_bytes())
+    change(content)
+    path.write_bytes(pickle.dumps(content))
+    clips = read_recordings(path, predictor).clips
+    assert sorted(clips.names) == sorted(expected.names) == ["a", "b", "c"]
+    for index, name in enumerate(clips.names):
+        np.testing.assert_array_equal(clips.clip(index), expected.clip(expected.names.index(name)))
+
+
+def test_recognition_of_one_split_reads_only_that(tmp_path: Path, small_checkpoint: Path) -> None:
+    path, _ = pyskl(tmp_path, {"train": ["c", "a"], "val": ["b"]})
+    assert read_recordings(path, Predictor(small_checkpoint), split="train").clips.names == ["c", "a"]
+
+
+def test_pyskl_clips_may_have_unknown_labels(tmp_path: Path) -> None:
+    path, _ = pyskl(tmp_path, {"test": ["a", "b", "c"]})
+    content = pickle.loads(path.read_bytes())
+    del content["annotations"][1]["label"]
+    path.write_bytes(pickle.dumps(content))
+    assert convert(path, tmp_path / "x.h5", "jhmdb").splits["test"].labels.tolist() == [0, UNKNOWN, 2]

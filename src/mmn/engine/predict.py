@@ -142,7 +142,7 @@ def _recordings(
             notes = f"{' and '.join(ignored)} have no effect on a file that mmn wrote"
     else:
         try:
-            options = {"missing": "interpolate", **(_LONG if long else {}), **options}
+            options = {"missing": "interpolate", **(_LONG if long else {}), **options, "poses_only": split is None}
             found = read_source(source, layout or predictor.layout, watch=_unlabelled, **options)
         except LackingJointsError as error:
             raise UserError(

@@ -38,6 +38,7 @@ class ConvertOptions:
         pad: seconds (frames without ``fps``) by which segments are extended at either end.
         rest: class of the intervals between segments; None to leave them out.
         skip_bad: leave out unusable clips instead of refusing the source.
+        poses_only: read every clip of a pickle, whatever it says of labels and splits.
     """
 
     format: str | None = None
@@ -57,6 +58,7 @@ class ConvertOptions:
     pad: float = 0.0
     rest: str | None = None
     skip_bad: bool = False
+    poses_only: bool = False
 
     def __post_init__(self) -> None:
         for value, allowed, what in (

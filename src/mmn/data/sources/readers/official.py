@@ -24,13 +24,13 @@ def read(source: Path, options: ConvertOptions) -> Parsed:
         UserError: there is no split, the structure is wrong, a clip has no label, or a label has no clip.
     """
     if alone := split_of(source):
-        return Parsed("official pickle", _read_split(source.parent, alone), published=True)
+        return Parsed("official pickle", _read_split(source.parent, alone, options), published=True)
     if not source.is_dir():
         raise UserError(f"there is no folder {source}; give the one with train_data.pkl and the other pickles.")
     splits = [split for split in SPLITS if (source / f"{split}_data.pkl").exists()]
     if not splits:
         raise UserError(f"{source} contains none of train_data.pkl, val_data.pkl, test_data.pkl; check the folder.")
-    recordings = (recording for split in splits for recording in _read_split(source, split))
+    recordings = (recording for split in splits for recording in _read_split(source, split, options))
     return Parsed("official pickles", recordings, published=True)
 
 
@@ -39,7 +39,7 @@ def split_of(source: Path) -> str:
     return next((split for split in SPLITS if source.is_file() and source.name == f"{split}_data.pkl"), "")
 
 
-def _read_split(folder: Path, split: str) -> Iterator[Recording]:
+def _read_split(folder: Path, split: str, options: ConvertOptions) -> Iterator[Recording]:
     path = folder / f"{split}_data.pkl"
     content = read_pickle(path)
     annotations = content.get("annotations") if isinstance(content, dict) else None
@@ -53,7 +53,7 @@ def _read_split(folder: Path, split: str) -> Iterator[Recording]:
             )
     names = [name_of(annotation["frame_dir"], path) for annotation in annotations]
     clips = [_keypoints(a["keypoint"], path, name) for a, name in zip(annotations, names, strict=True)]
-    labels = _labels(folder / f"{split}_label.pkl", names, path)
+    labels = [UNKNOWN] * len(names) if options.poses_only else _labels(folder / f"{split}_label.pkl", names, path)
     for name, points, label in zip(names, clips, labels, strict=True):
         yield Recording.from_array(name, points, label=label, split=split)
 

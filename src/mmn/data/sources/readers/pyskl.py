@@ -1,8 +1,8 @@
 """Reader of PYSKL and MMAction2 annotation pickles: ``{"split": {name: [clip, …]}, "annotations": [{…}, …]}``.
 
-An annotation has ``frame_dir`` (the clip), ``label``, ``keypoint (persons, frames, joints, coordinates)``, in 2D
-``keypoint_score (persons, frames, joints)``, and ``total_frames``. MMAction2's older format is just the list of
-annotations, one file per split.
+An annotation has ``frame_dir`` (the clip), ``keypoint (persons, frames, joints, coordinates)``, in 2D
+``keypoint_score (persons, frames, joints)``, ``total_frames``, and ``label``, unless it is unknown. MMAction2's older
+format is just the list of annotations, one file per split.
 """
 
 from collections import Counter
@@ -46,7 +46,6 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
         content = {"split": {split: listed}, "annotations": content}
     if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
         raise UserError(f"{path} has no annotations, so it is not a PYSKL pickle; check --format.")
-    splits = _splits(content.get("split"), options.splits, path, alone)
     annotations = list(_annotations(content["annotations"], path, options))
     twice = [name for name, count in Counter(a.name for a in annotations).items() if count > 1]
     if twice:
@@ -54,6 +53,9 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
             f"{path}: the name {twice[0]} belongs to more than one annotation ({len(twice)} such names); names must be "
             "unique."
         )
+    if options.poses_only:
+        return annotations, 0
+    splits = _splits(content.get("split"), options.splits, path, alone)
     by_name = {annotation.name: annotation for annotation in annotations}
     recordings = []
     for split, names in splits.items():
@@ -66,12 +68,12 @@ def _read(path: Path, options: ConvertOptions, alone: bool) -> tuple[list[Record
 def _annotations(annotations: list[Any], path: Path, options: ConvertOptions) -> Iterator[Recording]:
     for number, annotation in enumerate(annotations):
         where = f"{path}: annotation {number}"
-        if not isinstance(annotation, dict) or (lacking := {"frame_dir", "label", "keypoint"} - set(annotation)):
+        if not isinstance(annotation, dict) or (lacking := {"frame_dir", "keypoint"} - set(annotation)):
             what = " and ".join(sorted(lacking)) if isinstance(annotation, dict) else "all"
             raise UserError(f"{where} lacks {what}, so it is not a PYSKL annotation; check --format.")
         name = name_of(annotation["frame_dir"], where)
         where = f"{where} ({name})"
-        label = _label(annotation["label"], where)
+        label = None if options.poses_only else _label(annotation.get("label"), where)
         keypoints, scores = _array(annotation, "keypoint", where), _array(annotation, "keypoint_score", where)
         if keypoints is None or keypoints.ndim != 4 or (scores is not None and scores.shape != keypoints.shape[:3]):
             raise UserError(
@@ -97,7 +99,9 @@ def _array(annotation: dict[str, Any], key: str, where: str) -> np.ndarray | Non
         raise UserError(f"{where} has a {key} that is not a numeric array; each person needs all frames.") from None
 
 
-def _label(value: Any, where: str) -> int:
+def _label(value: Any, where: str) -> int | None:
+    if value is None:
+        return None
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         return int(value)
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "iu":
