@@ -1,6 +1,7 @@
 """Augmentations: exact results for given draws, frequencies, and no side effects."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from mmn.data.format.classes import Classes, load_classes
 from mmn.data.format.layout import Layout
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, DropParts, DropStreams, Mirror
-from mmn.data.pipeline.augment_space import JointNoise, RotateScaleShift, Shear, about_centre
+from mmn.data.pipeline.augment_space import JointNoise, RotateScaleShift, ScaleBones, Shear, about_centre
 from mmn.data.pipeline.augment_time import OfficialJitterFrames, ReverseTime
 from mmn.data.pipeline.normalise import body_sizes
 from mmn.errors import UserError
@@ -99,6 +100,25 @@ def test_clips_are_sheared_as_drawn_about_their_centre() -> None:
     torch.testing.assert_close((leaning - centre)[..., 0], (clips - centre)[..., 0] + 0.3 * (clips - centre)[..., 1])
 
 
+def test_bones_are_scaled_as_drawn_alike_on_both_sides() -> None:
+    clips, end = random_clips(1), LAYOUT.bone_end("tree")
+    draws = torch.linspace(0, 0.999, 15)
+    factor = 1 + 0.2 * (2 * draws - 1)
+    for left, right in LAYOUT.flip_pairs:
+        factor[right] = factor[left]
+    scaled = apply(ScaleBones(1.0, 0.2), clips, given(0.0, *draws.tolist()))
+    torch.testing.assert_close(scaled - scaled[:, :, end], (clips - clips[:, :, end]) * factor[:, None])
+    assert torch.equal(scaled[:, :, LAYOUT.centre], clips[:, :, LAYOUT.centre])
+
+
+def test_joints_without_a_way_to_the_centre_stay_where_they_are() -> None:
+    layout = replace(LAYOUT, bones=[bone for bone in LAYOUT.bones if 11 not in bone])
+    clips = random_clips(3)
+    scaled = ScaleBones(1.0)(sample_of(clips), drawn(3), 1, layout).clips
+    assert torch.equal(scaled[:, :, 11], clips[:, :, 11])
+    assert not torch.equal(scaled[:, :, 7], clips[:, :, 7])
+
+
 def test_noise_has_the_given_size_and_is_equal_for_repeated_frames() -> None:
     clips = 100 * random_clips(200)
     frames = torch.arange(16).repeat_interleave(2)[:16].expand(200, -1)  # every frame twice
@@ -176,7 +196,7 @@ def test_streams_are_dropped_as_drawn_and_one_is_always_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [ZeroAxis, ZeroFrames, RotateScaleShift, Shear, JointNoise, Mirror, OfficialJitterFrames]
+    "make", [ZeroAxis, ZeroFrames, RotateScaleShift, Shear, ScaleBones, JointNoise, Mirror, OfficialJitterFrames]
 )
 def test_augmentations_do_not_modify_their_input_and_do_nothing_at_p_0(make) -> None:
     clips = random_clips()

@@ -14,7 +14,7 @@ from mmn.data.format.lazy import LazyArray
 from mmn.data.format.summary import summarise
 from mmn.data.pipeline.augment import Augmentation, ZeroAxis, ZeroFrames
 from mmn.data.pipeline.augment_joints import DropJoints, DropStreams, Mirror
-from mmn.data.pipeline.augment_space import JointNoise, Shear
+from mmn.data.pipeline.augment_space import JointNoise, ScaleBones, Shear
 from mmn.data.pipeline.augment_time import JitterFrames, ReverseTime
 from mmn.data.pipeline.batch import Batch
 from mmn.data.pipeline.datamodule import SkeletonDataModule
@@ -27,7 +27,16 @@ from mmn.errors import UserError
 
 MASKS = Augmentation([ZeroAxis(0.5), ZeroFrames(0.5)])
 EVERYTHING = Augmentation(
-    [ReverseTime(0.5), JitterFrames(0.5), Shear(0.5), JointNoise(0.5), Mirror(0.5), DropJoints(0.5), DropStreams(0.5)]
+    [
+        ReverseTime(0.5),
+        JitterFrames(0.5),
+        Shear(0.5),
+        ScaleBones(0.5),
+        JointNoise(0.5),
+        Mirror(0.5),
+        DropJoints(0.5),
+        DropStreams(0.5),
+    ]
 )
 
 

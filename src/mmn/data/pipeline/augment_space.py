@@ -1,4 +1,4 @@
-"""Augmentations of recorded coordinates: rotation, scale, shift, shear and noise."""
+"""Augmentations of recorded coordinates: rotation, scale, shift, shear, proportions and noise."""
 
 import math
 
@@ -74,6 +74,38 @@ class Shear:
         unit = torch.eye(size, device=lean.device)
         moved = about_centre(sample.clips, unit + lean * (1 - unit))
         return sample._replace(clips=where(uniform[:, 0] < self.p, moved, sample.clips))
+
+
+class ScaleBones:
+    """With probability ``p``, change the proportions of the body: scale each bone by a factor of its own.
+
+    Bones are those towards the layout's centre, which stays where it is. Left and right bones have the same factor.
+
+    Args:
+        p: probability.
+        amount: largest relative change of a bone's length in either direction.
+    """
+
+    stage = "keypoints"
+
+    def __init__(self, p: float, amount: float = 0.3) -> None:
+        self.p, self.amount = probability(p), probability(amount)
+
+    def __call__(self, sample: Sample, draws: Draws, purpose: int, layout: Layout) -> Sample:
+        clips = sample.clips
+        end, same = list(range(layout.num_joints)), list(range(layout.num_joints))
+        between = torch.zeros(layout.num_joints, layout.num_joints)  # [v, u]: bone u is between the centre and joint v
+        for joint, origin in layout.walk(layout.centre).items():
+            end[joint] = origin
+            between[joint] = between[origin]
+            between[joint, joint] = float(joint != origin)
+        for left, right in layout.flip_pairs:
+            same[right] = left
+        uniform = draws.uniform(purpose, 1 + layout.num_joints)
+        change = self.amount * (2.0 * uniform[:, 1:] - 1.0)[:, same]  # (B, V)
+        longer = (clips - clips[:, :, end]) * change[:, None, :, None]
+        moved = clips + torch.einsum("vu,btuc->btvc", between.to(clips.device, non_blocking=True), longer)
+        return sample._replace(clips=where(uniform[:, 0] < self.p, moved, clips))
 
 
 class JointNoise:
