@@ -75,6 +75,22 @@ def test_a_compiled_evaluation_gives_the_same_scores(
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4 if precision == "32" else 0.05)
 
 
+@pytest.mark.skipif(ACCELERATOR == "cpu", reason="needs CUDA graphs")
+def test_an_ensemble_trains_and_evaluates_as_on_the_cpu(jhmdb_like: Path, tmp_path: Path) -> None:
+    options = [*QUICK, *STILL, "model=mmn_plus_small", "model.members=2"]
+    scores = []
+    for device, more in (("cpu", []), ("gpu", ["cuda_graphs=true"])):
+        run, on_device = tmp_path / device, [f"trainer={device}"]
+        assert train(run, jhmdb_like, *options, *on_device, "trainer.precision=32", *more).returncode == 0
+        compiled = ["compile=true"] if more else []
+        folder = f"hydra.run.dir={run}/eval"
+        done = command("eval.py", f"ckpt_path={tmp_path}/cpu", "split=val", *on_device, *compiled, folder, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        scores.append(torch.tensor(read_scores(run / "eval" / "scores.h5", "val").logits))
+    assert column(tmp_path / "gpu", "val/loss") == pytest.approx(column(tmp_path / "cpu", "val/loss"), abs=1e-3)
+    torch.testing.assert_close(scores[1], scores[0], rtol=0, atol=1e-4)
+
+
 def test_a_resumed_run_matches_an_uninterrupted_one(jhmdb_like: Path, tmp_path: Path) -> None:
     options = [*QUICK, TRAINER, "trainer.precision=32", "trainer.max_epochs=3"]
     assert train(tmp_path / "whole", jhmdb_like, *options).returncode == 0

@@ -12,7 +12,7 @@ from mmn.engine.keys import given_keys
 from mmn.engine.networks import named_networks
 from mmn.engine.resume import checkpoint_to_resume
 from mmn.errors import UserError
-from mmn.inference.checkpoint import KEY, Checkpoint, load_checkpoint
+from mmn.inference.checkpoint import KEY, OURS, Checkpoint, load_checkpoint
 from mmn.inference.stream import MMN_TARGET, Stream
 from mmn.inference.weights_only import read_checkpoint
 from mmn.training.module import MMNModule
@@ -39,9 +39,12 @@ def take_over_settings(cfg: DictConfig, folder: Path) -> None:
         return
     source, given = load_checkpoint(path, named_networks(cfg.model)), given_keys()
     settings = settings_of(source)
-    if cfg.model._target_ != (source.stream.target if source.stream else MMN_TARGET):
+    target = settings["model"]["_target_"]
+    if cfg.model._target_ != target and not {cfg.model._target_, target} <= OURS.keys():
         del settings["model"]
     with open_dict(cfg):
+        if target == MMN_TARGET and "model" not in given:
+            cfg.model.pop("members", None)
         for group, values in settings.items():
             if group in given and group != "data":
                 continue
@@ -51,8 +54,9 @@ def take_over_settings(cfg: DictConfig, folder: Path) -> None:
 
 
 def settings_of(checkpoint: Checkpoint) -> dict[str, dict[str, Any]]:
-    """The settings that ``transfer`` takes over: config group → key → value."""
+    """The settings that ``transfer`` takes over: config group → key → value, with the network's class."""
     sizes = {k: v for k, v in checkpoint.arguments.items() if k not in (*_OF_THE_DATA, *_OF_TRAINING)}
+    sizes = {"_target_": checkpoint.stream.target if checkpoint.stream else MMN_TARGET, **sizes}
     if checkpoint.stream is None:
         return {"model": sizes}
     plain = checkpoint.stream.preprocessing.as_dict()

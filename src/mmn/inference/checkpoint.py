@@ -13,8 +13,9 @@ from mmn.data.pipeline.modality import Modality
 from mmn.data.pipeline.preprocess import Preprocessing
 from mmn.errors import UserError
 from mmn.inference.checkpoint_file import checkpoint_file
-from mmn.inference.stream import MMN_TARGET, Stream, with_stream
+from mmn.inference.stream import ENSEMBLE_TARGET, MMN_TARGET, Stream, with_stream
 from mmn.inference.weights_only import check_weights, read_checkpoint
+from mmn.model.ensemble import MMNEnsemble
 from mmn.model.mmn import MMN
 from mmn.model.official import from_official, is_official
 from mmn.model.sizes import check_state
@@ -33,6 +34,9 @@ Networks = Maker | Mapping[str, Maker] | None
 class UnnamedNetworkError(UserError):
     """A checkpoint of a custom network whose class was not named, and so is not imported."""
 
+
+OURS: Mapping[str, type[nn.Module]] = {MMN_TARGET: MMN, ENSEMBLE_TARGET: MMNEnsemble}
+"""The networks of this project, by the names that checkpoints give them."""
 
 _NETWORK = "network."  # the network's prefix in the LightningModule's state dict
 
@@ -92,10 +96,10 @@ def load_checkpoint(path: str | Path, network: Networks = None, **overrides: Any
             raise UserError(f"{path} is incomplete ({error} is missing); train it again.") from None
         stream = stream.with_arguments(overrides)
         make = _maker(stream.target, network, path)
-        if make is MMN:
+        if make in (MMN, MMNEnsemble):
             with from_outside(Path(path), "checkpoint", "train it again"):
                 check_state(stream.arguments, state, str(path))  # before a network of any size is built
-                built: nn.Module = MMN(**stream.arguments)
+                built: nn.Module = make(**stream.arguments)
         else:
             built = make(**stream.arguments)
         _load(built, state, path)
@@ -141,8 +145,8 @@ def _maker(target: str, named: Networks, path: str | Path) -> Maker:
         return named
     if named is not None and target in named:
         return named[target]
-    if target == MMN_TARGET:
-        return MMN
+    if target in OURS:
+        return OURS[target]
     raise UnnamedNetworkError(
         f"{path} holds a network of {target}, which is imported only if you name it: add model._target_={target} to "
         f"train.py and eval.py, --network {target} to mmn, or in Python network=… with its class."

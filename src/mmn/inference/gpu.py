@@ -36,9 +36,8 @@ class GpuMMN(FusedMMN):
         self.requires_grad_(False).eval()
 
     def compile_parts(self, backend: str = "inductor") -> None:
-        """Compile embedding, pyramid, blocks and fusion, in place. All batches must have the same size."""
-        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
-        compile_parts([self.embedding, self.pyramid, *blocks, self.fusion], backend)
+        """Compile ``parts``, in place. All batches must have the same size."""
+        compile_parts(self.parts(), backend)
 
 
 class GpuBlock(nn.Module):

@@ -10,8 +10,10 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from mmn.errors import UserError
 from mmn.inference.fused import FusedMMN
+from mmn.inference.fused_ensemble import fused
 from mmn.inference.prepare import check_modality
 from mmn.inference.stream import stream_of, with_stream
+from mmn.model.ensemble import MMNEnsemble
 from mmn.model.mmn import MMN
 
 ROWS_PER_BATCH = 16_000
@@ -21,15 +23,15 @@ ROWS_PER_BATCH = 16_000
 def for_inference(network: nn.Module) -> nn.Module:
     """The network to use for inference, with the current weights of ``network``.
 
-    An ``MMN`` is fused: the same logits, several times as fast on a CPU. Any other network (a subclass, or one with a
-    custom part) is returned unchanged, as only its own ``forward`` defines it.
+    An ``MMN`` or an ensemble of them is fused: the same logits, several times as fast on a CPU. Any other network (a
+    subclass, or one with a custom part) is returned unchanged, as only its own ``forward`` defines it.
     """
-    return with_stream(FusedMMN(network), stream_of(network)) if is_plain(network) else network
+    return with_stream(fused(network, FusedMMN), stream_of(network)) if is_plain(network) else network
 
 
-def is_plain(network: nn.Module) -> TypeGuard[MMN]:
+def is_plain(network: nn.Module) -> TypeGuard[MMN | MMNEnsemble]:
     """Whether the network and all its parts are ours, not custom classes."""
-    return isinstance(network, MMN) and all(
+    return isinstance(network, MMN | MMNEnsemble) and all(
         isinstance(part, _NormBase) or type(part).__module__.startswith(("mmn.model.", "torch.nn."))
         for part in network.modules()
     )

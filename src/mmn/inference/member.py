@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from mmn.inference.checkpoint import Checkpoint, Networks, load_checkpoint
 from mmn.inference.infer import for_inference, infer
 from mmn.inference.official_stream import official_stream
 from mmn.inference.stream import Stream
+from mmn.model.ensemble import classifiers
 
 
 class Member:
@@ -43,15 +43,21 @@ class Member:
         return infer(self.network, x.to(self.device), times.to(self.device), precision).double().cpu().numpy()
 
     @contextmanager
-    def classifier_inputs(self) -> Iterator[list[NDArray[np.float32]]]:
-        """Within the block, collect the classifier's input ``(B, C)`` for each batch."""
-        seen: list[NDArray[np.float32]] = []
-        classifier: Any = self.network.classifier
-        handle = classifier.register_forward_pre_hook(lambda _, given: seen.append(given[0].float().cpu().numpy()))
+    def classifier_inputs(self) -> Iterator[list[list[NDArray[np.float32]]]]:
+        """Within the block, collect the input ``(B, C)`` of each classifier, of which an ensemble has several."""
+        found = list(classifiers(self.network).values())
+        inputs: list[list[NDArray[np.float32]]] = [[] for _ in found]
+        handles = [
+            classifier.register_forward_pre_hook(
+                lambda _, given, seen=seen: seen.append(given[0].float().cpu().numpy())
+            )
+            for classifier, seen in zip(found, inputs, strict=True)
+        ]
         try:
-            yield seen
+            yield inputs
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
 
     def check_coordinates(self, coordinates: int) -> None:
         """Check that joints have as many ``coordinates`` as those that the network was trained on.

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -167,9 +168,9 @@ class Predictor:
     ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
         """Logits ``(N, K)``, and features ``(N, D)``: the concatenated inputs of the networks' classifiers."""
         with ExitStack() as stack:
-            seen = [stack.enter_context(member.classifier_inputs()) for member in self._members]
+            inputs = [stack.enter_context(member.classifier_inputs()) for member in self._members]
             logits = self.logits(clips, layout)
-        return logits, np.concatenate([np.concatenate(features) for features in seen], axis=1)
+        return logits, np.concatenate([np.concatenate(seen) for seen in chain(*inputs)], axis=1)
 
     def trained_on(self, clips: Clips, layout: Layout) -> NDArray[np.bool_]:
         """Which clips ``(N,)`` any of the networks was trained on, by their keypoints; see ``untraceable``."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -9,9 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from mmn.errors import UserError
+from mmn.inference.fused_ensemble import fused
 from mmn.inference.gpu import GpuMMN
 from mmn.inference.infer import evaluating, is_plain
 from mmn.inference.stream import stream_of, with_stream
+from mmn.model.ensemble import MMNEnsemble
 from mmn.model.mmn import MMN
 
 WARM_UP = 3
@@ -22,7 +25,7 @@ class RecordedInference(nn.Module):
     """Stands in for a network in inference: records its first batch on a GPU, and replays it for every later one.
 
     Args:
-        network: with its current weights; an ``MMN`` is copied, any other network is used as it is.
+        network: with its current weights; an ``MMN`` or an ensemble is copied, any other network is used as it is.
         precision: ``"32"`` or ``"bf16"``.
         compiled: whether to compile it.
     """
@@ -111,9 +114,9 @@ def is_compiled(network: nn.Module) -> bool:
     return any(part._compiled_call_impl is not None for part in parts)
 
 
-def _copy(network: MMN, dtype: torch.dtype) -> GpuMMN:
+def _copy(network: MMN | MMNEnsemble, dtype: torch.dtype) -> nn.Module:
     with torch.inference_mode(False):  # a validation runs in inference mode, whose tensors cannot be updated later
-        return GpuMMN(network, dtype)
+        return fused(network, partial(GpuMMN, dtype=dtype))
 
 
 def _tensors(network: nn.Module) -> list[Tensor]:

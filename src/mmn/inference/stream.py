@@ -20,6 +20,7 @@ from mmn.data.view.view import View
 from mmn.errors import UserError
 
 MMN_TARGET = "mmn.model.mmn.MMN"
+ENSEMBLE_TARGET = "mmn.model.ensemble.MMNEnsemble"
 
 
 @dataclass(frozen=True)

@@ -177,10 +177,14 @@ class MMN(nn.Module):
 
         return for_inference(self)
 
+    def parts(self) -> list[nn.Module]:
+        """Embedding, pyramid, blocks and fusion: what is compiled."""
+        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
+        return [self.embedding, self.pyramid, *blocks, self.fusion]
+
     def compile_parts(self, backend: str = "inductor") -> None:
-        """Compile embedding, pyramid, blocks and fusion with ``torch.compile``, in place; one graph for each scale.
+        """Compile ``parts`` with ``torch.compile``, in place; one graph for each scale.
 
         Names in checkpoints are unchanged. All batches must have the same size.
         """
-        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
-        compile_parts([self.embedding, self.pyramid, *blocks, self.fusion], backend)
+        compile_parts(self.parts(), backend)

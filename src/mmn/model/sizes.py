@@ -68,13 +68,19 @@ def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: s
     """Check that sizes match the weights, before a network of these sizes is built.
 
     Args:
-        config: arguments of ``MMN`` from a file.
+        config: arguments of ``MMN``, or of an ensemble of ``members``, from a file.
         state: the weights.
         where: the file, for error messages.
 
     Raises:
         UserError: naming the weight.
     """
+    for member in range(int(config.get("members", 0))):
+        prefix = f"members.{member}."
+        own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+        check_state({key: value for key, value in config.items() if key != "members"}, own, where)
+    if "members" in config:
+        return
     width, joints = int(config.get("width", 96)), int(config["num_joints"])
     wanted = {
         "embedding.position": (joints, width),

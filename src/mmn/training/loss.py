@@ -75,7 +75,7 @@ class MotionConsistencyLoss(nn.Module):
 def compute_loss(
     network: Callable[[Tensor, Tensor], Tensor], loss: nn.Module, batch: Batch
 ) -> tuple[Tensor, LossParts]:
-    """Logits ``(B, K)`` of a batch and their loss.
+    """Logits ``(B, K)`` of a batch and their loss; ``(members · B, K)`` and the mean of their losses in an ensemble.
 
     Any ``loss(logits, labels)`` that returns a scalar or ``LossParts`` works. If its ``needs_scales`` is true, it also
     receives the scales' logits ``(S, B, K)`` from the network's ``forward_with_scale_logits``.
@@ -91,12 +91,17 @@ def compute_loss(
                 "forward_with_scale_logits; use a loss of the logits only, such as loss.consistency_weight=0."
             )
         logits, scale_logits = forward(batch.clips, batch.times)
-        given = [logits, batch.labels, scale_logits]
+        given = [logits, repeated(batch.labels, logits), scale_logits]
     else:
         logits = network(batch.clips, batch.times)
-        given = [logits, batch.labels]
+        given = [logits, repeated(batch.labels, logits)]
     found = loss(*given)
     return logits, found if isinstance(found, LossParts) else LossParts(found, found.detach(), None)
+
+
+def repeated(labels: Tensor, logits: Tensor) -> Tensor:
+    """The labels of ``logits (members · B, K)``, from those of the batch ``(B,)``."""
+    return labels if len(labels) == len(logits) else labels.repeat(len(logits) // len(labels))
 
 
 def jensen_shannon(p_logits: Tensor, q_logits: Tensor) -> Tensor:

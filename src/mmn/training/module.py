@@ -23,7 +23,7 @@ from mmn.inference.recorded import RecordedInference, is_compiled
 from mmn.inference.stream import Stream
 from mmn.training.cuda_graphs import CudaGraphs
 from mmn.training.epoch_means import EpochMeans
-from mmn.training.loss import compute_loss
+from mmn.training.loss import compute_loss, repeated
 from mmn.training.parameters import Held, groups_by_stage, hold
 from mmn.training.schedule import WarmupCosine
 
@@ -89,8 +89,9 @@ class MMNModule(L.LightningModule):
         if self._is_logged:  # Lightning copies numbers to the GPU, which waits for it
             self.log("train/loss_step", parts.total.detach(), on_step=True, on_epoch=False)  # of this process
             self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], on_step=True, on_epoch=False)
-        metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, batch.labels)}
-        metrics["train/cross_entropy"] = F.cross_entropy(logits.detach().float(), batch.labels)
+        labels = repeated(batch.labels, logits)
+        metrics = {"train/loss": parts.total.detach(), "train/top1": top1_percent(logits, labels)}
+        metrics["train/cross_entropy"] = F.cross_entropy(logits.detach().float(), labels)
         if parts.consistency is not None:
             metrics |= {"train/classification": parts.classification, "train/consistency": parts.consistency}
         self.epoch_means.add(metrics, len(batch.labels))

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmn.errors import UserError
-
-CLASSIFIER = "classifier"
-"""Name of the last layer."""
+from mmn.model.ensemble import classifiers
 
 
 def groups_by_stage(network: nn.Module, decay: float) -> tuple[list[dict[str, Any]], list[float]]:
@@ -63,13 +61,14 @@ def freeze_body(network: nn.Module, new: Collection[str] = (), new_joints: Colle
     Raises:
         UserError: the network has no ``classifier``.
     """
-    if not hasattr(network, CLASSIFIER):
-        raise UserError(f"{type(network).__name__} has no {CLASSIFIER} for freeze=body to train; use freeze=none.")
+    last = tuple(f"{name}." for name in classifiers(network))
+    if not last:
+        raise UserError(f"{type(network).__name__} has no classifier for freeze=body to train; use freeze=none.")
     axes: dict[str, tuple[int, ...]] = getattr(network, "joint_axes", dict)() if new_joints else {}
     axes = axes | {name: axes[name][-1:] for name in getattr(network, "scaling_graphs", list)() if name in axes}
     held = []
     for name, parameter in network.named_parameters():
-        if name.startswith(f"{CLASSIFIER}.") or name in new:
+        if name.startswith(last) or name in new:
             continue
         if name in axes:
             entries = torch.ones_like(parameter, dtype=torch.bool)

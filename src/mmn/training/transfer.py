@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmn.data.format.layout import Layout
 from mmn.errors import UserError
 from mmn.inference.stream import Stream
-from mmn.training.parameters import CLASSIFIER
+from mmn.model.ensemble import classifiers
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class CarriedOver:
             parts.append(f"all {len(self.joints)} joints kept")
         if self.new_channels:
             parts.append(f"new channels: {_listed(self.new_channels)}")
-        body = [name for name in self.new if not name.startswith(f"{CLASSIFIER}.")]
+        body = [name for name in self.new if "classifier" not in name.split(".")]
         parts.append(f"new weights: {_listed(body)}" if body else "all other weights kept")
         return f"starting from {self.source}; {'; '.join(parts)}"
 
@@ -106,9 +106,10 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
     if all(column is None for column in columns):  # another modality: by shape
         inputs = {}
     scaling: list[str] = getattr(network, "scaling_graphs", list)()
+    last = tuple(f"{name}." for name in classifiers(network))
     carried = {}
     for name, own in ours.items():
-        by = (axes | inputs).get(name, (0,) if name.startswith(f"{CLASSIFIER}.") else ())
+        by = (axes | inputs).get(name, (0,) if name.startswith(last) else ())
         if name not in theirs or _without(own, by) != _without(theirs[name], by):
             continue
         places = sources if name in axes else columns if name in inputs else rows
@@ -125,7 +126,7 @@ def carry_over(network: nn.Module, stream: Stream, origin: Origin) -> CarriedOve
         raise UserError(f"nothing in init_from={origin.path} fits the network to be trained; give other weights.")
     network.load_state_dict({**ours, **carried})
     kept = [name for name, row in zip(stream.classes.names, rows, strict=True) if row is not None]
-    has_rows = any(name.startswith(f"{CLASSIFIER}.") for name in carried)
+    has_rows = any(name.startswith(last) for name in carried)
     has_channels = bool(inputs.keys() & carried.keys())
     return CarriedOver(
         source=origin.path,
@@ -157,8 +158,8 @@ def _class_rows(origin: Origin, classes: list[str]) -> list[int | None]:
     """Each class's row in the origin's classifier; unnamed rows are assumed to be ours, given the same number."""
     if origin.classes is not None:
         return _indices(classes, origin.classes)
-    bias = origin.network.state_dict().get(f"{CLASSIFIER}.bias")
-    alike = bias is not None and len(bias) == len(classes)
+    sizes = {layer.out_features for layer in classifiers(origin.network).values() if isinstance(layer, nn.Linear)}
+    alike = sizes == {len(classes)}
     return [row if alike else None for row in range(len(classes))]
 
 
