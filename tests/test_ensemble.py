@@ -148,6 +148,12 @@ def test_recompute_applies_to_all_members(network: MMNEnsemble, batch: Batch) ->
     torch.testing.assert_close(network(batch.clips, batch.times), expected)
 
 
+def test_the_official_code_takes_members_only(network: MMNEnsemble) -> None:
+    with pytest.raises(UserError, match="the official code has no MMNEnsemble"):
+        mmn.to_official(network)  # type: ignore[arg-type]
+    assert mmn.to_official(network.members[0])
+
+
 @pytest.mark.parametrize("members", [0, 2.5, None])
 def test_the_number_of_members_is_checked(members: object) -> None:
     with pytest.raises(UserError, match=r"members is .*; use at least 1"):

@@ -149,8 +149,12 @@ def to_official(network: MMN) -> dict[str, Tensor]:
     """The network's weights as a state dict that the official code loads.
 
     Raises:
-        UserError: a network without the official four scales.
+        UserError: a network without the official four scales, or another network than ``MMN``.
     """
+    if not isinstance(network, MMN):
+        raise UserError(
+            f"the official code has no {type(network).__name__}; give an MMN, such as one of an ensemble's members."
+        )
     if network.config["scales"] != 4:
         raise UserError(
             f"the official code needs 4 scales, but this network has {network.config['scales']}; use one with scales=4."
