@@ -127,6 +127,12 @@ def test_joints_channels_and_stages_are_those_of_all_members(network: MMNEnsembl
     assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
 
 
+def test_a_custom_network_has_its_own_classifier_whatever_else_it_calls_members() -> None:
+    custom = torch.nn.Module()
+    custom.classifier, custom.members = torch.nn.Linear(4, 3), torch.nn.ModuleList([torch.nn.Linear(4, 4)])
+    assert list(classifiers(custom)) == ["classifier"]
+
+
 def test_classes_are_matched_by_name_in_every_member() -> None:
     layout = load_layout("jhmdb")
     old, new = (MMNEnsemble(15, classes, members=2, **SIZES) for classes in (3, 2))

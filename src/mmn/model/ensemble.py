@@ -87,7 +87,8 @@ class MMNEnsemble(nn.Module):
 def classifiers(network: nn.Module) -> dict[str, nn.Module]:
     """The last layers by name: the network's ``classifier`` or, in an ensemble, that of each member; empty if none."""
     parts: dict[str, nn.Module] = {"": network}
-    if isinstance(members := getattr(network, "members", None), nn.ModuleList):
+    members = getattr(network, "members", None)
+    if isinstance(members, nn.ModuleList) and not hasattr(network, "classifier"):
         parts = {f"members.{index}.": member for index, member in enumerate(members)}
     found = {f"{place}classifier": getattr(part, "classifier", None) for place, part in parts.items()}
     return {name: layer for name, layer in found.items() if isinstance(layer, nn.Module)}
