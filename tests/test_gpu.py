@@ -10,6 +10,7 @@ from conftest import ACCELERATOR, needs_gpu
 from mmn.evaluation.scores import read_scores
 
 pytestmark = needs_gpu
+needs_graphs = pytest.mark.skipif(ACCELERATOR == "cpu", reason="needs CUDA graphs")
 
 TRAINER = "trainer=cpu" if ACCELERATOR == "cpu" else "trainer=gpu"
 STILL = [
@@ -36,8 +37,8 @@ def on_cpu(jhmdb_like: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         (["trainer.precision=32", "data.on_device=true"], 1e-3),
         (["trainer.precision=32", "compile=true"], 1e-3),
         (["trainer.precision=bf16"], 2e-2),
-        (["trainer.precision=32", "cuda_graphs=true"], 1e-3),
-        (["trainer.precision=bf16", "compile=true", "cuda_graphs=true"], 2e-2),
+        pytest.param(["trainer.precision=32", "cuda_graphs=true"], 1e-3, marks=needs_graphs),
+        pytest.param(["trainer.precision=bf16", "compile=true", "cuda_graphs=true"], 2e-2, marks=needs_graphs),
     ],
     ids=["float32", "on_device", "compile", "bf16", "graphs", "bf16_compiled_graphs"],
 )
@@ -61,7 +62,7 @@ def test_no_step_waits_for_the_gpu(jhmdb_like: Path, tmp_path: Path, augmentatio
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.skipif(ACCELERATOR == "cpu", reason="needs CUDA graphs")
+@needs_graphs
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 def test_a_compiled_evaluation_gives_the_same_scores(
     on_cpu: Path, jhmdb_like: Path, tmp_path: Path, precision: str
@@ -75,7 +76,7 @@ def test_a_compiled_evaluation_gives_the_same_scores(
     torch.testing.assert_close(found[1], found[0], rtol=0, atol=1e-4 if precision == "32" else 0.05)
 
 
-@pytest.mark.skipif(ACCELERATOR == "cpu", reason="needs CUDA graphs")
+@needs_graphs
 def test_an_ensemble_trains_and_evaluates_as_on_the_cpu(jhmdb_like: Path, tmp_path: Path) -> None:
     options = [*QUICK, *STILL, "model=mmn_plus_small", "model.members=2"]
     scores = []
