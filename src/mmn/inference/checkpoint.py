@@ -96,7 +96,7 @@ def load_checkpoint(path: str | Path, network: Networks = None, **overrides: Any
             raise UserError(f"{path} is incomplete ({error} is missing); train it again.") from None
         stream = stream.with_arguments(overrides)
         make = _maker(stream.target, network, path)
-        if make in (MMN, MMNEnsemble):
+        if make in OURS.values():
             with from_outside(Path(path), "checkpoint", "train it again"):
                 check_state(stream.arguments, state, str(path))  # before a network of any size is built
                 built: nn.Module = make(**stream.arguments)

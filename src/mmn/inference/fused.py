@@ -53,11 +53,6 @@ class FusedMMN(nn.Module):
         features = self.fusion(run_scales(self._levels, list(self.scales), x))
         return self.classifier(features.mean(dim=(1, 2)))
 
-    def parts(self) -> list[nn.Module]:
-        """Embedding, pyramid, blocks and fusion: what is compiled."""
-        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
-        return [self.embedding, self.pyramid, *blocks, self.fusion]
-
     def _levels(self, x: Tensor) -> list[Tensor]:
         """The embedding ``(B, T, V, C)`` at every scale, ``(B, T / 2**i, V, C)``."""
         with single_precision(x):

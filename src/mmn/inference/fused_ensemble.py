@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mmn.inference.fused import FusedMMN
-from mmn.model.compiling import compile_parts
+from mmn.model.compiling import compile_parts, parts_of
 from mmn.model.ensemble import MMNEnsemble, mean_of_members
 from mmn.model.mmn import MMN
 
@@ -28,7 +28,7 @@ class FusedEnsemble(nn.Module):
 
     def compile_parts(self, backend: str = "inductor") -> None:
         """Compile the parts of all members, in place. All batches must have the same size."""
-        compile_parts([part for member in self.members for part in member.parts()], backend)
+        compile_parts(parts_of(self), backend)
 
 
 def fused(network: MMN | MMNEnsemble, make: Callable[[MMN], FusedMMN]) -> FusedMMN | FusedEnsemble:

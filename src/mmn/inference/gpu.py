@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from mmn.inference.fused import FusedBlock, FusedMMN, FusedModulation, Map
-from mmn.model.compiling import compile_parts
+from mmn.model.compiling import compile_parts, parts_of
 from mmn.model.kernels import block_diagonal, centre, frame_difference
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ class GpuMMN(FusedMMN):
         self.requires_grad_(False).eval()
 
     def compile_parts(self, backend: str = "inductor") -> None:
-        """Compile ``parts``, in place. All batches must have the same size."""
-        compile_parts(self.parts(), backend)
+        """Compile the network's parts, in place. All batches must have the same size."""
+        compile_parts(parts_of(self), backend)
 
 
 class GpuBlock(nn.Module):

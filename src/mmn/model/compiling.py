@@ -7,6 +7,14 @@ import torch
 from torch import nn
 
 
+def parts_of(network: nn.Module) -> list[nn.Module]:
+    """Embedding, pyramid, blocks and fusion of a network, or of all ``members`` of an ensemble: what is compiled."""
+    if hasattr(network, "members"):
+        return [part for member in network.members for part in parts_of(member)]  # type: ignore[union-attr]
+    own: Any = network
+    return [own.embedding, own.pyramid, *(block for scale in own.scales for block in scale), own.fusion]
+
+
 def compile_parts(parts: Iterable[nn.Module], backend: str = "inductor") -> None:
     """Compile each part in place, so that names in checkpoints are unchanged. All batches must have the same size."""
     parts = list(parts)

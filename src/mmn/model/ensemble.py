@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmn.errors import UserError
-from mmn.model.compiling import compile_parts
+from mmn.model.compiling import compile_parts, parts_of
 from mmn.model.mmn import MMN
 
 
@@ -38,7 +38,7 @@ class MMNEnsemble(nn.Module):
         self.config: dict[str, Any] = {**networks[0].config, "members": members}
         self.members: Any = nn.ModuleList(networks)
 
-    fuse = MMN.fuse
+    fuse = MMN.fuse  # needs no more than the network
 
     @property
     def recompute(self) -> bool:
@@ -81,7 +81,7 @@ class MMNEnsemble(nn.Module):
 
     def compile_parts(self, backend: str = "inductor") -> None:
         """Compile the parts of all members; see ``MMN.compile_parts``."""
-        compile_parts([part for member in self.members for part in member.parts()], backend)
+        compile_parts(parts_of(self), backend)
 
 
 def classifiers(network: nn.Module) -> dict[str, nn.Module]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmn.model.block import JointMixing, MMNBlock
-from mmn.model.compiling import compile_parts
+from mmn.model.compiling import compile_parts, parts_of
 from mmn.model.embedding import SkeletonEmbedding
 from mmn.model.fusion import MotionConsistencyFusion
 from mmn.model.kernels import single_precision
@@ -177,14 +177,9 @@ class MMN(nn.Module):
 
         return for_inference(self)
 
-    def parts(self) -> list[nn.Module]:
-        """Embedding, pyramid, blocks and fusion: what is compiled."""
-        blocks = [block for scale in self.scales for block in scale]  # type: ignore[attr-defined]
-        return [self.embedding, self.pyramid, *blocks, self.fusion]
-
     def compile_parts(self, backend: str = "inductor") -> None:
-        """Compile ``parts`` with ``torch.compile``, in place; one graph for each scale.
+        """Compile the network's parts with ``torch.compile``, in place; one graph for each scale.
 
         Names in checkpoints are unchanged. All batches must have the same size.
         """
-        compile_parts(self.parts(), backend)
+        compile_parts(parts_of(self), backend)

@@ -75,11 +75,12 @@ def check_state(config: Mapping[str, Any], state: Mapping[str, Tensor], where: s
     Raises:
         UserError: naming the weight.
     """
-    for member in range(int(config.get("members", 0))):
-        prefix = f"members.{member}."
-        own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-        check_state({key: value for key, value in config.items() if key != "members"}, own, where)
     if "members" in config:
+        each = {key: value for key, value in config.items() if key != "members"}
+        for member in range(int(config["members"])):
+            prefix = f"members.{member}."
+            own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+            check_state(each, own, where)
         return
     width, joints = int(config.get("width", 96)), int(config["num_joints"])
     wanted = {

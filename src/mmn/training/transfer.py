@@ -1,5 +1,6 @@
 """Initialise a network from another's weights: classes, joints and channels by name, everything else by shape."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -68,7 +69,7 @@ class CarriedOver:
             parts.append(f"all {len(self.joints)} joints kept")
         if self.new_channels:
             parts.append(f"new channels: {_listed(self.new_channels)}")
-        body = [name for name in self.new if "classifier" not in name.split(".")]
+        body = [name for name in self.new if not re.match(r"(members\.\d+\.)?classifier\.", name)]
         parts.append(f"new weights: {_listed(body)}" if body else "all other weights kept")
         return f"starting from {self.source}; {'; '.join(parts)}"
 
