@@ -24,11 +24,12 @@ from mmn.inference.gpu import GpuMMN
 from mmn.inference.infer import for_inference
 from mmn.inference.recorded import RecordedInference
 from mmn.inference.stream import ENSEMBLE_TARGET, Stream
+from mmn.model.compiling import parts_of
 from mmn.model.ensemble import MMNEnsemble, classifiers
 from mmn.model.mmn import MMN
 from mmn.training.loss import MotionConsistencyLoss, compute_loss
 from mmn.training.parameters import groups_by_stage
-from mmn.training.transfer import Origin, carry_over
+from mmn.training.transfer import CarriedOver, Origin, carry_over
 
 SIZES = {"num_frames": 16, "width": 16, "depth": 1, "corrected": True, "dropout": 0.0, "drop_path": 0.0}
 ENSEMBLE = ["model=mmn_plus_small", "model.members=2", "modality=joint"]
@@ -131,6 +132,20 @@ def test_a_custom_network_has_its_own_classifier_whatever_else_it_calls_members(
     custom = torch.nn.Module()
     custom.classifier, custom.members = torch.nn.Linear(4, 3), torch.nn.ModuleList([torch.nn.Linear(4, 4)])
     assert list(classifiers(custom)) == ["classifier"]
+
+
+def test_the_parts_to_compile_are_those_of_all_members(network: MMNEnsemble) -> None:
+    for ensemble in (network, for_inference(network)):
+        for member in ensemble.members:  # type: ignore[union-attr]
+            blocks = [block for scale in member.scales for block in scale]
+            assert parts_of(member) == [member.embedding, member.pyramid, *blocks, member.fusion]
+        assert parts_of(ensemble) == [part for member in ensemble.members for part in parts_of(member)]  # type: ignore[union-attr]
+
+
+def test_the_summary_of_new_weights_leaves_out_the_classifiers_only() -> None:
+    new = ["classifier.bias", "members.1.classifier.weight", "head.classifier.weight", "members.1.graph"]
+    words = CarriedOver("old.ckpt", [], [], [], {}, [], new).in_words()
+    assert words.endswith("new weights: 2 (head.classifier.weight, members.1.graph)")
 
 
 def test_classes_are_matched_by_name_in_every_member() -> None:

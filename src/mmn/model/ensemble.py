@@ -38,7 +38,7 @@ class MMNEnsemble(nn.Module):
         self.config: dict[str, Any] = {**networks[0].config, "members": members}
         self.members: Any = nn.ModuleList(networks)
 
-    fuse = MMN.fuse  # needs no more than the network
+    fuse = MMN.fuse  # the same for both
 
     @property
     def recompute(self) -> bool:
